@@ -1,0 +1,12 @@
+# The PYSKL practice for one process and a small data set: 16 clips a step, a rate to match.
+# A config that builds on this one gives the layout, the classes and the data.
+_base_ = './pyskl.py'
+
+auto_scale_lr = dict(base_batch_size=16)
+optimizer = dict(lr=0.05)
+data = dict(
+    videos_per_gpu=16,
+    workers_per_gpu=2,
+    val_dataloader=dict(videos_per_gpu=16),
+    test_dataloader=dict(videos_per_gpu=4))
+log_config = dict(interval=20)

@@ -1,0 +1,7 @@
+# ST-GCN, Vanilla practice, NTURGB+D XSub, HRNet 2D Skeleton: joint motion.
+# bash tools/dist_train.sh configs/stgcn/stgcn_vanilla_ntu60_xsub_hrnet/jm.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 81.6 %
+_base_ = './j.py'
+
+data = _base_.stream.jm
+work_dir = './work_dirs/stgcn/stgcn_vanilla_ntu60_xsub_hrnet/jm'

@@ -1,0 +1,60 @@
+"""Write score files, and read them back."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pyskl.errors import InputError, did_you_mean
+
+SUFFIXES = (".pkl", ".json", ".yaml", ".yml")
+
+
+def check_score_file(path: str | Path) -> Path:
+    """Return the path of a score file to write, or raise if its format is unknown."""
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"{path}: scores are written as {', '.join(SUFFIXES)}, not as {path.suffix!r}"
+            f"{did_you_mean(path.suffix, SUFFIXES)}"
+        )
+    return path
+
+
+def dump_scores(scores: np.ndarray | Sequence[np.ndarray], path: str | Path) -> None:
+    """Write scores as a list with one vector per sample, in the format that the suffix names.
+
+    Args:
+        scores: (S, L), in the order of the data set.
+        path: ``.pkl`` (vectors as float32 arrays), ``.json`` or ``.yaml`` (as lists).
+
+    Raises:
+        InputError: for another suffix, or where the file can't be written.
+    """
+    path = check_score_file(path)
+    vectors = [np.asarray(row) for row in scores]
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(_encoded(vectors, path.suffix))
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"{path}: the scores could not be written ({error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _encoded(vectors: list[np.ndarray], suffix: str) -> bytes:
+    if suffix == ".pkl":
+        return pickle.dumps(vectors, protocol=4)
+    lists: list[Any] = [vector.tolist() for vector in vectors]
+    if suffix == ".json":
+        return json.dumps(lists).encode()
+    return yaml.safe_dump(lists).encode()

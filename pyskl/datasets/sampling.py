@@ -1,0 +1,164 @@
+"""Which samples make up which batch of which process.
+
+Batches are lists of :class:`SampleKey`. The epoch travels with the index, so that workers that
+live through several epochs still draw each sample's randomness from (seed, epoch, index).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from pyskl.datasets.randomness import sample_randomness
+from pyskl.datasets.wrappers import SkeletonDataset
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """What identifies one draw of a sample in a run."""
+
+    epoch: int
+    index: int
+
+
+class KeyedDataset:
+    """A data set indexed by :class:`SampleKey`, with randomness keyed by (seed, epoch, index).
+
+    Args:
+        dataset: The data set to read.
+        seed: Seed of the run.
+    """
+
+    def __init__(self, dataset: SkeletonDataset, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.dataset)
+
+    def __getitem__(self, key: SampleKey) -> dict[str, Any]:
+        """Return the sample of ``key``."""
+        with sample_randomness(self.seed, key.epoch, key.index):
+            return self.dataset[key.index]
+
+
+class TrainBatches(Sampler[list[SampleKey]]):
+    """Random batches of one process, a new order in every epoch.
+
+    All processes draw the same order and take every ``world_size``-th sample of it, so that a
+    step of any number of processes covers the same samples. Where the number does not divide, the
+    first samples of the order come twice.
+
+    Args:
+        length: Samples of the data set.
+        batch_size: Samples per batch of one process.
+        seed: Seed of the run.
+        rank: Number of this process.
+        world_size: Number of processes.
+        weights: How often an epoch draws each sample on average, (length,); None for once.
+        drop_last: Leave out a last batch that is not full.
+        shuffle: Whether to draw an order at all.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        weights: np.ndarray | None = None,
+        drop_last: bool = False,
+        shuffle: bool = True,
+    ) -> None:
+        self.length = length
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.weights = weights
+        self.drop_last = drop_last
+        self.shuffle = shuffle
+        self.epoch = 0
+        self.first_batch = 0
+        draws = length if weights is None else max(1, round(float(weights.sum())))
+        self._draws = draws
+        self._per_rank = -(-draws // world_size)
+
+    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
+        """Choose the epoch that the next iteration gives, and the batch of it to start from.
+
+        Args:
+            epoch: From 0.
+            first_batch: From 0; those before it are left out without being read.
+        """
+        self.epoch = epoch
+        self.first_batch = first_batch
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the samples of an epoch in order, for all processes together."""
+        rng = np.random.default_rng((self.seed, epoch))
+        if self.weights is None:
+            drawn = np.arange(self.length)
+        else:
+            # Systematic resampling: a sample of weight w comes floor(w) or ceil(w) times, and the
+            # number of draws is the same in every epoch, as the schedule requires.
+            ends = np.cumsum(self.weights) * (self._draws / self.weights.sum())
+            ticks = rng.random() + np.arange(self._draws)
+            drawn = np.searchsorted(ends, ticks, side="right").clip(max=self.length - 1)
+        return rng.permutation(drawn) if self.shuffle else drawn
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        """Yield this process's batches of the epoch."""
+        order = np.resize(self.order(self.epoch), self._per_rank * self.world_size)
+        mine = order[self.rank :: self.world_size]
+        for batch in range(self.first_batch, len(self)):
+            share = mine[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield [SampleKey(self.epoch, int(index)) for index in share]
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch, the same for every process."""
+        if self.drop_last:
+            return self._per_rank // self.batch_size
+        return -(-self._per_rank // self.batch_size)
+
+
+class TestBatches(Sampler[list[SampleKey]]):
+    """Batches in the order of the data set, dealt out to the processes in turn.
+
+    What a batch holds does not depend on the number of processes, so neither do the scores; no
+    sample comes twice.
+
+    Args:
+        length: Samples of the data set.
+        batch_size: Samples per batch.
+        rank: Number of this process.
+        world_size: Number of processes.
+    """
+
+    __test__ = False  # not a test class, whatever its name says to pytest
+
+    def __init__(self, length: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self.length = length
+        self.batch_size = batch_size
+        self.starts = range(rank * batch_size, length, world_size * batch_size)
+
+    def indices(self) -> list[int]:
+        """Return the samples of this process in the order in which they come."""
+        return [key.index for batch in self for key in batch]
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        """Yield this process's batches."""
+        for start in self.starts:
+            stop = min(start + self.batch_size, self.length)
+            yield [SampleKey(0, index) for index in range(start, stop)]
+
+    def __len__(self) -> int:
+        """Return the number of this process's batches."""
+        return len(self.starts)

@@ -1,0 +1,1 @@
+"""What runs a model: the loop, checkpoints, schedules, logs, processes."""

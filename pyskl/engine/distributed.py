@@ -1,0 +1,185 @@
+"""One process or many: who am I, which device is mine, and how do the others hear of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from pyskl.errors import DeviceError
+
+Launcher = Literal["none", "pytorch", "slurm"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process runs.
+
+    Attributes:
+        rank: Its number among all processes.
+        world_size: The number of all processes.
+        local_rank: Its number among those of this machine.
+        local_world_size: The number of those of this machine.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    local_world_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
+
+
+def place_from_environment(launcher: Launcher) -> Place:
+    """Read from the environment where the launcher put this process.
+
+    ``'pytorch'`` reads what torchrun sets, ``'slurm'`` what srun sets; the latter also prepares
+    the variables that ``torch.distributed`` reads (MASTER_ADDR is the first host of the job, PORT
+    chooses MASTER_PORT).
+
+    Raises:
+        DeviceError: if the launcher's variables are not there.
+    """
+    if launcher == "none":
+        return Place()
+    if launcher == "slurm":
+        _adopt_slurm()
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise DeviceError(
+            f"--launcher {launcher} needs {', '.join(missing)} in the environment; start with "
+            "tools/dist_train.sh or tools/dist_test.sh, or leave --launcher out for one process"
+        )
+    return Place(*(int(os.environ[name]) for name in names))
+
+
+def _adopt_slurm() -> None:
+    if "SLURM_PROCID" not in os.environ:
+        raise DeviceError("--launcher slurm needs SLURM_PROCID: start the command with srun")
+    tasks = os.environ["SLURM_NTASKS"]
+    os.environ["RANK"] = os.environ["SLURM_PROCID"]
+    os.environ["WORLD_SIZE"] = tasks
+    os.environ["LOCAL_RANK"] = os.environ.get("SLURM_LOCALID", "0")
+    # SLURM_STEP_TASKS_PER_NODE reads like "4" or "4(x2)"; nodes of a job are filled alike.
+    per_node = os.environ.get("SLURM_STEP_TASKS_PER_NODE") or os.environ.get(
+        "SLURM_NTASKS_PER_NODE", tasks
+    )
+    os.environ["LOCAL_WORLD_SIZE"] = per_node.partition("(")[0].partition(",")[0]
+    if "MASTER_ADDR" not in os.environ:
+        nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
+        os.environ["MASTER_ADDR"] = (
+            subprocess.run(
+                ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True
+            ).stdout.split()[0]
+            if "[" in nodes or "," in nodes
+            else nodes
+        )
+    # All tasks must agree on a port without talking: the job's number spreads jobs over the range.
+    job = int(os.environ.get("SLURM_JOB_ID", "0"))
+    os.environ.setdefault("MASTER_PORT", os.environ.get("PORT", str(20000 + job % 20000)))
+
+
+def choose_device(place: Place) -> torch.device:
+    """Return the device of this process: its GPU, or the CPU where the machine has no GPU.
+
+    Raises:
+        DeviceError: if the machine has GPUs, but fewer than processes.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if gpus == 0:
+        return torch.device("cpu")
+    if gpus < place.local_world_size:
+        raise DeviceError(
+            f"{place.local_world_size} processes were started on a machine with {gpus} "
+            f"GPU{'s' if gpus > 1 else ''}: start {gpus}, or set CUDA_VISIBLE_DEVICES= (empty) to "
+            "train on the CPU"
+        )
+    return torch.device("cuda", place.local_rank)
+
+
+def join(place: Place, device: torch.device, backend: str | None = None) -> None:
+    """Join the process group, where there is more than one process.
+
+    Args:
+        place: Where this process runs.
+        device: Its device.
+        backend: The config's wish; 'nccl' is only heard on a GPU.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if place.world_size == 1 or dist.is_initialized():
+        return
+    chosen = (backend or "nccl") if device.type == "cuda" else "gloo"
+    dist.init_process_group(
+        chosen,
+        rank=place.rank,
+        world_size=place.world_size,
+        device_id=device if chosen == "nccl" else None,
+    )
+
+
+def leave() -> None:
+    """Leave the process group, where there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def in_group() -> bool:
+    """Return whether there are other processes to talk to."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def barrier() -> None:
+    """Wait until all processes are here."""
+    if in_group():
+        dist.barrier()
+
+
+def from_main(value: Any) -> Any:
+    """Return the main process's value on every process."""
+    if not in_group():
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def from_all(value: Any) -> list[Any]:
+    """Return every process's value, in the order of ranks, on every process."""
+    if not in_group():
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def mean_over_ranks(values: torch.Tensor) -> torch.Tensor:
+    """Return the mean of a tensor over all processes."""
+    if not in_group():
+        return values
+    values = values.clone()
+    dist.all_reduce(values)
+    return values / dist.get_world_size()
+
+
+def average_batchnorm(model: nn.Module) -> None:
+    """Give every process the mean of all processes' running statistics.
+
+    In training each process keeps statistics of its own batches only; before they are used or
+    saved, all of them should count, and every process should have the same.
+    """
+    if not in_group():
+        return
+    for name, buffer in model.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            dist.all_reduce(buffer)
+            buffer /= dist.get_world_size()

@@ -1,0 +1,56 @@
+"""What a run ran on, for its records."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+import pyskl
+
+_PACKAGES = ("torch", "mmcv-lite", "mmcv", "mmengine", "numpy", "scipy")
+
+
+def environment() -> dict[str, str]:
+    """Return versions, devices, thread counts, the command line and the state of the checkout."""
+    found = {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "pyskl": pyskl.__version__,
+    }
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    found["cpu threads"] = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
+    if torch.cuda.is_available():
+        found["gpus"] = ", ".join(
+            torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
+        )
+        found["cuda"] = str(torch.version.cuda)
+    found["command"] = " ".join(sys.argv)
+    found["git"] = git_state(Path(pyskl.__file__).parent)
+    return found
+
+
+def git_state(folder: Path) -> str:
+    """Return the commit of a checkout and whether it has changes, or that it is none."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"
+    return f"{commit}{' with uncommitted changes' if changed else ''}"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    result = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+    )
+    return result.stdout.strip()

@@ -1,0 +1,119 @@
+"""Scores of a data set, and what they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from pyskl.core.metrics import mean_average_precision, mean_class_accuracy, top_k_accuracy
+from pyskl.datasets.sampling import TestBatches
+from pyskl.engine.distributed import from_all, in_group
+from pyskl.engine.precision import autocast
+from pyskl.errors import did_you_mean
+
+
+def collect_scores(
+    model: nn.Module,
+    loader: DataLoader,
+    device: torch.device,
+    *,
+    amp: str | None = None,
+    progress: bool = False,
+) -> np.ndarray:
+    """Score all samples of a data set, each once, on all processes together.
+
+    Args:
+        model: A recognizer; it is put in evaluation mode and back.
+        loader: From ``build_dataloader(..., shuffle=False)``.
+        device: Where the model is.
+        amp: See :func:`pyskl.engine.precision.autocast`.
+        progress: Whether to show a bar.
+
+    Returns:
+        (len(dataset), L) float32 in the order of the data set, on every process.
+    """
+    batches = loader.batch_sampler
+    if not isinstance(batches, TestBatches):
+        raise TypeError("collect_scores takes a loader built with shuffle=False")
+    was_training = model.training
+    model.eval()
+    parts = []
+    with torch.inference_mode():
+        for batch in tqdm(loader, desc="testing", disable=not progress, leave=False):
+            keypoint = batch["keypoint"].to(device, non_blocking=True)
+            with autocast(device, amp):
+                parts.append(model.predict(keypoint).float())  # type: ignore[operator]
+    model.train(was_training)
+    mine = torch.cat(parts).cpu().numpy() if parts else None
+    shares = from_all((batches.indices(), mine)) if in_group() else [(batches.indices(), mine)]
+    filled = next(part for _, part in shares if part is not None)
+    scores = np.empty((batches.length, *filled.shape[1:]), dtype=filled.dtype)
+    for indices, part in shares:
+        if part is not None:
+            scores[indices] = part
+    return scores
+
+
+def evaluate(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    metrics: str | Sequence[str] = ("top_k_accuracy",),
+    topk: int | Sequence[int] = (1, 5),
+) -> dict[str, float]:
+    """Measure scores.
+
+    Args:
+        scores: (S, L), one row per sample.
+        labels: (S,), or 0/1 (S, L) for ``mean_average_precision``.
+        metrics: Some of ``'top_k_accuracy'``, ``'mean_class_accuracy'``,
+            ``'mean_average_precision'``.
+        topk: The k of the first.
+
+    Returns:
+        ``{'top1_acc': ..., 'top5_acc': ..., 'mean_class_accuracy': ...}``, each from 0 to 1.
+
+    Raises:
+        ValueError: for an unknown metric.
+    """
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    topk = (topk,) if isinstance(topk, int) else tuple(topk)
+    check_metrics(metrics)
+    found: dict[str, float] = {}
+    for metric in metrics:
+        if metric == "top_k_accuracy":
+            values = top_k_accuracy(scores, labels, topk)
+            found.update({f"top{k}_acc": float(v) for k, v in zip(topk, values)})
+        elif metric == "mean_class_accuracy":
+            found[metric] = float(mean_class_accuracy(scores, labels))
+        else:
+            found[metric] = float(mean_average_precision(scores, _multi_hot(scores, labels)))
+    return found
+
+
+METRICS = ("top_k_accuracy", "mean_class_accuracy", "mean_average_precision")
+
+
+def check_metrics(metrics: Sequence[str]) -> None:
+    """Raise a :class:`ValueError` for a metric that does not exist."""
+    for metric in metrics:
+        if metric not in METRICS:
+            raise ValueError(f"there is no metric {metric!r}{did_you_mean(metric, METRICS)}")
+
+
+def _multi_hot(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    if labels.ndim == 2:
+        return labels
+    hot = np.zeros(scores.shape, dtype=np.float32)
+    hot[np.arange(len(labels)), labels] = 1
+    return hot
+
+
+def describe_metrics(found: Mapping[str, Any]) -> str:
+    """Return metrics as ``top1_acc 0.9123, top5_acc 0.9876``."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in found.items())

@@ -1,0 +1,46 @@
+"""Build an optimizer of :mod:`torch.optim` from its config."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from pyskl.errors import ConfigError, did_you_mean
+
+
+def optimizer_class(name: Any) -> type[Optimizer]:
+    """Return the optimizer class of :mod:`torch.optim` called ``name``.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    classes = {
+        key: value
+        for key, value in vars(torch.optim).items()
+        if inspect.isclass(value) and issubclass(value, Optimizer) and value is not Optimizer
+    }
+    if name not in classes:
+        raise ConfigError(f"there is no optimizer {name!r}{did_you_mean(str(name), classes)}")
+    return classes[name]
+
+
+def build_optimizer(model: nn.Module, cfg: Mapping[str, Any]) -> Optimizer:
+    """Build an optimizer over all parameters of a model.
+
+    Args:
+        model: The model, on the device where it will train.
+        cfg: ``dict(type='SGD', lr=..., ...)``: a class of :mod:`torch.optim` and its arguments.
+            On a GPU the fused variant is used where the class has one: the same update in one
+            kernel, without a host synchronisation for ``--amp fp16``.
+    """
+    arguments = dict(cfg)
+    cls = optimizer_class(arguments.pop("type", None))
+    on_gpu = next(model.parameters()).is_cuda
+    if on_gpu and "fused" in inspect.signature(cls).parameters:
+        arguments.setdefault("fused", True)
+    return cls(model.parameters(), **arguments)

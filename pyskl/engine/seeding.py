@@ -1,0 +1,45 @@
+"""Seeds of a run and of its steps."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import numpy as np
+import torch
+
+from pyskl.engine.distributed import from_main
+
+
+def init_random_seed(seed: int | None = None) -> int:
+    """Return ``seed``, or a random one that all processes agree on."""
+    if seed is not None:
+        return seed
+    return int(from_main(int(np.random.default_rng().integers(2**31))))
+
+
+def set_random_seed(seed: int, *, deterministic: bool = False) -> None:
+    """Seed Python's, NumPy's and torch's global generators.
+
+    Args:
+        seed: From 0 up.
+        deterministic: Also make torch choose deterministic algorithms, which may be slower; an
+            operation that has none raises an error.
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        torch.use_deterministic_algorithms(True)
+
+
+def seed_step(seed: int, iteration: int, rank: int) -> None:
+    """Seed torch for one training step.
+
+    What dropout drops then depends on the step alone, not on what ran before it, so that a run
+    that was interrupted goes on as it would have.
+    """
+    state = np.random.SeedSequence((seed, iteration, rank)).generate_state(1, np.uint64)
+    torch.manual_seed(int(state[0]))

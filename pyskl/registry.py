@@ -1,0 +1,98 @@
+"""The registries: names in a config → classes.
+
+Each registry lists the packages that register into it and imports them on the first look-up, so
+that importing this module stays cheap. A class needs no registry to be used; the registry is only
+a way to name it in a config::
+
+    from pyskl.datasets import PIPELINES
+
+    @PIPELINES.register_module()
+    class MyTransform: ...
+
+Built on :class:`mmengine.registry.Registry` without a parent: with the root registry as parent a
+misspelt name would import every package of that family that is installed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from mmengine.registry import Registry as _Registry
+
+from pyskl.errors import ConfigError, did_you_mean
+
+
+class Registry(_Registry):
+    """A named table of classes that are built from ``dict(type=NAME, **arguments)``.
+
+    Args:
+        name: What is registered, in the singular ("backbone"); used in messages.
+        locations: Modules whose import registers the built-in classes.
+    """
+
+    def __init__(self, name: str, locations: list[str]) -> None:
+        super().__init__(name, scope="pyskl", locations=locations)
+
+    def names(self) -> list[str]:
+        """Return all registered names, sorted."""
+        self.import_from_location()
+        return sorted(self.module_dict)
+
+    def get(self, key: str) -> type:
+        """Return the class registered as ``key`` (an optional ``pyskl.`` prefix is dropped).
+
+        Raises:
+            ConfigError: if there is none; the message offers the nearest name.
+        """
+        self.import_from_location()
+        name = key.removeprefix("pyskl.")
+        if name not in self.module_dict:
+            raise ConfigError(f"there is no {self.name} {key!r}{did_you_mean(name, self.names())}")
+        return self.module_dict[name]
+
+    def build(self, cfg: Any, **default_args: Any) -> Any:
+        """Build the object that ``cfg`` names.
+
+        Args:
+            cfg: ``dict(type=NAME or class, **arguments)``, or an instance, which is returned.
+            default_args: Arguments used where ``cfg`` does not give them.
+
+        Raises:
+            ConfigError: for an unknown type, or arguments that the class does not take.
+        """
+        if not isinstance(cfg, Mapping):
+            if inspect.isclass(cfg) or cfg is None or isinstance(cfg, (str, int, float, list)):
+                raise ConfigError(
+                    f"a {self.name} is given as dict(type=..., ...), found {type(cfg).__name__}: "
+                    f"{cfg!r}"
+                )
+            return cfg
+        arguments = {**default_args, **cfg}
+        if "type" not in arguments:
+            raise ConfigError(f"a {self.name} needs the key 'type', found {sorted(arguments)}")
+        kind = arguments.pop("type")
+        cls = self.get(kind) if isinstance(kind, str) else kind
+        try:
+            inspect.signature(cls).bind(**arguments)
+        except TypeError as error:
+            raise ConfigError(f"{self.name} {cls.__name__}: {error}") from error
+        return cls(**arguments)
+
+
+BACKBONES = Registry("backbone", locations=["pyskl.models.backbones"])
+HEADS = Registry("head", locations=["pyskl.models.heads"])
+LOSSES = Registry("loss", locations=["pyskl.models.losses"])
+RECOGNIZERS = Registry("recognizer", locations=["pyskl.models.recognizers"])
+DATASETS = Registry("dataset", locations=["pyskl.datasets"])
+PIPELINES = Registry("transform", locations=["pyskl.datasets.pipelines"])
+
+# The type of an argument that is a config to build, with the registry that its 'type' names. The
+# config checker reads them off the signatures, so a class that declares them is checked in depth.
+BackboneConfig = Annotated[Mapping[str, Any], BACKBONES]
+HeadConfig = Annotated[Mapping[str, Any], HEADS]
+LossConfig = Annotated[Mapping[str, Any], LOSSES]
+RecognizerConfig = Annotated[Mapping[str, Any], RECOGNIZERS]
+DatasetConfig = Annotated[Mapping[str, Any], DATASETS]
+TransformConfig = Annotated[Mapping[str, Any], PIPELINES]

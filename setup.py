@@ -1,0 +1,44 @@
+"""Package metadata. What each dependency is for is told in docs/dependencies.md."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = next(
+    line.split('"')[1]
+    for line in (ROOT / "pyskl" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    if line.startswith("__version__")
+)
+
+setup(
+    name="pyskl",
+    version=VERSION,
+    description="A config-driven training toolbox for skeleton-based action recognition",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    packages=find_packages(include=["pyskl", "pyskl.*"]),
+    package_data={"pyskl": ["py.typed"]},
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        "torch>=2.4",
+        "mmcv-lite>=2.2,<2.3",
+        "mmengine>=0.10.5,<0.11",
+        "numpy>=1.26,<3",
+        "scipy>=1.11",
+        "tqdm>=4.60",
+        "pyyaml>=6",
+    ],
+    extras_require={
+        "tensorboard": ["tensorboard>=2.15"],
+        "dev": [
+            "hypothesis>=6.100",
+            "mypy>=1.10",
+            "pytest>=8",
+            "ruff>=0.6",
+            "tensorboard>=2.15",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+    },
+)

@@ -1,0 +1,79 @@
+"""What the command-line tools share: how they end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+
+# Set by launch.py for the processes that it starts: where to leave the message of a failure.
+ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
+LAUNCHED = "PYSKL_LAUNCHED"
+
+
+def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
+    """Run a tool and exit: 0, or 2 with one clear message where the input was at fault.
+
+    ``args.debug`` shows the traceback instead of the message.
+    """
+    from pyskl.errors import InputError
+
+    try:
+        main(args)
+    except InputError as error:
+        if args.debug:
+            raise
+        _report(readable(error))
+        sys.exit(2)
+
+
+def readable(error: Exception) -> str:
+    """Return an error's message; of one that comes from a data worker, the last part."""
+    text = str(error)
+    if "in DataLoader worker process" in text:
+        marker = f"{type(error).__name__}: "
+        text = text.rpartition(marker)[2].strip() or text
+    return text
+
+
+def _report(message: str) -> None:
+    """Tell the user, or the launcher, which tells it once for all processes."""
+    path = os.environ.get(ERROR_FILE)
+    if os.environ.get(LAUNCHED) and path:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"message": message}, file)
+    elif os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"error: {message}", file=sys.stderr)
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all tools which run a model have."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override config keys, such as data.videos_per_gpu=8 or "
+        "data.train.dataset.pipeline.1.feats=\"['b']\"",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=["none", "pytorch", "slurm"],
+        default="none",
+        help="how the processes were started (the scripts dist_*.sh fill this in)",
+    )
+    parser.add_argument("--amp", choices=["bf16", "fp16"], help="compute in mixed precision")
+    parser.add_argument("--compile", action="store_true", help="compile the backbone")
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="load annotations and checkpoints with plain pickle, which RUNS what they say; only "
+        "for files whose maker you trust as you trust their programs",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    # torch.distributed.launch of old passed this; the environment says the same.
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)

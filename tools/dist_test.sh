@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Test in NUM_GPUS processes: on as many GPUs, or on the CPU of a machine that has none.
+#   bash tools/dist_test.sh CONFIG CHECKPOINT NUM_GPUS [options of tools/test.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT, and start this on each of them.
+set -euo pipefail
+if [ $# -lt 3 ]; then
+    sed -n '2,4s/^# //p' "$0" >&2
+    exit 2
+fi
+tools=$(cd "$(dirname "$0")" && pwd)
+config=$1
+checkpoint=$2
+processes=$3
+shift 3
+exec "${PYTHON:-python}" "$tools/launch.py" "$processes" "$tools/test.py" "$config" "$checkpoint" "$@"

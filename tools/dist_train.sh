@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Train in NUM_GPUS processes: on as many GPUs, or on the CPU of a machine that has none.
+#   bash tools/dist_train.sh CONFIG NUM_GPUS [options of tools/train.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT, and start this on each of them.
+set -euo pipefail
+if [ $# -lt 2 ]; then
+    sed -n '2,4s/^# //p' "$0" >&2
+    exit 2
+fi
+tools=$(cd "$(dirname "$0")" && pwd)
+config=$1
+processes=$2
+shift 2
+exec "${PYTHON:-python}" "$tools/launch.py" "$processes" "$tools/train.py" "$config" "$@"

@@ -1,0 +1,63 @@
+"""Test a recognizer: python tools/test.py CONFIG CHECKPOINT [--eval METRIC ...] [--out FILE]"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from _command import add_common_options, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Test the weights of a recognizer.")
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint, a path or an https:// URL")
+    parser.add_argument(
+        "--eval",
+        nargs="+",
+        metavar="METRIC",
+        help="top_k_accuracy, mean_class_accuracy, mean_average_precision; the first by default, "
+        "none where only --out is given",
+    )
+    parser.add_argument("--out", help="write the scores to this .pkl, .json or .yaml file")
+    parser.add_argument(
+        "--average-clips",
+        choices=["prob", "score", "none"],
+        help="average the clips' probabilities or logits, or keep the clips apart",
+    )
+    parser.add_argument(
+        "--fuse-conv-bn", action="store_true", help="fold BatchNorm into convolutions"
+    )
+    add_common_options(parser)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Test, and print the figures."""
+    from pyskl.apis import TestSettings, test_from_config
+
+    metrics = args.eval or ([] if args.out else ["top_k_accuracy"])
+    settings = TestSettings(
+        metrics=metrics,
+        out=args.out,
+        average_clips=args.average_clips,
+        fuse_conv_bn=args.fuse_conv_bn,
+        compile=args.compile,
+        amp=args.amp,
+        trusted=args.trust_files,
+    )
+    found = test_from_config(
+        args.config,
+        args.checkpoint,
+        settings,
+        cfg_options=args.cfg_options,
+        launcher=args.launcher,
+    )
+    if os.environ.get("RANK", "0") == "0":
+        for name, value in found.items():
+            print(f"{name}: {value:.4f}")
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())

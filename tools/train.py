@@ -1,0 +1,60 @@
+"""Train a recognizer: python tools/train.py CONFIG [--validate] [--test-last] [--test-best]"""
+
+from __future__ import annotations
+
+import argparse
+
+from _command import add_common_options, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train a recognizer as a config says.")
+    parser.add_argument("config", help="config file")
+    parser.add_argument("--validate", action="store_true", help="validate between epochs")
+    parser.add_argument("--test-last", action="store_true", help="test the last checkpoint")
+    parser.add_argument("--test-best", action="store_true", help="test the best checkpoint")
+    parser.add_argument("--work-dir", help="where to write logs and checkpoints")
+    parser.add_argument("--seed", type=int, help="seed of the run; drawn where absent")
+    parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
+    parser.add_argument(
+        "--auto-scale-lr", action="store_true", help="scale the rate to the clips a step"
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="PATH",
+        help="resume from a checkpoint, by default the work dir's latest",
+    )
+    add_common_options(parser)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train."""
+    from pyskl.apis import TrainSettings, train_from_config
+
+    settings = TrainSettings(
+        validate=args.validate,
+        test_last=args.test_last,
+        test_best=args.test_best,
+        seed=args.seed,
+        deterministic=args.deterministic,
+        compile=args.compile,
+        amp=args.amp,
+        auto_scale_lr=args.auto_scale_lr,
+        resume=args.resume,
+        trusted=args.trust_files,
+    )
+    train_from_config(
+        args.config,
+        settings,
+        cfg_options=args.cfg_options,
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+    )
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
