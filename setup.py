@@ -31,11 +31,12 @@ setup(
     ],
     extras_require={
         "tensorboard": ["tensorboard>=2.15"],
+        # The linters are pinned: another version formats the same code otherwise.
         "dev": [
             "hypothesis>=6.100",
-            "mypy>=1.10",
+            "mypy==2.4.1",
             "pytest>=8",
-            "ruff>=0.6",
+            "ruff==0.17.6",
             "tensorboard>=2.15",
             "types-PyYAML",
             "types-tqdm",

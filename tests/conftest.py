@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,3 +32,141 @@ def shared() -> Path:
 def golden(shared: Path) -> Path:
     """The folder of goldens: inputs and outputs of the original implementation."""
     return shared / "golden"
+
+
+# --- a data set and a config that train in a second -----------------------------------------------
+# Session-wide, so that finished runs can be shared between tests.
+# Shapes: M persons, T frames, V joints, C coordinates.
+
+TINY_TRAIN, TINY_VAL, TINY_CLASSES = 24, 10, 3
+
+
+def _tiny_samples() -> list[dict[str, Any]]:
+    """Return samples of three classes, by what the right hand does: rise, swing or rest."""
+    rng = np.random.default_rng(0)
+    rest = rng.normal(size=(25, 3))  # V, C
+    samples = []
+    for index in range(TINY_TRAIN + TINY_VAL):
+        label, frames = index % TINY_CLASSES, int(rng.integers(16, 31))
+        time = np.linspace(0, 1, frames)
+        keypoint = rest + 0.02 * rng.normal(size=(1, frames, 25, 3))  # M, T, V, C
+        if label < 2:
+            path = time if label == 0 else np.sin(6 * np.pi * time)
+            keypoint[0, :, 8:12, label] += 2 * path[:, None]
+        samples.append(
+            {
+                "frame_dir": f"clip{index}",
+                "label": label,
+                "total_frames": frames,
+                "keypoint": keypoint.astype(np.float32),
+            }
+        )
+    return samples
+
+
+def _write_tiny_annotations(
+    path: Path, samples: list[dict[str, Any]], splits: dict[str, list[str]] | None = None
+) -> Path:
+    ids = [sample["frame_dir"] for sample in samples]
+    split = splits or {"train": ids[:TINY_TRAIN], "val": ids[TINY_TRAIN:]}
+    path.write_bytes(pickle.dumps({"split": split, "annotations": samples}))
+    return path
+
+
+def _tiny_config(ann_file: Path, **changes: Any) -> dict[str, Any]:
+    """Return a config; ``changes`` are by dotted key with __ for the dot, None deletes the key."""
+
+    def pipeline(num_clips: int) -> list[dict[str, Any]]:
+        return [
+            dict(type="PreNormalize3D"),
+            dict(type="GenSkeFeat", dataset="nturgb+d", feats=["j"]),
+            dict(type="UniformSample", clip_len=8, num_clips=num_clips),
+            dict(type="PoseDecode"),
+            dict(type="FormatGCNInput", num_person=1),
+            dict(type="Collect", keys=["keypoint", "label"], meta_keys=[]),
+            dict(type="ToTensor", keys=["keypoint"]),
+        ]
+
+    def dataset(split: str, num_clips: int) -> dict[str, Any]:
+        return dict(
+            type="PoseDataset", ann_file=str(ann_file), split=split, pipeline=pipeline(num_clips)
+        )
+
+    config: dict[str, Any] = dict(
+        model=dict(
+            type="RecognizerGCN",
+            backbone=dict(
+                type="STGCN",
+                base_channels=4,
+                num_stages=3,
+                inflate_stages=[2],
+                down_stages=[3],
+                graph_cfg=dict(layout="nturgb+d", mode="stgcn_spatial"),
+            ),
+            cls_head=dict(type="GCNHead", num_classes=TINY_CLASSES, in_channels=8),
+        ),
+        data=dict(
+            videos_per_gpu=4,
+            workers_per_gpu=0,
+            test_dataloader=dict(videos_per_gpu=3),
+            train=dataset("train", 1),
+            val=dataset("val", 1),
+            test=dataset("val", 2),
+        ),
+        optimizer=dict(type="SGD", lr=0.05, momentum=0.9),
+        auto_scale_lr=dict(base_batch_size=4),
+        optimizer_config=dict(grad_clip=None),
+        lr_config=dict(policy="fixed"),
+        total_epochs=2,
+        checkpoint_config=dict(interval=1),
+        evaluation=dict(interval=1, metrics=["top_k_accuracy"]),
+        log_config=dict(interval=3, hooks=[dict(type="TextLoggerHook")]),
+        log_level="INFO",
+        seed=1,
+    )
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        section = config
+        for part in path:
+            section = section[int(part) if isinstance(section, list) else part]
+        if value is None and last in section:
+            del section[last]
+        else:
+            section[last] = value
+    return config
+
+
+@pytest.fixture(scope="session")
+def tiny_samples() -> Callable[[], list[dict[str, Any]]]:
+    """A function that makes the 24 + 10 samples of the tiny data set, always the same."""
+    return _tiny_samples
+
+
+@pytest.fixture(scope="session")
+def write_tiny_annotations() -> Callable[..., Path]:
+    """A function that writes samples, with the splits train and val unless others are given."""
+    return _write_tiny_annotations
+
+
+@pytest.fixture(scope="session")
+def tiny_ann_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The annotation file of the tiny data set."""
+    return _write_tiny_annotations(tmp_path_factory.mktemp("tiny") / "tiny.pkl", _tiny_samples())
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_ann_file: Path) -> Callable[..., dict[str, Any]]:
+    """A function that makes a config on the tiny data; see :func:`_tiny_config`."""
+    return lambda ann_file=tiny_ann_file, **changes: _tiny_config(ann_file, **changes)
+
+
+@pytest.fixture(scope="session")
+def write_tiny_config(tiny_config: Callable[..., dict[str, Any]]) -> Callable[..., Path]:
+    """A function that writes such a config to a path, as one file without bases."""
+
+    def write(path: Path, **changes: Any) -> Path:
+        lines = [f"{key} = {value!r}\n" for key, value in tiny_config(**changes).items()]
+        path.write_text("".join(lines), encoding="utf-8")
+        return path
+
+    return write

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from pyskl.datasets.sampling import KeyedDataset, TestBatches, TrainBatches
 from pyskl.datasets.wrappers import SkeletonDataset
+from pyskl.errors import InputError
 
 
 def build_dataloader(
@@ -89,7 +90,7 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Stack samples into a batch: arrays, tensors and numbers into tensors, the rest into lists.
 
     Raises:
-        ValueError: if arrays of one key differ in shape.
+        InputError: if arrays of one key differ in shape.
     """
     batch: dict[str, Any] = {}
     for key in samples[0]:
@@ -97,7 +98,7 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if isinstance(values[0], (torch.Tensor, np.ndarray, np.number, int, float)):
             shapes = {tuple(np.shape(value)) for value in values}
             if len(shapes) > 1:
-                raise ValueError(
+                raise InputError(
                     f"the samples of a batch differ in the shape of {key!r}: "
                     f"{', '.join(map(str, sorted(shapes)))}; let the pipeline bring them to one "
                     "(UniformSample, PadTo), or use batches of one sample"

@@ -32,6 +32,9 @@ _PLAIN_KINDS = "biufcSUO"
 class _NdarrayName:
     """What a pickle gets for the name ``numpy.ndarray``: good for passing on, not for calling."""
 
+    def __call__(self, *_: Any) -> None:
+        raise UntrustedFileError("it calls numpy.ndarray")
+
 
 def _latin1_bytes(text: str, encoding: str = "latin1") -> bytes:
     """Stand in for ``_codecs.encode``, which protocol 2 pickles use to spell bytes."""

@@ -103,7 +103,7 @@ class TrainBatches(Sampler[list[SampleKey]]):
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the samples of an epoch in order, for all processes together."""
-        rng = np.random.default_rng((self.seed, epoch))
+        rng = np.random.default_rng((self.seed, epoch, self.length))  # the key of no sample
         if self.weights is None:
             drawn = np.arange(self.length)
         else:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.sparse.csgraph import shortest_path
 
 from pyskl.errors import ConfigError, did_you_mean
 from pyskl.skeleton.layout import Pair, SkeletonLayout, resolve_layout
@@ -134,14 +135,9 @@ class Graph:
 
 def hop_distance(num_joints: int, edges: list[Pair], max_hop: int) -> np.ndarray:
     """Return the lengths of the shortest paths: float64 (V, V), infinite above ``max_hop``."""
-    linked = _edge_matrix(edges, num_joints)
-    linked = np.minimum(linked + linked.T + np.eye(num_joints), 1)
-    reached = np.eye(num_joints)
-    hop = np.where(reached > 0, 0.0, np.inf)
-    for distance in range(1, min(max_hop, num_joints - 1) + 1):
-        reached = np.minimum(reached @ linked, 1)
-        hop[(reached > 0) & np.isinf(hop)] = distance
-    return hop
+    links = _edge_matrix(edges, num_joints)
+    hop = shortest_path(links, directed=False, unweighted=True)
+    return np.where(hop <= max_hop, hop, np.inf)
 
 
 def normalize_columns(matrix: np.ndarray) -> np.ndarray:

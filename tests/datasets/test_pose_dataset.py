@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pyskl.datasets import PoseDataset, SampleError, build_dataset
+from pyskl.datasets.annotation import Sample
+from pyskl.datasets.randomness import sample_randomness
+from pyskl.errors import AnnotationError, ConfigError, InputError
+
+WriteAnnotations = Callable[..., Path]
+MakeSample = Callable[..., Sample]
+
+FORMAT = [
+    {"type": "FormatGCNInput", "num_person": 2},
+    {"type": "Collect", "keys": ["keypoint", "label"]},
+    {"type": "ToTensor", "keys": ["keypoint"]},
+]
+
+
+def in_place(sample: Sample) -> Sample:
+    """A user's transform that changes all it can reach."""
+    sample["keypoint"] *= -7
+    sample["keypoint"][..., 0] = 5
+    for key in list(sample):
+        if isinstance(sample[key], np.ndarray):
+            sample[key].fill(3)
+        elif isinstance(sample[key], list):
+            for item in sample[key]:
+                if isinstance(item, np.ndarray):
+                    item.fill(3)
+            sample[key].append("more")
+        elif isinstance(sample[key], dict):
+            sample[key].clear()
+    return sample
+
+
+def untouched(sample: Sample) -> Sample:
+    return sample
+
+
+PIPELINES: dict[str, list[Any]] = {
+    "nothing": [],
+    "user's": [in_place],
+    "user's callable that returns its input": [untouched],
+    "3D training": [
+        {"type": "PreNormalize3D"},
+        {"type": "RandomRot"},
+        {"type": "RandomScale"},
+        {"type": "RandomGaussianNoise"},
+        {"type": "GenSkeFeat", "feats": ["j", "b", "jm", "bm"]},
+        {"type": "UniformSample", "clip_len": 8},
+        {"type": "PoseDecode"},
+        *FORMAT,
+    ],
+    "3D augmentation only": [
+        {"type": "RandomScale"},
+        {"type": "RandomGaussianNoise"},
+        {"type": "Flip", "flip_ratio": 1, "layout": "nturgb+d"},
+        in_place,
+    ],
+    "3D all frames": [{"type": "PoseDecode"}, {"type": "PadTo", "length": 30}, in_place],
+    "3D decode in place": [{"type": "PoseDecode"}, in_place],
+    "3D joints in place": [{"type": "GenSkeFeat", "feats": ["j"]}, in_place],
+    "3D no change": [
+        {"type": "PreNormalize3D", "align_center": False, "align_spine": False},
+        in_place,
+    ],
+    "3D bones": [{"type": "JointToBone"}, {"type": "ToMotion"}, in_place],
+    "3D clips": [{"type": "UniformSampleDecode", "clip_len": 8, "num_clips": 3}, *FORMAT],
+    "3D frames": [{"type": "SampleFrames", "clip_len": 4}, {"type": "PoseDecode"}, *FORMAT],
+    "tensors of the input": [{"type": "ToTensor", "keys": ["keypoint"]}],
+}
+PIPELINES_2D: dict[str, list[Any]] = {
+    "user's": [in_place],
+    "training": [
+        {"type": "PoseCompact"},
+        {"type": "Flip", "flip_ratio": 1, "layout": "coco"},
+        {"type": "PreNormalize2D"},
+        {"type": "GenSkeFeat", "dataset": "coco", "feats": ["b"]},
+        {"type": "UniformSample", "clip_len": 8},
+        {"type": "PoseDecode"},
+        *FORMAT,
+    ],
+    "auto": [{"type": "PreNormalize2D", "mode": "auto"}, in_place],
+    "flip": [{"type": "Flip", "flip_ratio": 1, "layout": "coco"}, in_place],
+    "compact": [{"type": "PoseCompact", "allow_imgpad": False}, in_place],
+    "scores by format": [{"type": "PoseDecode"}, {"type": "PadTo", "length": 30}, *FORMAT],
+}
+
+
+def arrays(value: Any) -> list[np.ndarray]:
+    """Return all arrays, and tensors as arrays, within a value."""
+    if isinstance(value, torch.Tensor):
+        return [value.numpy()]
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            return [array for item in value.flat for array in arrays(item)]
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [array for item in value for array in arrays(item)]
+    return []
+
+
+def check_left_alone(path: Path, pipeline: list[Any]) -> None:
+    for test_mode in (False, True):
+        dataset = PoseDataset(path, pipeline, test_mode=test_mode)
+        before = pickle.dumps(dataset.samples)
+        held = arrays(dataset.samples)
+        for index in range(len(dataset)):
+            with sample_randomness(0, 0, index):
+                given = dataset[index]
+            for array in arrays(given):
+                assert not any(np.may_share_memory(array, other) for other in held)
+        assert pickle.dumps(dataset.samples) == before
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_no_transform_changes_the_annotations(ann_file: Path, name: str) -> None:
+    check_left_alone(ann_file, PIPELINES[name])
+
+
+@pytest.mark.parametrize("name", PIPELINES_2D)
+def test_no_transform_changes_2d_annotations(ann_file_2d: Path, name: str) -> None:
+    check_left_alone(ann_file_2d, PIPELINES_2D[name])
+
+
+def test_extras_of_a_sample_are_copied_too(
+    tmp_path: Path, make_sample: MakeSample, write_annotations: WriteAnnotations
+) -> None:
+    boxes = np.empty(2, dtype=object)
+    boxes[:] = [np.zeros(2), np.zeros(3)]
+    extras = {"boxes": boxes, "list": [np.zeros(2)], "tuple": (np.zeros(2),), "dict": {"a": [1]}}
+    path = write_annotations(tmp_path / "a.pkl", [{**make_sample(), **extras}])
+    check_left_alone(path, [in_place])
+    check_left_alone(path, [untouched])
+
+
+def test_a_pipeline_receives_the_sample_and_what_the_dataset_knows(ann_file: Path) -> None:
+    dataset = PoseDataset(ann_file, [], split="val", test_mode=True, start_index=3)
+    sample, stored = dataset[1], dataset.samples[1]
+    assert sample["test_mode"] is True
+    assert sample["start_index"] == 3
+    assert sample["modality"] == "Pose"
+    for key in ("frame_dir", "label", "total_frames"):
+        assert sample[key] == stored[key]
+    np.testing.assert_array_equal(sample["keypoint"], stored["keypoint"])
+    assert PoseDataset(ann_file, [])[0]["test_mode"] is False
+
+
+def test_length_labels_and_ids_follow_the_split(ann_file: Path) -> None:
+    dataset = PoseDataset(ann_file, [], split="val")
+    assert len(dataset) == 4
+    assert dataset.sample_ids == ["clip16", "clip17", "clip18", "clip19"]
+    assert dataset.labels.tolist() == [0, 1, 2, 3]
+    assert dataset.labels.dtype == np.int64
+    assert len(PoseDataset(ann_file, [])) == 20
+
+
+def test_samples_without_id_go_by_their_number(
+    tmp_path: Path, make_sample: MakeSample, write_annotations: WriteAnnotations
+) -> None:
+    bare = {key: value for key, value in make_sample().items() if key != "frame_dir"}
+    dataset = PoseDataset(write_annotations(tmp_path / "a.pkl", [bare, bare]), [])
+    assert dataset.sample_ids == ["0", "1"]
+
+
+def test_negative_numbers_count_from_the_end(ann_file: Path) -> None:
+    dataset = PoseDataset(ann_file, [])
+    assert dataset[-1]["frame_dir"] == dataset[19]["frame_dir"]
+    for index in (20, -21):
+        with pytest.raises(IndexError, match=f"index {index} of 20"):
+            dataset[index]
+    assert len(list(dataset)) == 20  # type: ignore[call-overload]
+
+
+def failing(error: Exception) -> Callable[[Sample], Sample]:
+    def transform(sample: Sample) -> Sample:
+        raise error
+
+    return transform
+
+
+@pytest.mark.parametrize(
+    ("transform", "words"),
+    [
+        ({"type": "PadTo", "length": 3}, ["21 frames", "3 that PadTo"]),
+        ({"type": "GenSkeFeat", "dataset": "coco"}, ["coco", "17 joints", "25"]),
+        ({"type": "Collect", "keys": ["keypont"]}, ["did you mean 'keypoint'"]),
+        (failing(KeyError("body")), ["KeyError", "'body'"]),
+        (failing(IndexError("out of bounds")), ["IndexError", "out of bounds"]),
+        (failing(RuntimeError("what")), ["RuntimeError", "what"]),
+        (lambda sample: None, ["<lambda>", "None"]),
+    ],
+)
+def test_a_failing_transform_names_file_and_sample(
+    ann_file: Path, transform: Any, words: list[str]
+) -> None:
+    dataset = PoseDataset(ann_file, [transform], split="val")
+    with pytest.raises(SampleError) as caught:
+        dataset[0]
+    assert isinstance(caught.value, InputError)
+    for word in [str(ann_file), "'clip16' (number 0)", *words]:
+        assert word in str(caught.value), str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_an_interrupt_stays_an_interrupt(ann_file: Path) -> None:
+    def interrupt(sample: Sample) -> Sample:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        PoseDataset(ann_file, [interrupt])[0]
+
+
+def test_faults_of_the_file_show_when_the_dataset_is_made(
+    ann_file: Path, tmp_path: Path, make_sample: MakeSample, write_annotations: WriteAnnotations
+) -> None:
+    with pytest.raises(AnnotationError, match="did you mean 'train'"):
+        PoseDataset(ann_file, [], split="trian")
+    with pytest.raises(AnnotationError, match="label 3 is outside 0 to 2"):
+        PoseDataset(ann_file, [], num_classes=3)
+    with pytest.raises(AnnotationError, match="no such annotation file"):
+        PoseDataset(tmp_path / "none.pkl", [])
+    bare = write_annotations(tmp_path / "bare.pkl", [make_sample()])
+    with pytest.raises(AnnotationError, match="split=None"):
+        PoseDataset(bare, [], split="train")
+
+
+def test_several_labels_become_a_vector(
+    tmp_path: Path, make_sample: MakeSample, write_annotations: WriteAnnotations
+) -> None:
+    samples = [{**make_sample(), "label": label} for label in ([0, 2], [], 1)]
+    path = write_annotations(tmp_path / "a.pkl", samples)
+    dataset = PoseDataset(path, [], multi_class=True, num_classes=3)
+    expected = [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    assert dataset.labels.tolist() == expected
+    assert [dataset[i]["label"].tolist() for i in range(3)] == expected
+    assert dataset[0]["label"].dtype == np.float32
+    with pytest.raises(ValueError, match="num_classes"):
+        PoseDataset(path, [], multi_class=True)
+
+
+def test_class_prob_weighs_samples_by_class(ann_file: Path) -> None:
+    def weights(class_prob: Any) -> Any:
+        return PoseDataset(ann_file, [], split="val", class_prob=class_prob).draw_weights()
+
+    assert weights(None) is None
+    assert weights([1, 2, 0, 0.5]).tolist() == [1, 2, 0, 0.5]
+    assert weights({1: 3}).tolist() == [1, 3, 1, 1]
+    assert weights({"1": 3}).tolist() == [1, 3, 1, 1]
+    with pytest.raises(ValueError, match="3 numbers, but the labels go up to 3"):
+        weights([1, 1, 1])
+    for bad in ([0, 0, 0, 0], [1, -1, 1, 1], [1, np.nan, 1, 1], [1, np.inf, 1, 1]):
+        with pytest.raises(ValueError, match="class_prob should be numbers from 0 up"):
+            weights(bad)
+
+
+def test_datasets_are_built_by_name(ann_file: Path) -> None:
+    config: dict[str, Any] = {"type": "PoseDataset", "ann_file": str(ann_file), "pipeline": []}
+    one = build_dataset({**config, "split": "val"}, {"test_mode": True})
+    assert isinstance(one, PoseDataset)
+    assert one.test_mode
+    before = copy.deepcopy(config)
+    both = build_dataset([{**config, "split": "val"}, config])
+    assert len(both) == 24
+    assert config == before
+    with pytest.raises(ConfigError, match="did you mean 'PoseDataset'"):
+        build_dataset({**config, "type": "PoseDatset"})
+    with pytest.raises(ConfigError, match=r"PoseDataset.*splt"):
+        build_dataset({**config, "splt": "val"})
+    with pytest.raises(ConfigError, match="dict"):
+        build_dataset("PoseDataset")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="no transform 'PadT'; did you mean 'PadTo'"):
+        build_dataset({**config, "pipeline": [{"type": "PadT", "length": 3}]})

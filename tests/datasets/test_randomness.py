@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyskl.datasets import PoseDataset
+from pyskl.datasets.annotation import Sample
+from pyskl.datasets.pipelines import Compose, RandomScale
+from pyskl.datasets.randomness import (
+    generator,
+    is_keyed,
+    sample_randomness,
+    seeded_globals,
+)
+from pyskl.datasets.sampling import KeyedDataset, SampleKey, TrainBatches
+
+keys = st.tuples(*[st.integers(0, 2**31)] * 3)
+
+
+def global_draws() -> tuple[float, float, float]:
+    return np.random.rand(), random.random(), float(torch.rand(()))
+
+
+def global_states() -> list[Any]:
+    algorithm, words, *rest = np.random.get_state()
+    return [algorithm, np.asarray(words).tolist(), rest, random.getstate(), torch.get_rng_state()]
+
+
+def same_states(before: list[Any], after: list[Any]) -> bool:
+    return before[:-1] == after[:-1] and torch.equal(before[-1], after[-1])
+
+
+def with_global_draws(sample: Sample) -> Sample:
+    """A user's transform that draws from every global generator."""
+    sample["drawn"] = global_draws()
+    return sample
+
+
+class Subclassed(RandomScale):
+    """A user's transform made from a built-in one."""
+
+    def __call__(self, sample: Sample) -> Sample:
+        return with_global_draws(super().__call__(sample))
+
+
+@settings(max_examples=50, deadline=None)
+@given(keys)
+def test_a_key_repeats_its_draws(key: tuple[int, int, int]) -> None:
+    draws = []
+    for noise in range(2):
+        np.random.seed(noise)
+        with sample_randomness(*key) as rng:
+            assert generator() is rng
+            draws.append(generator().random(4).tolist())
+    assert draws[0] == draws[1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(keys, keys)
+def test_different_keys_draw_differently(
+    one: tuple[int, int, int], two: tuple[int, int, int]
+) -> None:
+    def draws(key: tuple[int, int, int]) -> list[float]:
+        with sample_randomness(*key) as rng:
+            return rng.random(4).tolist()
+
+    assert (draws(one) == draws(two)) == (one == two)
+
+
+def test_the_order_of_an_epoch_draws_apart_from_its_samples() -> None:
+    order = TrainBatches(50, 1, seed=3).order(2).tolist()
+    for index in range(50):
+        with sample_randomness(3, 2, index) as rng:
+            assert rng.permutation(50).tolist() != order
+
+
+def test_blocks_nest_and_end_even_by_an_error() -> None:
+    assert not is_keyed()
+    with sample_randomness(0, 0, 0) as outer:
+        with pytest.raises(KeyError), sample_randomness(0, 0, 1):
+            raise KeyError
+        assert is_keyed()
+        assert generator() is outer
+    assert not is_keyed()
+
+
+def test_outside_a_block_numpys_seed_decides() -> None:
+    np.random.seed(3)
+    first = [generator().random() for _ in range(3)]
+    np.random.seed(3)
+    assert [generator().random() for _ in range(3)] == first
+    assert len(set(first)) == 3
+
+
+def test_seeded_globals_follow_the_key_and_restore_the_state() -> None:
+    draws = []
+    for noise in range(2):
+        for seed in (np.random.seed, random.seed, torch.manual_seed):
+            seed(noise)
+        before = global_states()
+        with sample_randomness(1, 2, 3), seeded_globals():
+            draws.append(global_draws())
+        assert same_states(before, global_states())
+    assert draws[0] == draws[1]
+
+
+def test_seeded_globals_restore_the_state_after_an_error() -> None:
+    def fail() -> None:
+        global_draws()
+        raise KeyError
+
+    before = global_states()
+    with pytest.raises(KeyError), sample_randomness(1, 2, 3), seeded_globals():
+        fail()
+    assert same_states(before, global_states())
+
+
+@pytest.mark.parametrize(
+    "transform", [with_global_draws, Subclassed(), lambda sample: with_global_draws(sample)]
+)
+def test_users_transforms_draw_by_key_from_the_global_generators(
+    transform: Callable[[Sample], Sample], make_sample: Callable[..., Sample]
+) -> None:
+    def drawn(index: int, noise: int) -> tuple[float, ...]:
+        for seed in (np.random.seed, random.seed, torch.manual_seed):
+            seed(noise)
+        before = global_states()
+        with sample_randomness(0, 0, index):
+            sample = Compose([{"type": "RandomScale"}, transform, transform])(make_sample())
+        assert same_states(before, global_states())
+        result: tuple[float, ...] = sample["drawn"]
+        return result
+
+    assert drawn(0, noise=0) == drawn(0, noise=1)
+    assert drawn(0, noise=0) != drawn(1, noise=0)
+
+
+def test_two_users_transforms_draw_differently() -> None:
+    draws: list[tuple[float, float, float]] = []
+
+    def transform(sample: Sample) -> Sample:
+        draws.append(global_draws())
+        return sample
+
+    with sample_randomness(0, 0, 0):
+        Compose([transform, transform])({})
+    assert len(set(sum(draws, ()))) == 6
+
+
+def test_without_a_key_users_transforms_use_the_global_state_as_it_is() -> None:
+    np.random.seed(0)
+    expected = np.random.rand()
+    np.random.seed(0)
+    assert Compose([with_global_draws])({})["drawn"][0] == expected
+
+
+RANDOM: list[Any] = [
+    {"type": "RandomRot"},
+    {"type": "RandomScale"},
+    {"type": "RandomGaussianNoise"},
+    {"type": "Flip", "layout": "nturgb+d"},
+    {"type": "UniformSample", "clip_len": 4, "num_clips": 2, "p_interval": (0.5, 1)},
+    {"type": "PoseDecode"},
+    with_global_draws,
+]
+
+
+def test_reading_order_has_no_say(ann_file: Path) -> None:
+    def read(order: list[int], epoch: int = 0, seed: int = 0) -> dict[int, Any]:
+        dataset = KeyedDataset(PoseDataset(ann_file, RANDOM), seed)
+        before = global_states()
+        samples = {i: dataset[SampleKey(epoch, i)] for i in order}
+        assert same_states(before, global_states())
+        return {
+            i: (sample["keypoint"].tolist(), sample["frame_inds"].tolist(), sample["drawn"])
+            for i, sample in samples.items()
+        }
+
+    forward, some = read(list(range(20))), [13, 2, 7]
+    assert read(list(range(19, -1, -1))) == forward
+    assert read(some) == {i: forward[i] for i in some}
+    for other in (read(some, epoch=1), read(some, seed=1)):
+        assert all(other[i][part] != forward[i][part] for i in some for part in (0, 2))
