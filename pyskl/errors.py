@@ -34,14 +34,21 @@ class DeviceError(InputError):
     """The machine lacks the devices that were asked for."""
 
 
-def nearest(name: str, choices: Iterable[str]) -> str | None:
+def nearest(name: str, choices: Iterable[str], *, likeness: float = 0.6) -> str | None:
     """Return the choice that looks most like ``name``, or None if none comes near.
+
+    Args:
+        name: What was found.
+        choices: What would have been right.
+        likeness: From 0 to 1 (equal): how near is near enough; see
+            :class:`difflib.SequenceMatcher`.
 
     Example:
         >>> nearest('totl_epochs', ['total_epochs', 'data'])
         'total_epochs'
     """
-    close = difflib.get_close_matches(name, [str(choice) for choice in choices], n=1, cutoff=0.6)
+    names = [str(choice) for choice in choices]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
     return close[0] if close else None
 
 

@@ -63,7 +63,11 @@ class Registry(_Registry):
             ConfigError: for an unknown type, or arguments that the class does not take.
         """
         if not isinstance(cfg, Mapping):
-            if inspect.isclass(cfg) or cfg is None or isinstance(cfg, (str, int, float, list)):
+            if (
+                inspect.isclass(cfg)
+                or cfg is None
+                or isinstance(cfg, (str, int, float, list, tuple))
+            ):
                 raise ConfigError(
                     f"a {self.name} is given as dict(type=..., ...), found {type(cfg).__name__}: "
                     f"{cfg!r}"

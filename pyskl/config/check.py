@@ -1,9 +1,9 @@
 """Find all that is wrong with a config, before anything expensive starts.
 
-In three steps, each only where the one before found nothing in the way: keys and types, by
+In three steps, and in each all that the faults before it leave open: keys and types, by
 :mod:`pyskl.config.schema` and the signatures of the classes that the config names; values, by
-building the model and the transforms; files, by opening the annotations and looking for the
-splits, labels and joints that the model expects.
+building the model, the optimizer, the schedule and the transforms; files, by opening the
+annotations and looking for the splits, labels and joints that the model expects.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
 from mmengine.config import Config
+from torch import nn
 
 from pyskl.config.fault import Faults
-from pyskl.config.schema import KNOWN_KEYS, OTHER_WORDS, REQUIRED, ConfigSchema
+from pyskl.config.schema import AT_LEAST, KNOWN_KEYS, OTHER_WORDS, REQUIRED, ConfigSchema
 from pyskl.config.source import unread_names
 from pyskl.config.values import describe, matches
 from pyskl.datasets.pose import PoseDataset
 from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
-from pyskl.engine.optimizer import optimizer_class
+from pyskl.engine.evaluation import check_metrics, figure_names
+from pyskl.engine.optimizer import build_optimizer, optimizer_class
 from pyskl.engine.schedule import LearningRate
 from pyskl.errors import ConfigError, InputError, did_you_mean, nearest
 from pyskl.models import build_model
@@ -32,6 +34,10 @@ from pyskl.registry import DATASETS, PIPELINES, Registry
 
 # Arguments that only a class which takes `**kwargs` knows of, by this method of the class.
 _EXTRA_OPTIONS = "extra_options"
+
+# How much a top-level name has to look like a key to be taken for a slip rather than for a helper
+# variable that nothing reads: above "modality" and "model", "data_root" and "data".
+_SLIP = 0.7
 
 
 def check_config(
@@ -58,16 +64,24 @@ def check_config(
         config = config.to_dict()
     faults = Faults(str(filename or "config"))
     _check_top_level(config, uses, filename, faults)
+    _check_numbers(config, faults)
     _check_optimizer(config.get("optimizer"), faults)
-    model = _check_model(config, faults)
+    _check_schedule(config.get("lr_config"), faults)
+    _check_evaluation(config.get("evaluation"), faults)
+    model = _check_model(config.get("model"), faults)
     for use in uses:
-        key = f"data.{use}"
-        for leaf_key, leaf in _leaf_datasets(config.get("data", {}).get(use), key):
-            if not faults.under(leaf_key):
-                _check_pipeline(leaf_key, leaf, faults)
-            if not faults.under(leaf_key):
-                _check_data(leaf_key, leaf, use, model, faults, trusted=trusted)
+        for key, leaf in _leaf_datasets(_at(config, f"data.{use}"), f"data.{use}", faults):
+            _check_pipeline(key, leaf, faults)
+            _check_data(key, leaf, use, model, faults, trusted=trusted)
     faults.raise_if_any()
+
+
+def _at(config: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, or None where there is none."""
+    section: Any = config
+    for part in path.split("."):
+        section = section.get(part) if isinstance(section, Mapping) else None
+    return section
 
 
 # --- keys and types -------------------------------------------------------------------------------
@@ -82,15 +96,12 @@ def _check_top_level(
             _check_value(key, config[key], hints[key], faults)
     unread = unread_names(filename) if filename and str(filename).endswith(".py") else set(config)
     for key in sorted(set(config) - KNOWN_KEYS):
-        meant = OTHER_WORDS.get(key) or nearest(key, KNOWN_KEYS)
+        meant = OTHER_WORDS.get(key) or nearest(key, KNOWN_KEYS, likeness=_SLIP)
         if meant and key in unread:
             faults.add(key, f"there is no such key; did you mean {meant!r}?")
     for use in uses:
         for path in REQUIRED[use]:
-            section: Any = config
-            for part in path.split("."):
-                section = section.get(part) if isinstance(section, Mapping) else None
-            if section is None:
+            if _at(config, path) is None:
                 faults.add(path, "is missing")
 
 
@@ -143,6 +154,8 @@ def _check_section(key: str, section: Mapping[str, Any], schema: Any, faults: Fa
             _check_value(f"{key}.{name}", value, hints[name], faults)
         else:
             faults.add(f"{key}.{name}", f"there is no such key{did_you_mean(name, hints)}")
+    for name in sorted(schema.__required_keys__ - set(section)):
+        faults.add(f"{key}.{name}", "is missing")
 
 
 def _check_built(key: str, cfg: Mapping[str, Any], registry: Registry, faults: Faults) -> None:
@@ -155,10 +168,13 @@ def _check_built(key: str, cfg: Mapping[str, Any], registry: Registry, faults: F
     except ConfigError as error:
         faults.add(f"{key}.type", str(error))
         return
-    check_arguments(key, cfg, cls, faults)
+    if not callable(cls):
+        faults.add(f"{key}.type", f"should be the name of a {registry.name}, found {kind!r}")
+        return
+    _check_arguments(key, cfg, cls, faults)
 
 
-def check_arguments(key: str, cfg: Mapping[str, Any], cls: type, faults: Faults) -> None:
+def _check_arguments(key: str, cfg: Mapping[str, Any], cls: type, faults: Faults) -> None:
     """Check a config's keys and value types against the signature of the class that it names."""
     parameters = dict(inspect.signature(cls).parameters)
     open_ended = False
@@ -168,10 +184,10 @@ def check_arguments(key: str, cfg: Mapping[str, Any], cls: type, faults: Faults)
             del parameters[name]
     hints = _signature_hints(cls)
     if hasattr(cls, _EXTRA_OPTIONS):
-        open_ended = False
+        open_ended = True  # as long as it can't say what it takes
         with faults.collecting(key):
-            extra = getattr(cls, _EXTRA_OPTIONS)(cfg)
-            parameters.update(extra)
+            parameters.update(getattr(cls, _EXTRA_OPTIONS)(cfg))
+            open_ended = False
     for name, value in cfg.items():
         if name == "type":
             continue
@@ -219,53 +235,107 @@ def _check_optimizer(cfg: Any, faults: Faults) -> None:
             faults.add(f"optimizer.{name}", f"should be a number from 0 up, found {value!r}")
     if "lr" not in cfg:
         faults.add("optimizer.lr", "is missing")
+    if not faults.under("optimizer"):
+        with faults.collecting("optimizer"):
+            build_optimizer(nn.Linear(1, 1), cfg)
 
 
-def _check_model(config: Mapping[str, Any], faults: Faults) -> Any:
-    """Build the model and the schedule for what their constructors have to say."""
-    lr_config = config.get("lr_config")
-    if isinstance(lr_config, Mapping) and not faults.under("lr_config"):
+def _check_schedule(cfg: Any, faults: Faults) -> None:
+    if isinstance(cfg, Mapping) and not faults.under("lr_config"):
         with faults.collecting("lr_config"):
-            LearningRate(**{"base_lr": 1.0, "epochs": 1, "iters_per_epoch": 1, **lr_config})
-    for key in (
-        "data.videos_per_gpu",
-        "total_epochs",
-        "log_config.interval",
-        "checkpoint_config.interval",
-        "evaluation.interval",
-    ):
-        section: Any = config
-        for part in key.split("."):
-            section = section.get(part) if isinstance(section, Mapping) else None
-        if isinstance(section, int) and section < 1 and not key.startswith("checkpoint"):
-            faults.add(key, f"should be at least 1, found {section}")
-    model = config.get("model")
-    if not isinstance(model, Mapping) or faults.under("model"):
+            LearningRate(base_lr=1.0, epochs=1, iters_per_epoch=1, **cfg)
+
+
+def _check_evaluation(cfg: Any, faults: Faults) -> None:
+    if not isinstance(cfg, Mapping) or faults.under("evaluation"):
+        return
+    metrics = cfg.get("metrics", ())
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    for metric in metrics:
+        with faults.collecting("evaluation.metrics"):
+            check_metrics([metric])
+    topk = cfg.get("topk", (1, 5))
+    if min([topk] if isinstance(topk, int) else topk, default=0) < 1:
+        faults.add("evaluation.topk", f"should be numbers from 1 up, found {topk!r}")
+    key = cfg.get("save_best")
+    names = figure_names(metrics or ["top_k_accuracy"], topk)
+    if key not in (None, "auto", *names) and not faults.under("evaluation"):
+        faults.add(
+            "evaluation.save_best", f"{key!r} is not measured{did_you_mean(str(key), names)}"
+        )
+
+
+def _check_numbers(config: Mapping[str, Any], faults: Faults) -> None:
+    for key, least in AT_LEAST.items():
+        value = _at(config, key)
+        if isinstance(value, int) and value < least:
+            faults.add(key, f"should be at least {least}, found {value}")
+
+
+def _check_model(cfg: Any, faults: Faults) -> Any:
+    """Build the model for what its constructors have to say; None where they object."""
+    if not isinstance(cfg, Mapping) or faults.under("model"):
         return None
+    model = None
     with faults.collecting("model"):
-        return build_model(model)
-    return None
+        model = build_model(cfg)
+        width = getattr(model.backbone, "out_channels", None)
+        takes = getattr(model.cls_head, "in_channels", width)
+        if takes != width and width is not None:
+            faults.add(
+                "model.cls_head.in_channels",
+                f"is {takes}, but the backbone's features have {width} channels",
+            )
+    return model
 
 
-def _leaf_datasets(cfg: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _leaf_datasets(cfg: Any, key: str, faults: Faults) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the data sets that read files, inside those that repeat and concatenate others."""
     if isinstance(cfg, (list, tuple)):
         for index, item in enumerate(cfg):
-            yield from _leaf_datasets(item, f"{key}[{index}]")
+            yield from _leaf_datasets(item, f"{key}[{index}]", faults)
     elif isinstance(cfg, Mapping):
-        cls = DATASETS.module_dict.get(cfg.get("type"))
-        if cls is RepeatDataset:
-            yield from _leaf_datasets(cfg.get("dataset"), f"{key}.dataset")
-        elif cls is ConcatDataset:
-            yield from _leaf_datasets(cfg.get("datasets"), f"{key}.datasets")
-        else:
+        cls = _dataset_class(cfg)
+        if cls in _WRAPPERS:
+            inner = _WRAPPERS[cls]
+            _check_wrapper(key, cfg, cls, inner, faults)
+            yield from _leaf_datasets(cfg.get(inner), f"{key}.{inner}", faults)
+        elif cls is not None:
             yield key, cfg
 
 
+# Data sets made of other data sets, and the argument that holds those.
+_WRAPPERS: dict[Any, str] = {RepeatDataset: "dataset", ConcatDataset: "datasets"}
+
+
+def _dataset_class(cfg: Mapping[str, Any]) -> Any:
+    """Return the class that a data set's config names; None where it names none."""
+    kind = cfg.get("type")
+    try:
+        found = DATASETS.get(kind) if isinstance(kind, str) else kind
+        return found if isinstance(found, type) else None
+    except ConfigError:  # already among the faults
+        return None
+
+
+def _check_wrapper(key: str, cfg: Mapping[str, Any], cls: Any, inner: str, faults: Faults) -> None:
+    """Let a wrapper's constructor have its say, around empty data sets."""
+    names = {*cfg, *inspect.signature(cls).parameters} - {inner}
+    if any(faults.under(f"{key}.{name}") for name in names):
+        return
+    arguments = {name: value for name, value in cfg.items() if name != "type"}
+    content = cfg.get(inner)
+    arguments[inner] = [()] * len(content) if isinstance(content, (list, tuple)) else ()
+    with faults.collecting(key):
+        cls(**arguments)
+
+
 def _check_pipeline(key: str, cfg: Mapping[str, Any], faults: Faults) -> None:
-    for index, transform in enumerate(cfg.get("pipeline", ())):
-        if isinstance(transform, Mapping):
-            with faults.collecting(f"{key}.pipeline[{index}]"):
+    pipeline = cfg.get("pipeline")
+    for index, transform in enumerate(pipeline if isinstance(pipeline, (list, tuple)) else ()):
+        where = f"{key}.pipeline[{index}]"
+        if isinstance(transform, Mapping) and not faults.under(where):
+            with faults.collecting(where):
                 PIPELINES.build(transform)
 
 
@@ -276,28 +346,38 @@ def _check_data(
     key: str, cfg: Mapping[str, Any], use: str, model: Any, faults: Faults, *, trusted: bool
 ) -> None:
     """Open the annotations and hold the first sample against the model."""
-    cls: Any = DATASETS.get(cfg["type"]) if isinstance(cfg["type"], str) else cfg["type"]
-    if not issubclass(cls, PoseDataset):
+    cls = _dataset_class(cfg)
+    if not issubclass(cls, PoseDataset) or faults.under(f"{key}.ann_file"):
         return
-    trusted = trusted or cfg.get("trusted", False)
+    trusted = trusted or bool(cfg.get("trusted", False))
     try:
         annotations = cls.read_annotations(cfg["ann_file"], trusted=trusted)
     except InputError as error:
         faults.add(f"{key}.ann_file", str(error))
         return
-    num_classes = getattr(getattr(model, "cls_head", None), "num_classes", None)
-    try:
+    if not faults.under(f"{key}.split"):
         split = cfg.get("split")
-        annotations.select(split)
-        annotations.check(split, num_classes=num_classes, multi_class=cfg.get("multi_class", False))
-    except InputError as error:
-        faults.add(f"{key}.split", str(error))
+        try:
+            annotations.select(split)
+        except InputError as error:
+            faults.add(f"{key}.split", str(error))
+            return
+        with faults.collecting(f"{key}.ann_file"):
+            annotations.check(
+                split,
+                num_classes=getattr(getattr(model, "cls_head", None), "num_classes", None),
+                multi_class=bool(cfg.get("multi_class", False)),
+            )
+    if faults.under(key):
         return
-    if model is not None:
-        with faults.collecting(key):
-            arguments = {name: value for name, value in cfg.items() if name != "type"}
-            arguments.update(test_mode=use != "train", trusted=trusted)
-            _check_fit(cls(**arguments)[0], use, model)
+    with faults.collecting(key):
+        arguments = {name: value for name, value in cfg.items() if name != "type"}
+        arguments.update(test_mode=use != "train", trusted=trusted)
+        dataset = cls(**arguments)
+        dataset.draw_weights()
+        sample = dataset[0]
+        if model is not None:
+            _check_fit(sample, use, model)
 
 
 def _check_fit(sample: Mapping[str, Any], use: str, model: Any) -> None:
@@ -311,7 +391,7 @@ def _check_fit(sample: Mapping[str, Any], use: str, model: Any) -> None:
             f"the pipeline should yield keypoint (clips, M, T, V, C), found shape {shape}; "
             "does it end with FormatGCNInput?"
         )
-    clips, _, _, joints, channels = shape
+    clips, persons, _, joints, channels = shape
     backbone = model.backbone
     if hasattr(backbone, "graph") and joints != backbone.graph.num_node:
         raise ConfigError(
@@ -322,6 +402,11 @@ def _check_fit(sample: Mapping[str, Any], use: str, model: Any) -> None:
         raise ConfigError(
             f"the pipeline yields {channels} channels, but the backbone takes "
             f"in_channels={backbone.in_channels}"
+        )
+    if getattr(backbone, "data_bn_type", None) == "MVC" and persons != backbone.num_person:
+        raise ConfigError(
+            f"the pipeline yields {persons} persons, but the backbone's data_bn_type='MVC' takes "
+            f"num_person={backbone.num_person}"
         )
     if use == "train" and clips != 1:
         raise ConfigError(f"training takes one clip of a sample, but the pipeline yields {clips}")

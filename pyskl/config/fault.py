@@ -39,6 +39,8 @@ class Faults:
             yield
         except (InputError, ValueError, TypeError) as error:
             self.add(key, str(error))
+        except Exception as error:  # classes of users' own raise what they like
+            self.add(key, f"{type(error).__name__}: {error}")
 
     def raise_if_any(self) -> None:
         """Raise a :class:`ConfigError` that lists all faults."""
@@ -46,5 +48,5 @@ class Faults:
             return
         count = len(self.found)
         lines = [f"{self.source}: {count} fault{'s' if count > 1 else ''} in the config"]
-        lines += [f"  {key}: {what}" for key, what in self.found]
-        raise ConfigError("\n".join(lines))
+        lines += [f"{key}: {what}" for key, what in self.found]
+        raise ConfigError("\n".join(lines).replace("\n", "\n  "))

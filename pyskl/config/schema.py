@@ -37,10 +37,13 @@ class DataSection(TypedDict, total=False):
     test: DatasetOrList
 
 
-class GradClipSection(TypedDict, total=False):
+class _GradClipNeeds(TypedDict):
+    max_norm: float
+
+
+class GradClipSection(_GradClipNeeds, total=False):
     """``optimizer_config.grad_clip``: see :func:`torch.nn.utils.clip_grad_norm_`."""
 
-    max_norm: float
     norm_type: float
 
 
@@ -83,10 +86,13 @@ class EvaluationSection(TypedDict, total=False):
     save_best: str | None
 
 
-class LogHookSection(TypedDict, total=False):
+class _LogHookNeeds(TypedDict):
+    type: Literal["TextLoggerHook", "TensorboardLoggerHook"]
+
+
+class LogHookSection(_LogHookNeeds, total=False):
     """One entry of ``log_config.hooks``."""
 
-    type: Literal["TextLoggerHook", "TensorboardLoggerHook"]
     log_dir: str
 
 
@@ -103,14 +109,17 @@ class DistSection(TypedDict, total=False):
     backend: Literal["nccl", "gloo"]
 
 
-class ImportsSection(TypedDict, total=False):
+class _ImportsNeeds(TypedDict):
+    imports: str | Sequence[str]
+
+
+class ImportsSection(_ImportsNeeds, total=False):
     """``custom_imports``: modules of one's own to import, which register their classes."""
 
-    imports: str | Sequence[str]
     allow_failed_imports: bool
 
 
-class ScaleSection(TypedDict, total=False):
+class ScaleSection(TypedDict):
     """``auto_scale_lr``: the number of clips a step that ``optimizer.lr`` is meant for."""
 
     base_batch_size: int
@@ -154,7 +163,22 @@ OTHER_WORDS = {
     "num_epochs": "total_epochs",
     "num_workers": "data.workers_per_gpu",
     "param_scheduler": "lr_config",
+    "resume": "auto_resume",
     "scheduler": "lr_config",
+}
+
+# What numbers may not fall below.
+AT_LEAST = {
+    "auto_scale_lr.base_batch_size": 1,
+    "evaluation.interval": 1,
+    "log_config.interval": 1,
+    "seed": 0,
+    "total_epochs": 1,
+    **{
+        f"data.{section}{name}": least
+        for section in ("", "train_dataloader.", "val_dataloader.", "test_dataloader.")
+        for name, least in (("videos_per_gpu", 1), ("workers_per_gpu", 0))
+    },
 }
 
 # What a config must have for each use.

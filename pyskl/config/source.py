@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 _PLACEHOLDER = re.compile(r"\{\{\s*_base_\.(\w+)")
@@ -18,38 +19,72 @@ def unread_names(path: str | Path) -> set[str]:
     """
     assigned: set[str] = set()
     read: set[str] = set()
-    _scan(Path(path), assigned, read, seen=set())
-    return assigned - read
+    for file in config_files(path):
+        tree = _parsed(file)
+        read.update(_PLACEHOLDER.findall(file.read_text(encoding="utf-8")))
+        read.update(_names_read(tree))
+        for names, _ in _assignments(tree):
+            assigned.update(names)
+    return assigned - read - {"_base_"}
 
 
-def _scan(path: Path, assigned: set[str], read: set[str], seen: set[Path]) -> None:
-    path = path.resolve()
-    if path in seen or path.suffix != ".py" or not path.is_file():
-        return
-    seen.add(path)
-    text = path.read_text(encoding="utf-8")
-    read.update(_PLACEHOLDER.findall(text))
+def config_files(path: str | Path) -> list[Path]:
+    """Return a Python config and the Python files that it is based on, itself first."""
+    found: list[Path] = []
+    waiting = [Path(path)]
+    while waiting:
+        file = waiting.pop(0).resolve()
+        if file in found or file.suffix != ".py" or not file.is_file():
+            continue
+        found.append(file)
+        for names, value in _assignments(_parsed(file)):
+            if names == ["_base_"]:
+                waiting += [file.parent / base for base in _base_files(value)]
+    return found
+
+
+def _parsed(file: Path) -> ast.Module:
     try:
-        tree = ast.parse(text)
-    except SyntaxError:  # placeholders such as {{ fileDirname }}; nothing can be said of the names
-        return
+        return ast.parse(file.read_bytes())
+    except SyntaxError:  # whoever runs the file will say so; here there are no names in it
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _names_read(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            read.add(node.id)
+            yield node.id
+        elif isinstance(node, ast.Attribute) and _is_base(node.value):
+            yield node.attr
         elif (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "_base_"
+            isinstance(node, ast.Subscript)
+            and _is_base(node.value)
+            and isinstance(node.slice, ast.Constant)
         ):
-            read.add(node.attr)
+            yield str(node.slice.value)
+
+
+def _is_base(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "_base_"
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[list[str], ast.expr]]:
+    """Yield the names and the value of each assignment at the top level."""
     for statement in tree.body:
         if isinstance(statement, ast.Assign):
             for target in statement.targets:
-                names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
-                assigned.update(name for name in names if name != "_base_")
-                if names == ["_base_"]:
-                    for base in _base_files(statement.value):
-                        _scan(path.parent / base, assigned, read, seen)
+                yield _names_of(target), statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            yield _names_of(statement.target), statement.value
+
+
+def _names_of(target: ast.expr) -> list[str]:
+    """Return the names that an assignment to ``target`` makes, not those it reads."""
+    return [
+        node.id
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
 
 
 def _base_files(node: ast.expr) -> list[str]:

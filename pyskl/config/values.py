@@ -9,13 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from torch import nn
+
 
 def matches(value: Any, hint: Any) -> bool:
     """Return whether a config value fits a type hint.
 
     Lists and tuples stand for each other, an int for a float (but no bool for a number), a str
-    for a path. Hints that say nothing about configs (protocols, callables, type variables) admit
-    anything.
+    for a path. A protocol or a ``torch.nn.Module`` stands for an object that was built, so plain
+    values do not fit it. Other hints that say nothing about configs (type variables, classes of
+    one's own) admit anything.
     """
     if hint is Any or hint is None.__class__ or hint is None:
         return hint is Any or value is None
@@ -30,6 +33,8 @@ def matches(value: Any, hint: Any) -> bool:
         return _matches_plain(value, hint)
     if origin is tuple:
         return _matches_tuple(value, arguments)
+    if origin is collections.abc.Callable:
+        return callable(value)
     if not isinstance(origin, type):
         return True
     if issubclass(origin, collections.abc.Mapping):
@@ -62,13 +67,21 @@ def _matches_plain(value: Any, hint: Any) -> bool:
         return number and isinstance(value, int)
     if hint in (str, Path):
         return isinstance(value, (str, Path))
-    if hint in (list, tuple):
+    if hint in (list, tuple, Sequence):
         return _is_list(value)
     if hint in (dict, Mapping):
         return isinstance(value, Mapping)
     if hint is bool:
         return isinstance(value, bool)
+    if _is_of_objects(hint):
+        return not isinstance(value, (str, int, float, list, tuple, Mapping, type(None)))
     return True
+
+
+def _is_of_objects(hint: Any) -> bool:
+    return isinstance(hint, type) and (
+        getattr(hint, "_is_protocol", False) or issubclass(hint, nn.Module)
+    )
 
 
 def describe(hint: Any) -> str:

@@ -1,7 +1,8 @@
-"""Write score files, and read them back."""
+"""Write score files."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -18,12 +19,22 @@ SUFFIXES = (".pkl", ".json", ".yaml", ".yml")
 
 
 def check_score_file(path: str | Path) -> Path:
-    """Return the path of a score file to write, or raise if its format is unknown."""
+    """Return the path of a score file to write.
+
+    Raises:
+        InputError: if its format is unknown, or nothing can be written there.
+    """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"{path}: scores are written as {', '.join(SUFFIXES)}, not as {path.suffix!r}"
             f"{did_you_mean(path.suffix, SUFFIXES)}"
+        )
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(
+            f"{path}: the scores can't be written there ("
+            + ("it is a folder)" if path.is_dir() else f"{folder} is no folder to write to)")
         )
     return path
 
@@ -46,9 +57,9 @@ def dump_scores(scores: np.ndarray | Sequence[np.ndarray], path: str | Path) -> 
         partial.write_bytes(_encoded(vectors, path.suffix))
         os.replace(partial, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise InputError(f"{path}: the scores could not be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _encoded(vectors: list[np.ndarray], suffix: str) -> bytes:

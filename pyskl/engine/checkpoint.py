@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,12 +23,11 @@ from torch import nn
 from pyskl.engine.log import get_logger
 from pyskl.errors import CheckpointError, UntrustedFileError
 
-try:  # NumPy 2 moved the function that its scalars' pickles name
-    from numpy._core.multiarray import scalar as _numpy_scalar
-except ImportError:  # NumPy 1.26
-    from numpy.core.multiarray import scalar as _numpy_scalar  # type: ignore[no-redef]
-
 LATEST = "latest.pth"
+
+# What torch says of a name that it does not admit, and of all else that is wrong with a file.
+_REFUSED_NAME = re.compile(r"unsupported (?:global: )?(?:global|class) ([\w.]+)", re.IGNORECASE)
+_UNPICKLER_DETAIL = re.compile(r"WeightsUnpickler error:\s*(\S.*)")
 
 # How many names of a list a message spells out.
 _NAMES_SHOWN = 8
@@ -45,7 +45,7 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # torch's writer makes the latter of the former
         raise CheckpointError(
             f"{path} could not be written ({error}); what was saved before is untouched"
         ) from error
@@ -78,12 +78,23 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def prune_checkpoints(work_dir: Path, prefix: str, keep: int) -> None:
-    """Delete all but the newest ``keep`` of ``<prefix>_<number>.pth``; a negative ``keep`` none."""
-    if keep < 0:
+def prune_checkpoints(newest: Path, keep: int) -> None:
+    """Delete what came before a checkpoint, but for the last few.
+
+    Higher numbers are of another run in the same folder and stay, as mistaking them for newer ones
+    would delete the checkpoint that was just written.
+
+    Args:
+        newest: ``<prefix>_<number>.pth``.
+        keep: How many of that prefix to keep, ``newest`` among them; below 1 for all.
+    """
+    if keep < 1:
         return
-    numbered = numbered_checkpoints(work_dir, prefix)
-    for _, path in numbered[: len(numbered) - keep]:
+    prefix, _, number = newest.stem.rpartition("_")
+    older = [
+        path for found, path in numbered_checkpoints(newest.parent, prefix) if found < int(number)
+    ]
+    for path in older[: max(0, len(older) - (keep - 1))]:
         path.unlink(missing_ok=True)
 
 
@@ -129,11 +140,17 @@ def load_checkpoint(
                 f"{path}: expected the key 'state_dict', or tensors by name; found the keys "
                 f"{_shown(checkpoint)}"
             )
-        checkpoint = {"meta": {}, "state_dict": checkpoint}
+        checkpoint = {"state_dict": checkpoint}
+    weights = checkpoint["state_dict"]
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(value, torch.Tensor) for value in weights.values()
+    ):
+        raise CheckpointError(f"{path}: 'state_dict' should hold tensors by name")
     checkpoint["state_dict"] = OrderedDict(
-        (str(name).removeprefix("module."), value)
-        for name, value in checkpoint["state_dict"].items()
+        (str(name).removeprefix("module."), value) for name, value in weights.items()
     )
+    meta = checkpoint.get("meta")
+    checkpoint["meta"] = dict(meta) if isinstance(meta, Mapping) else {}
     return checkpoint
 
 
@@ -141,19 +158,20 @@ def _read(path: Path, map_location: str | torch.device, *, trusted: bool) -> Any
     try:
         if trusted:
             return torch.load(path, map_location=map_location, weights_only=False)
-        with _harmless_types_admitted():
+        with _harmless_types_admitted(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols; what matters becomes an error
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        refused = re.search(r"[Uu]nsupported global: GLOBAL ([\w.]+)|class ([\w.]+) ", str(error))
-        if refused is None and "weights_only" not in str(error).lower():
-            raise CheckpointError(f"{path}: damaged or not a checkpoint ({error})") from error
-        name = next((part for part in (refused.groups() if refused else ()) if part), None)
-        what = f"it asks for {name}" if name else str(error).splitlines()[0]
+        refused = _REFUSED_NAME.search(str(error))
+        if refused is None:
+            detail = _UNPICKLER_DETAIL.search(str(error))
+            what = detail[1] if detail else str(error).partition("\n")[0]
+            raise CheckpointError(f"{path}: damaged or not a checkpoint ({what})") from error
         raise UntrustedFileError(
-            f"{path} was refused: {what}, and loading it could run a program. If you trust "
-            "whoever made it, say so with --trust-files (trusted=True in Python)"
+            f"{path} was refused: it asks for {refused[1]}, and loading it could run a program. If "
+            "you trust whoever made it, say so with --trust-files (trusted=True in Python)"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged bytes can spell any error
         first = (str(error).splitlines() or [""])[0]
         raise CheckpointError(
             f"{path}: damaged or not a checkpoint ({type(error).__name__}: {first})"
@@ -163,19 +181,51 @@ def _read(path: Path, map_location: str | torch.device, *, trusted: bool) -> Any
 @contextmanager
 def _harmless_types_admitted() -> Iterator[None]:
     """Admit what checkpoints of the family hold besides tensors: NumPy's numbers."""
-    types: list[Any] = [
-        np.dtype,
-        *{type(np.dtype(code)) for code in ("f2", "f4", "f8", "i4", "i8", "u1", "?")},
-    ]
-    # NumPy 1 and 2 name the same function differently, and either may read the other's files.
-    named = [(_numpy_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     safe_globals = getattr(torch.serialization, "safe_globals", None)
-    if safe_globals is None:  # torch 2.4 admits for the whole process, under the type's own name
-        torch.serialization.add_safe_globals([*types, _numpy_scalar])
+    if safe_globals is None:  # torch 2.4 admits for the whole process
+        torch.serialization.add_safe_globals(_NUMPY_NUMBERS)
         yield
         return
-    with safe_globals([*types, *named]):
+    with safe_globals(_NUMPY_NUMBERS):
         yield
+
+
+class _Dtype:
+    """Stands in for ``numpy.dtype``, whose state can pass bytes off as pointers: a number's type.
+
+    Args:
+        code: Such as ``'f8'``.
+    """
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.dtype = np.dtype(str(code))
+        if self.dtype.kind not in "biuf":
+            raise ValueError(f"it holds a NumPy scalar of type {code!r}, which is no number")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take the byte order from a dtype's state, and nothing else."""
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+def _named(function: Any, module: str, name: str) -> Any:
+    """Give a stand-in the name of what it stands in for, by which torch looks it up."""
+    function.__module__, function.__name__, function.__qualname__ = module, name, name
+    return function
+
+
+def _scalar_of(module: str) -> Any:
+    def scalar(dtype: _Dtype, value: bytes) -> Any:
+        return np.frombuffer(value, dtype.dtype, count=1)[0]
+
+    return _named(scalar, module, "scalar")
+
+
+# NumPy 1 and 2 name the same function differently, and either may read the other's files.
+_NUMPY_NUMBERS: list[Any] = [
+    _named(_Dtype, "numpy", "dtype"),
+    _scalar_of("numpy.core.multiarray"),
+    _scalar_of("numpy._core.multiarray"),
+]
 
 
 def load_weights(
@@ -193,24 +243,38 @@ def load_weights(
     Raises:
         CheckpointError: naming the keys and shapes that don't fit.
     """
-    own = model.state_dict()
     given = dict(state_dict)
+    left_out = misfits(model, given, source, new_head=new_head)
+    if left_out:
+        pairs = ", ".join(f"{name} {a} for {b}" for name, (a, b) in sorted(left_out.items()))
+        get_logger().warning(
+            "the classifier of %s has another size and starts untrained (%s)", source, pairs
+        )
+        for name in left_out:
+            del given[name]
+    model.load_state_dict(given, strict=False)
+
+
+def misfits(
+    model: nn.Module, given: Mapping[str, torch.Tensor], source: str, *, new_head: bool = False
+) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Check that weights fit a model, which stays as it is; see :func:`load_weights`.
+
+    Returns:
+        Name → shapes in the file and in the model, of the weights that ``new_head`` leaves out.
+    """
+    own = model.state_dict()
     other_shape = {
         name: (tuple(given[name].shape), tuple(own[name].shape))
         for name in given.keys() & own.keys()
         if given[name].shape != own[name].shape
     }
-    skipped = [name for name in other_shape if new_head and name.startswith("cls_head.")]
-    if skipped:
-        pairs = ", ".join(
-            "{} {} for {}".format(name, *other_shape[name]) for name in sorted(skipped)
-        )
-        get_logger().warning(
-            "the classifier of %s has another size and starts untrained (%s)", source, pairs
-        )
-        for name in skipped:
-            del other_shape[name], given[name]
-    missing = [name for name in own if name not in given and name not in skipped]
+    left_out = {
+        name: other_shape.pop(name)
+        for name in list(other_shape)
+        if new_head and name.startswith("cls_head.")
+    }
+    missing = [name for name in own if name not in given]
     unexpected = [name for name in given if name not in own]
     faults = []
     if missing:
@@ -224,7 +288,22 @@ def load_weights(
         raise CheckpointError(
             f"{source} does not fit the model that the config describes:\n  " + "\n  ".join(faults)
         )
-    model.load_state_dict(given, strict=False)
+    return left_out
+
+
+def check_resumable(checkpoint: Mapping[str, Any], source: str | Path) -> None:
+    """Check that a checkpoint says where its run stood.
+
+    Raises:
+        CheckpointError: if training can't be resumed from it.
+    """
+    missing = [name for name in ("optimizer",) if name not in checkpoint]
+    missing += [f"meta.{name}" for name in ("epoch", "iter") if name not in checkpoint["meta"]]
+    if missing:
+        raise CheckpointError(
+            f"{source} holds weights but no {', '.join(missing)}, so training can't be resumed "
+            "from it; to start from its weights use load_from"
+        )
 
 
 def _shown(names: Any) -> str:

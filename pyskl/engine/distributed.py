@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from pyskl.errors import DeviceError
+from pyskl.errors import DeviceError, InputError
 
 Launcher = Literal["none", "pytorch", "slurm"]
 
@@ -59,12 +61,20 @@ def place_from_environment(launcher: Launcher) -> Place:
             f"--launcher {launcher} needs {', '.join(missing)} in the environment; start with "
             "tools/dist_train.sh or tools/dist_test.sh, or leave --launcher out for one process"
         )
-    return Place(*(int(os.environ[name]) for name in names))
+    try:
+        return Place(*(int(os.environ[name]) for name in names))
+    except ValueError:
+        found = ", ".join(f"{name}={os.environ[name]!r}" for name in names)
+        raise DeviceError(f"--launcher {launcher} needs whole numbers, found {found}") from None
 
 
 def _adopt_slurm() -> None:
-    if "SLURM_PROCID" not in os.environ:
-        raise DeviceError("--launcher slurm needs SLURM_PROCID: start the command with srun")
+    missing = [name for name in ("SLURM_PROCID", "SLURM_NTASKS") if name not in os.environ]
+    if missing:
+        raise DeviceError(
+            f"--launcher slurm needs {', '.join(missing)} in the environment: start the command "
+            "with srun"
+        )
     tasks = os.environ["SLURM_NTASKS"]
     os.environ["RANK"] = os.environ["SLURM_PROCID"]
     os.environ["WORLD_SIZE"] = tasks
@@ -75,17 +85,26 @@ def _adopt_slurm() -> None:
     )
     os.environ["LOCAL_WORLD_SIZE"] = per_node.partition("(")[0].partition(",")[0]
     if "MASTER_ADDR" not in os.environ:
-        nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
-        os.environ["MASTER_ADDR"] = (
-            subprocess.run(
-                ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True
-            ).stdout.split()[0]
-            if "[" in nodes or "," in nodes
-            else nodes
-        )
+        os.environ["MASTER_ADDR"] = _first_slurm_host()
     # All tasks must agree on a port without talking: the job's number spreads jobs over the range.
     job = int(os.environ.get("SLURM_JOB_ID", "0"))
     os.environ.setdefault("MASTER_PORT", os.environ.get("PORT", str(20000 + job % 20000)))
+
+
+def _first_slurm_host() -> str:
+    nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ.get("SLURM_NODELIST", "")
+    if nodes and "[" not in nodes and "," not in nodes:
+        return nodes
+    try:
+        hosts = subprocess.run(
+            ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True
+        )
+        return hosts.stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        raise DeviceError(
+            f"the first host of the Slurm node list {nodes!r} could not be found ({error}); set "
+            "MASTER_ADDR to it"
+        ) from error
 
 
 def choose_device(place: Place) -> torch.device:
@@ -138,6 +157,11 @@ def in_group() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
+def is_main() -> bool:
+    """Return whether this process is the main one of its group, or has none."""
+    return not in_group() or dist.get_rank() == 0
+
+
 def barrier() -> None:
     """Wait until all processes are here."""
     if in_group():
@@ -151,6 +175,23 @@ def from_main(value: Any) -> Any:
     box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]
+
+
+@contextmanager
+def failing_together() -> Iterator[None]:
+    """Let all processes fail as the main one does, where its part of the block fails.
+
+    For what the main process does alone: without this the others would go on, and fail later for
+    want of a partner, each with a traceback of its own.
+    """
+    error = None
+    try:
+        yield
+    except InputError as caught:
+        error = caught
+    error = from_main(error) or error
+    if error is not None:
+        raise error
 
 
 def from_all(value: Any) -> list[Any]:

@@ -53,7 +53,8 @@ def local_checkpoint(location: str | Path, *, trusted: bool = False) -> Path:
 def _cached(url: str) -> Path:
     home = Path(os.environ.get("PYSKL_HOME", Path.home() / ".cache" / "pyskl"))
     parts = urlsplit(url)
-    readable = re.sub(r"[^\w.-]+", "_", f"{parts.netloc}{parts.path}")
+    query = f"{parts.query}_" if parts.query else ""
+    readable = re.sub(r"[^\w.-]+", "_", f"{parts.netloc}_{query}{parts.path.lstrip('/')}")
     return home / "checkpoints" / readable
 
 

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from pyskl.core.metrics import mean_average_precision, mean_class_accuracy, top_k_accuracy
 from pyskl.datasets.sampling import TestBatches
 from pyskl.engine.distributed import from_all, in_group
-from pyskl.engine.precision import autocast
-from pyskl.errors import did_you_mean
+from pyskl.engine.scoring import predictions
+from pyskl.errors import InputError, did_you_mean
 
 
 def collect_scores(
@@ -43,12 +43,8 @@ def collect_scores(
         raise TypeError("collect_scores takes a loader built with shuffle=False")
     was_training = model.training
     model.eval()
-    parts = []
-    with torch.inference_mode():
-        for batch in tqdm(loader, desc="testing", disable=not progress, leave=False):
-            keypoint = batch["keypoint"].to(device, non_blocking=True)
-            with autocast(device, amp):
-                parts.append(model.predict(keypoint).float())  # type: ignore[operator]
+    bar = tqdm(loader, desc="testing", disable=not progress, leave=False)
+    parts = list(predictions(model, bar, device, amp=amp))
     model.train(was_training)
     mine = torch.cat(parts).cpu().numpy() if parts else None
     shares = from_all((batches.indices(), mine)) if in_group() else [(batches.indices(), mine)]
@@ -79,7 +75,7 @@ def evaluate(
         ``{'top1_acc': ..., 'top5_acc': ..., 'mean_class_accuracy': ...}``, each from 0 to 1.
 
     Raises:
-        ValueError: for an unknown metric.
+        InputError: for an unknown metric.
     """
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     topk = (topk,) if isinstance(topk, int) else tuple(topk)
@@ -88,7 +84,7 @@ def evaluate(
     for metric in metrics:
         if metric == "top_k_accuracy":
             values = top_k_accuracy(scores, labels, topk)
-            found.update({f"top{k}_acc": float(v) for k, v in zip(topk, values)})
+            found.update(zip(figure_names([metric], topk), map(float, values)))
         elif metric == "mean_class_accuracy":
             found[metric] = float(mean_class_accuracy(scores, labels))
         else:
@@ -100,10 +96,17 @@ METRICS = ("top_k_accuracy", "mean_class_accuracy", "mean_average_precision")
 
 
 def check_metrics(metrics: Sequence[str]) -> None:
-    """Raise a :class:`ValueError` for a metric that does not exist."""
+    """Raise an :class:`InputError` for a metric that does not exist."""
     for metric in metrics:
         if metric not in METRICS:
-            raise ValueError(f"there is no metric {metric!r}{did_you_mean(metric, METRICS)}")
+            raise InputError(f"there is no metric {metric!r}{did_you_mean(metric, METRICS)}")
+
+
+def figure_names(metrics: Sequence[str], topk: int | Sequence[int] = (1, 5)) -> list[str]:
+    """Return the names under which :func:`evaluate` returns the metrics."""
+    ks = (topk,) if isinstance(topk, int) else tuple(topk)
+    names = {"top_k_accuracy": [f"top{k}_acc" for k in ks]}
+    return [name for metric in metrics for name in names.get(metric, [metric])]
 
 
 def _multi_hot(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

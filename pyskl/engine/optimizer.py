@@ -24,7 +24,7 @@ def optimizer_class(name: Any) -> type[Optimizer]:
         for key, value in vars(torch.optim).items()
         if inspect.isclass(value) and issubclass(value, Optimizer) and value is not Optimizer
     }
-    if name not in classes:
+    if not isinstance(name, str) or name not in classes:
         raise ConfigError(f"there is no optimizer {name!r}{did_you_mean(str(name), classes)}")
     return classes[name]
 

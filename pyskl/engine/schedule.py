@@ -70,6 +70,10 @@ class LearningRate:
             )
         if min_lr is not None and min_lr_ratio is not None:
             raise ValueError("give min_lr or min_lr_ratio, not both")
+        if warmup not in (None, "constant", "linear", "exp"):
+            raise ValueError(
+                f"warmup should be 'constant', 'linear', 'exp' or None, found {warmup!r}"
+            )
         if warmup is not None and (warmup_iters < 1 or not 0 < warmup_ratio <= 1):
             raise ValueError(
                 "a warm-up needs warmup_iters of at least 1 and warmup_ratio in (0, 1], found "

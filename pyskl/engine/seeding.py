@@ -9,11 +9,18 @@ import numpy as np
 import torch
 
 from pyskl.engine.distributed import from_main
+from pyskl.errors import InputError
 
 
 def init_random_seed(seed: int | None = None) -> int:
-    """Return ``seed``, or a random one that all processes agree on."""
+    """Return ``seed``, or a random one that all processes agree on.
+
+    Raises:
+        InputError: for a seed that NumPy and torch don't both take.
+    """
     if seed is not None:
+        if not 0 <= seed < 2**63:
+            raise InputError(f"the seed should be a whole number from 0 to 2**63 - 1, found {seed}")
         return seed
     return int(from_main(int(np.random.default_rng().integers(2**31))))
 

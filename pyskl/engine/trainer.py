@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.engine.checkpoint import (
+    check_resumable,
     load_checkpoint,
     load_weights,
     point_latest_to,
@@ -37,10 +39,17 @@ from pyskl.engine.log import RunLog, get_logger
 from pyskl.engine.precision import autocast
 from pyskl.engine.schedule import LearningRate
 from pyskl.engine.seeding import seed_step
-from pyskl.errors import CheckpointError
+from pyskl.errors import CheckpointError, InputError
+
+# Whether a forward pass copies the main process's buffers to the others: torch 2.13 renamed it.
+_NO_BUFFERS: dict[str, Any] = {
+    "forward_sync_buffers"
+    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    else "broadcast_buffers": False
+}
 
 
-class TrainingError(RuntimeError):
+class TrainingError(InputError):
     """Training can't go on; the message says at which step and why."""
 
 
@@ -81,7 +90,7 @@ class Saving:
     Attributes:
         interval: Epochs, or iterations, from one to the next; below 1 only the last is written.
         by_epoch: Which of the two.
-        keep: How many to keep; -1 for all.
+        keep: How many to keep; below 1 for all.
     """
 
     interval: int = 1
@@ -156,16 +165,17 @@ class Trainer:
             self.parallel = DistributedDataParallel(
                 self.model,
                 device_ids=[self.device.index] if self.device.type == "cuda" else None,
-                # Running statistics are averaged where they are used instead: see `run`.
-                broadcast_buffers=False,
                 find_unused_parameters=self.find_unused_parameters,
+                # Running statistics are averaged where they are used instead: see `run`.
+                **_NO_BUFFERS,
             )
 
     # --- the loop ---------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Train from where the run stands to its last epoch."""
-        if self.progress.epoch > 0 and self.progress.iteration % len(self.loader) == 0:
+        at_end_of_epoch = self.progress.iteration == self.progress.epoch * len(self.loader)
+        if self.progress.epoch > 0 and at_end_of_epoch:
             self._validate_if_due()  # a run may have been stopped between saving and validating
         while self.progress.epoch < self.epochs:
             self._train_epoch()
@@ -294,7 +304,7 @@ class Trainer:
             path = self.work_dir / name
             save_checkpoint(self.checkpoint(), path)
             point_latest_to(path)
-            prune_checkpoints(self.work_dir, name.partition("_")[0], self.saving.keep)
+            prune_checkpoints(path, self.saving.keep)
         barrier()
 
     def resume(self, path: Path, *, trusted: bool = False) -> None:
@@ -304,16 +314,18 @@ class Trainer:
             CheckpointError: if it does not fit, or holds no training state.
         """
         checkpoint = load_checkpoint(path, map_location=self.device, trusted=trusted)
-        if "optimizer" not in checkpoint:
-            raise CheckpointError(
-                f"{path} holds weights but no optimizer state, so training can't be resumed from "
-                "it; to start from its weights use load_from"
-            )
+        check_resumable(checkpoint, path)
+        meta = checkpoint["meta"]
         load_weights(self.model, checkpoint["state_dict"], str(path))
-        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        try:
+            self.optimizer.load_state_dict(checkpoint["optimizer"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path}: its optimizer state does not fit {type(self.optimizer).__name__} "
+                f"({error}); to start from its weights use load_from"
+            ) from error
         if self.scaler.is_enabled() and checkpoint.get("scaler"):
             self.scaler.load_state_dict(checkpoint["scaler"])
-        meta = checkpoint["meta"]
         self.progress = Progress(int(meta["epoch"]), int(meta["iter"]), meta.get("best"))
         self._place_in_epoch(int(meta.get("iters_per_epoch", len(self.loader))))
         get_logger().info(
@@ -351,16 +363,14 @@ class _Meter:
             disable=not (main and sys.stderr.isatty()),
             leave=False,
         )
-        self._epoch_start = time.perf_counter()
         self._clear()
-        self._last = self._epoch_start
 
     def _clear(self) -> None:
         self.totals: dict[str, Tensor] = {}
         self.steps = 0
         self.samples = 0
         self.data_time = 0.0
-        self.start = self._last = time.perf_counter()
+        self._start = self._last = time.perf_counter()
 
     def data_arrived(self) -> None:
         """Note how long the loader kept the loop waiting."""
@@ -382,7 +392,7 @@ class _Meter:
         epoch = (progress.iteration - 1) // len(trainer.loader) + 1
         means = mean_over_ranks(torch.stack(list(self.totals.values())).float() / self.steps)
         values = dict(zip(self.totals, means.tolist()))
-        seconds = time.perf_counter() - self.start
+        seconds = time.perf_counter() - self._start
         rate = self.samples * trainer.place.world_size / seconds
         per_step = seconds / self.steps
         left = (trainer.epochs * len(trainer.loader) - progress.iteration) * per_step

@@ -18,8 +18,8 @@ layout = dict(
     shoulders=[25, 18])  # right, left upper arm
 
 model = dict(
-    backbone=dict(base_channels=32, graph_cfg=dict(layout=layout)),
-    cls_head=dict(num_classes=11, in_channels=128))
+    backbone=dict(graph_cfg=dict(layout=layout)),
+    cls_head=dict(num_classes=11))
 
 
 def pipeline(modality, num_clips, augment=()):
@@ -27,7 +27,7 @@ def pipeline(modality, num_clips, augment=()):
         dict(type='PreNormalize3D', layout=layout),
         *augment,
         dict(type='GenSkeFeat', dataset=layout, feats=[modality]),
-        dict(type='UniformSample', clip_len=60, num_clips=num_clips),
+        dict(type='UniformSample', clip_len=48, num_clips=num_clips),
         dict(type='PoseDecode'),
         dict(type='FormatGCNInput', num_person=1),
         dict(type='Collect', keys=['keypoint', 'label'], meta_keys=[]),

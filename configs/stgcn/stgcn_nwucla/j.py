@@ -16,8 +16,8 @@ layout = dict(
     shoulders=[8, 4])  # right, left
 
 model = dict(
-    backbone=dict(base_channels=32, graph_cfg=dict(layout=layout)),
-    cls_head=dict(num_classes=10, in_channels=128))
+    backbone=dict(graph_cfg=dict(layout=layout)),
+    cls_head=dict(num_classes=10))
 
 
 def pipeline(modality, num_clips, augment=(), p_interval=1):

@@ -1,0 +1,247 @@
+"""Reading configs and applying what the command line overrides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyskl.config import known_part, load_config, parse_option
+from pyskl.errors import ConfigError
+
+
+def _write(folder: Path, **files: str) -> Path:
+    """Write ``name=text`` as Python files; return the path of the last one."""
+    for name, text in files.items():
+        path = folder / f"{name}.py"
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    """A config with a helper variable, lists and a None."""
+    return _write(
+        tmp_path,
+        config=(
+            "modality = 'j'\n"
+            "pipeline = [dict(type='PoseDecode'), dict(type='GenSkeFeat', feats=[modality])]\n"
+            "data = dict(videos_per_gpu=16, train=dict(dataset=dict(pipeline=pipeline)))\n"
+            "model = dict(backbone=dict(inflate_stages=(5, 8)))\n"
+            "optimizer_config = dict(grad_clip=None)\n"
+            "evaluation = dict(metrics=['top_k_accuracy'])\n"
+            "total_epochs = 16\n"
+        ),
+    )
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.py: there is no such config file"):
+        load_config(tmp_path / "nowhere.py")
+
+
+def test_other_suffixes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.txt"
+    path.write_text("total_epochs = 1")
+    with pytest.raises(ConfigError, match=r"config\.txt.*py/yml/yaml/json"):
+        load_config(path)
+
+
+def test_syntax_error_names_file_and_line(tmp_path: Path) -> None:
+    path = _write(tmp_path, config="total_epochs = 1\nmodel = dict(\n")
+    with pytest.raises(ConfigError, match=r"config\.py, line 2: SyntaxError") as error:
+        load_config(path)
+    assert "\n" not in str(error.value)
+
+
+def test_syntax_error_in_a_base_names_the_base(tmp_path: Path) -> None:
+    path = _write(tmp_path, base="x = 1\ny = 2\nz = = 3\n", config="_base_ = './base.py'\n")
+    with pytest.raises(ConfigError, match=r"config\.py: .*base\.py, line 3: SyntaxError"):
+        load_config(path)
+
+
+def test_failing_program_names_file_and_line(tmp_path: Path) -> None:
+    path = _write(tmp_path, base="x = 1\ny = undefined\n", config="_base_ = ['./base.py']\n")
+    with pytest.raises(ConfigError, match=r"base\.py, line 2: NameError: .*undefined"):
+        load_config(path)
+
+
+def test_missing_base_is_told(tmp_path: Path) -> None:
+    path = _write(tmp_path, config="_base_ = './gone.py'\n")
+    with pytest.raises(ConfigError, match=r"config\.py: .*gone\.py"):
+        load_config(path)
+
+
+def test_config_may_import_modules(tmp_path: Path) -> None:
+    path = _write(tmp_path, config="import os\nwork_dir = os.path.join('runs', 'a')\n")
+    assert load_config(path).to_dict() == {"work_dir": "runs/a"}
+
+
+def test_bases_chain_and_their_names_can_be_used(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path,
+        root="total_epochs = 16\noptimizer = dict(type='SGD', lr=0.1, momentum=0.9)\n",
+        middle="_base_ = './root.py'\noptimizer = dict(lr=0.2)\nstreams = dict(b=dict(seed=3))\n",
+        config=(
+            "_base_ = './middle.py'\nseed = _base_.streams.b.seed\n"
+            "optimizer = dict(_delete_=True, type='Adam', lr=_base_.optimizer.lr)\n"
+        ),
+    )
+    config = load_config(path)
+    assert config.total_epochs == 16
+    assert config.optimizer == dict(type="Adam", lr=0.2)
+    assert config.seed == 3
+
+
+@pytest.mark.parametrize("suffix", [".json", ".yaml", ".yml"])
+def test_data_formats(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"config{suffix}"
+    content = {"total_epochs": 3, "optimizer": {"type": "SGD", "lr": 0.1}}
+    path.write_text(json.dumps(content))  # JSON is YAML, too
+    assert load_config(path, ["optimizer.lr=0.5"]).to_dict() == {
+        "total_epochs": 3,
+        "optimizer": {"type": "SGD", "lr": 0.5},
+    }
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("0.01", 0.01),
+        ("1e-3", 0.001),
+        ("True", True),
+        ("true", True),
+        ("FALSE", False),
+        ("None", None),
+        ("null", None),
+        ("'3'", "3"),
+        ("[1,2]", [1, 2]),
+        ("(1, 2)", (1, 2)),
+        ("(5,)", (5,)),
+        ("['j','b']", ["j", "b"]),
+        ("[j,b]", ["j", "b"]),
+        ("(unit_tcn,mstcn)", ("unit_tcn", "mstcn")),
+        ("{'max_norm': 40}", {"max_norm": 40}),
+        ("{max_norm: 40}", {"max_norm": 40}),
+        ("runs/a=b", "runs/a=b"),
+        ("https://host/j-1a2b.pth?x=1", "https://host/j-1a2b.pth?x=1"),
+        ("C:\\runs: one", "C:\\runs: one"),
+        ("", ""),
+        # What YAML alone would make of these is no name of a folder or a class.
+        ("2024-01-01", "2024-01-01"),
+        ("12:30", "12:30"),
+        ("no", "no"),
+        ("~", "~"),
+        ("[1", "[1"),
+        ("[a: b: c]", "[a: b: c]"),
+    ],
+)
+def test_values_of_options(text: str, value: Any) -> None:
+    key, found = parse_option(f"a.b={text}")
+    assert key == "a.b"
+    assert found == value
+    assert type(found) is type(value)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
+        max_leaves=5,
+    ).filter(lambda value: "inf" not in repr(value))
+)
+def test_what_python_writes_is_read_back(value: Any) -> None:
+    assert parse_option(f"key={value!r}") == ("key", value)
+
+
+@pytest.mark.parametrize("option", ["total_epochs", "=3", "", "a.b"])
+def test_options_need_key_and_value(option: str) -> None:
+    with pytest.raises(ConfigError, match="--cfg-options takes key=value"):
+        parse_option(option)
+
+
+def test_options_override(config_file: Path) -> None:
+    config = load_config(config_file, ["total_epochs=2", "data.videos_per_gpu=8"])
+    assert config.total_epochs == 2
+    assert config.data.videos_per_gpu == 8
+    assert config.data.train.dataset.pipeline[0].type == "PoseDecode"
+
+
+def test_options_reach_into_lists(config_file: Path) -> None:
+    config = load_config(
+        config_file,
+        [
+            "data.train.dataset.pipeline.1.feats=[b]",
+            "evaluation.metrics.0=mean_class_accuracy",
+            "model.backbone.inflate_stages.1=9",
+        ],
+    )
+    pipeline = config.data.train.dataset.pipeline
+    assert [step.type for step in pipeline] == ["PoseDecode", "GenSkeFeat"]
+    assert pipeline[1].feats == ["b"]
+    assert config.evaluation.metrics == ["mean_class_accuracy"]
+    assert config.model.backbone.inflate_stages == (5, 9)
+
+
+def test_options_make_what_is_missing(config_file: Path) -> None:
+    config = load_config(
+        config_file, ["optimizer_config.grad_clip.max_norm=40", "lr_config.policy=fixed"]
+    )
+    assert config.optimizer_config == dict(grad_clip=dict(max_norm=40))
+    assert config.lr_config.policy == "fixed"
+
+
+def test_dicts_merge_unless_they_delete(config_file: Path) -> None:
+    merged = load_config(config_file, ["evaluation={'topk': [1]}"])
+    assert merged.evaluation == dict(metrics=["top_k_accuracy"], topk=[1])
+    replaced = load_config(config_file, ["evaluation={'_delete_': True, 'topk': [1]}"])
+    assert replaced.evaluation == dict(topk=[1])
+
+
+def test_options_leave_shared_parts_of_the_file_alone(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path,
+        config="steps = [dict(feats=['j'])]\ndata = dict(train=steps, val=steps)\n",
+    )
+    config = load_config(path, ["data.train.0.feats=[b]"])
+    assert config.data.train[0].feats == ["b"]
+    assert config.data.val[0].feats == ["j"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("data.train.dataset.pipeline.2.feats=[]", r"pipeline is a list of 2.*'2'"),
+        ("data.train.dataset.pipeline.last.feats=[]", r"pipeline is a list of 2.*'last'"),
+        ("total_epochs.x=3", r"total_epochs is 16, so nothing can follow it, found 'x'"),
+        ("totl_epochs=3", "no config key 'totl_epochs'; did you mean 'total_epochs'"),
+        ("epochs=3", "did you mean 'total_epochs'"),
+        ("batch_size=3", "did you mean 'data.videos_per_gpu'"),
+        ("modality=b", "it is a helper variable of the file"),
+    ],
+)
+def test_options_without_a_place_are_errors(config_file: Path, option: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        load_config(config_file, [option])
+    assert option.partition("=")[0] in str(error.value)
+
+
+def test_known_part_leaves_out_helper_variables(config_file: Path) -> None:
+    config = load_config(config_file)
+    part = known_part(config)
+    assert {"modality", "pipeline"} <= set(config)
+    assert set(part) == set(config) - {"modality", "pipeline"}
+    assert part.filename == config.filename
+    assert part.data.train.dataset.pipeline[1].feats == ["j"]

@@ -1,0 +1,216 @@
+"""The configs that come with the project: healthy, short, and as the published ones were.
+
+The facts are those of the ST-GCN practice that the published numbers were measured with.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from pyskl.config import check_config, load_config
+from pyskl.config.schema import KNOWN_KEYS
+from pyskl.config.source import unread_names
+from pyskl.datasets.pipelines import Compose
+from pyskl.errors import ConfigError
+from pyskl.models import build_model
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "configs"
+SHIPPED = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in CONFIGS.rglob("*.py")
+    if path.parent.name != "_base_"
+)
+MODALITIES = ("j", "b", "jm", "bm")
+DIRECTORIES = [
+    f"stgcn_{practice}_{benchmark}_{source}"
+    for practice, benchmarks in (
+        ("vanilla", ("ntu60_xsub", "ntu60_xview")),
+        ("pyskl", ("ntu60_xsub", "ntu60_xview", "ntu120_xsub", "ntu120_xset")),
+    )
+    for benchmark in benchmarks
+    for source in ("3dkp", "hrnet")
+]
+PUBLISHED = [f"configs/stgcn/{name}/{stream}.py" for name in DIRECTORIES for stream in MODALITIES]
+
+
+@functools.cache
+def loaded(path: str) -> Config:
+    return load_config(ROOT / path)
+
+
+@functools.cache
+def built(model: str) -> Any:
+    """Build the model of a config given as JSON, once for all configs that share it."""
+    return build_model(json.loads(model))
+
+
+def head_of(path: str) -> list[str]:
+    """Return the comment that a config begins with, line by line."""
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    return lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+
+
+def leaf(cfg: Any) -> Any:
+    return leaf(cfg.dataset) if "dataset" in cfg else cfg
+
+
+def step(pipeline: Any, kind: str) -> Any:
+    (found,) = [transform for transform in pipeline if transform.type == kind]
+    return found
+
+
+# --- all configs ----------------------------------------------------------------------------------
+
+
+def test_the_48_are_there() -> None:
+    assert len(PUBLISHED) == 48
+    assert set(PUBLISHED) <= set(SHIPPED)
+    others = {path for path in SHIPPED if re.search(r"_(vanilla|pyskl)_ntu", path)}
+    assert others == set(PUBLISHED)
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_loads_as_any_config_of_the_family(path: str) -> None:
+    assert Config.fromfile(str(ROOT / path)).to_dict() == loaded(path).to_dict()
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_nothing_is_missing_but_the_data(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # data are looked for where the tools are run
+    config, uses = loaded(path), ("train", "val", "test")
+    if leaf(config.data.train).type == "ToyDataset":  # makes its data
+        check_config(config, uses)
+        return
+    with pytest.raises(ConfigError) as error:
+        check_config(config, uses)
+    faults = str(error.value).splitlines()[1:]
+    assert len(faults) == 3, error.value
+    for use, fault in zip(uses, faults):
+        key = re.escape(f"data.{use}") + r"[\w.]*\.ann_file"
+        assert re.match(rf"  {key}: data/\S+: there is no such annotation file", fault), fault
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_model_and_pipelines_can_be_built(path: str) -> None:
+    config = loaded(path)
+    model = built(json.dumps(config.model.to_dict(), sort_keys=True))
+    assert model.cls_head.in_channels == model.backbone.out_channels
+    for use in ("train", "val", "test"):
+        pipeline = leaf(config.data[use]).pipeline
+        assert len(Compose(pipeline).transforms) == len(pipeline) > 0
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_head_says_how_to_run_it(path: str) -> None:
+    commands = [line for line in head_of(path) if "tools/" in line]
+    assert commands
+    for command in commands:
+        assert path in command.split(), command
+        assert re.match(r"# (bash tools/dist_train\.sh|python tools/train\.py) configs/", command)
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_work_dir_follows_the_path(path: str) -> None:
+    below = Path(path).relative_to("configs").with_suffix("")
+    assert loaded(path).work_dir == f"./work_dirs/{below.as_posix()}"
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_every_helper_variable_is_read(path: str) -> None:
+    assert (unread_names(ROOT / path) & set(loaded(path))) - KNOWN_KEYS == set()
+
+
+@pytest.mark.parametrize("path", [path for path in PUBLISHED if not path.endswith("/j.py")])
+def test_streams_say_only_what_differs(path: str) -> None:
+    assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= 10
+
+
+@pytest.mark.shared_data
+def test_heads_carry_the_published_numbers(shared: Path) -> None:
+    zoo = (shared / "spec" / "model_zoo.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in zoo.splitlines()]
+    numbers = {
+        row[3].strip("`"): row[4:8] for row in rows if len(row) > 8 and row[3].startswith("`stgcn")
+    }
+    assert set(numbers) == set(DIRECTORIES)
+    for path in PUBLISHED:
+        directory, stream = Path(path).parts[-2], Path(path).stem
+        number = numbers[directory][MODALITIES.index(stream)]
+        assert f"# Published top-1 (PYSKL): {number} %" in head_of(path), path
+
+
+# --- the facts of the 48 --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PUBLISHED)
+def test_facts(path: str) -> None:
+    config = loaded(path)
+    _, practice, benchmark, split, source = Path(path).parts[-2].split("_")
+    stream, vanilla, three_d = Path(path).stem, practice == "vanilla", source == "3dkp"
+    layout = "nturgb+d" if three_d else "coco"
+
+    backbone = dict(type="STGCN", graph_cfg=dict(mode="stgcn_spatial", layout=layout))
+    assert config.model == dict(
+        type="RecognizerGCN",
+        backbone={**backbone, "tcn_dropout": 0.5} if vanilla else backbone,
+        cls_head=dict(type="GCNHead", in_channels=256, num_classes=int(benchmark[3:])),
+    )
+
+    ann_file = f"data/nturgbd/{benchmark}_{'3danno' if three_d else 'hrnet'}.pkl"
+    data = config.data
+    assert data.train.type == "RepeatDataset"
+    assert data.train.times == 5
+    sets = {use: leaf(data[use]) for use in ("train", "val", "test")}
+    for use, dataset in sets.items():
+        assert dataset.type == "PoseDataset"
+        assert dataset.ann_file == ann_file
+        assert dataset.split == f"{split}_{'train' if use == 'train' else 'val'}"
+        steps = [transform.type for transform in dataset.pipeline]
+        frames = ["PoseDecode", "PadTo"] if vanilla else ["UniformSample", "PoseDecode"]
+        assert steps == [
+            "PreNormalize3D" if three_d else "PreNormalize2D",
+            "GenSkeFeat",
+            *frames,
+            "FormatGCNInput",
+            "Collect",
+            "ToTensor",
+        ]
+        features = step(dataset.pipeline, "GenSkeFeat")
+        assert (features.dataset, features.feats) == (layout, [stream])
+        assert step(dataset.pipeline, "FormatGCNInput").num_person == 2
+        if vanilla:
+            padding = step(dataset.pipeline, "PadTo")
+            assert (padding.length, padding.mode) == (300, "zero")
+        else:
+            sampling = step(dataset.pipeline, "UniformSample")
+            assert sampling.clip_len == 100
+            assert sampling.get("num_clips", 1) == (10 if use == "test" else 1)
+    if vanilla:
+        assert sets["train"].pipeline == sets["val"].pipeline == sets["test"].pipeline
+
+    assert (data.videos_per_gpu, data.workers_per_gpu) == (16, 2)
+    assert data.test_dataloader == dict(videos_per_gpu=1)
+    assert (config.total_epochs, config.checkpoint_config, config.log_config.interval) == (
+        16,
+        dict(interval=1),
+        100,
+    )
+    assert config.evaluation == dict(interval=1, metrics=["top_k_accuracy"])
+    sgd = dict(type="SGD", lr=0.1, momentum=0.9)
+    if vanilla:
+        assert config.optimizer == {**sgd, "weight_decay": 1e-4}
+        assert config.lr_config == dict(policy="step", step=[2, 10])
+    else:
+        assert config.optimizer == {**sgd, "weight_decay": 5e-4, "nesterov": True}
+        assert config.lr_config == dict(policy="CosineAnnealing", min_lr=0, by_epoch=False)
+    assert config.optimizer_config == dict(grad_clip=None)

@@ -1,0 +1,151 @@
+"""Messages and figures: to the console, to files, to TensorBoard."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyskl.engine.log import RunLog, get_logger, setup_logging
+
+
+def test_set_up_twice_nothing_comes_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.log"
+    for _ in range(2):
+        setup_logging(path)
+    get_logger().info("once")
+    assert len(get_logger().handlers) == 2
+    assert path.read_text().count("once") == 1
+    assert capsys.readouterr().err.count("once") == 1
+
+
+def test_another_run_writes_to_its_own_file_only(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        setup_logging(tmp_path / name)
+        get_logger().info("in the %s", name)
+    assert "second" not in (tmp_path / "first").read_text()
+    assert "first" not in (tmp_path / "second").read_text()
+
+
+def test_an_old_file_is_continued(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    path.write_text("before\n")
+    setup_logging(path)
+    get_logger().info("after")
+    lines = path.read_text().splitlines()
+    assert lines[0] == "before"
+    assert lines[1].endswith(" - INFO - after")
+
+
+def test_levels(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    setup_logging(path, "WARNING")
+    get_logger().info("quiet")
+    get_logger().warning("loud")
+    assert "quiet" not in path.read_text()
+    assert "loud" in path.read_text()
+
+
+def test_other_processes_show_errors_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.log"
+    setup_logging(path, is_main=False)
+    get_logger().warning("of no interest")
+    get_logger().error("of interest")
+    assert not path.exists()
+    assert "of no interest" not in (shown := capsys.readouterr().err)
+    assert "of interest" in shown
+
+
+def test_training_lines_leave_a_progress_bar_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging()
+    get_logger().info("to a file", extra={"shown_by_bar": True})
+    assert "to a file" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    get_logger().info("to a terminal", extra={"shown_by_bar": True})
+    get_logger().info("a message")
+    shown = capsys.readouterr().err
+    assert "to a terminal" not in shown
+    assert "a message" in shown
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def test_every_line_is_json_and_there_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.log.json"
+    log = RunLog(path)
+    rows: list[dict[str, Any]] = [
+        {"env": {"python": "3"}, "config": "a = 1\nb = 'é'\n"},
+        {"mode": "train", "epoch": 1, "iter": 10, "lr": 0.1, "loss": 4.0943},
+        {"mode": "val", "epoch": 1, "top1_acc": 0.5},
+    ]
+    for count, row in enumerate(rows, start=1):
+        log.write(row, step=10)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line) for line in lines] == rows[:count]
+    log.close()
+
+
+def test_no_file_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    log = RunLog(None, [dict(type="TensorboardLoggerHook")])
+    log.write({"mode": "train"}, step=1)
+    log.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_tensorboard_there_is_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "tensorboard" else find_spec(name, *rest),
+    )
+    hooks = [dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")]
+    log = RunLog(tmp_path / "run.log.json", hooks, tmp_path)
+    log.write({"mode": "train", "loss": 1.0}, step=1)
+    log.close()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "tensorboard is not installed" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["run.log.json"]
+
+
+@pytest.mark.parametrize("log_dir", [None, "elsewhere"])
+def test_tensorboard_gets_the_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_dir: str | None
+) -> None:
+    pytest.importorskip("tensorboard")
+    written: list[tuple[Any, ...]] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            written.append((folder,))
+
+        def add_scalar(self, *arguments: Any) -> None:
+            written.append(arguments)
+
+        def flush(self) -> None: ...
+
+        def close(self) -> None:
+            written.append(("closed",))
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Writer)
+    hook = dict(type="TensorboardLoggerHook", **({"log_dir": log_dir} if log_dir else {}))
+    log = RunLog(tmp_path / "run.log.json", [hook], tmp_path)
+    log.write({"env": "no step"})
+    log.write({"mode": "val", "epoch": 1, "top1_acc": 0.5}, step=7)
+    log.close()
+    folder = log_dir or str(tmp_path / "tf_logs")
+    assert written == [(folder,), ("val/top1_acc", 0.5, 7), ("closed",)]
