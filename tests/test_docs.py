@@ -1,4 +1,4 @@
-"""What the documents say is true: links lead somewhere, code runs, commands are the ones CI runs."""
+"""What the documents say is true: links lead somewhere, code runs, CI runs the commands named."""
 
 from __future__ import annotations
 

@@ -7,10 +7,20 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 # Set by launch.py for the processes that it starts: where to leave the message of a failure.
 ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 LAUNCHED = "PYSKL_LAUNCHED"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint, too, is told once for all processes."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong with the command line, and exit with status 2."""
+        _report(f"{message}\n{self.format_usage()}".rstrip())
+        sys.exit(2)
 
 
 def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
@@ -18,8 +28,14 @@ def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
 
     ``args.debug`` shows the traceback instead of the message.
     """
-    from pyskl.errors import InputError
-
+    try:
+        from pyskl.errors import InputError
+    except ModuleNotFoundError as error:
+        _report(
+            f"{error}: install this toolbox into {sys.executable} with 'pip install -e .', "
+            "or use the Python that has it"
+        )
+        sys.exit(2)
     try:
         main(args)
     except InputError as error:
@@ -44,8 +60,11 @@ def _report(message: str) -> None:
     if os.environ.get(LAUNCHED) and path:
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"message": message}, file)
-    elif os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"error: {message}", file=sys.stderr)
+        return
+    # Started by other means there is nobody to tell the processes' errors apart: all are told.
+    rank = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))
+    who = "" if rank == "0" else f"process {rank}: "
+    print(f"error: {who}{message}", file=sys.stderr)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

@@ -65,15 +65,14 @@ def _free_port(nodes: int) -> int:
 def _tell(error: object) -> int:
     """Print what the first process to fail had to say; return its exit status."""
     failures = error.failures  # type: ignore[attr-defined]
-    first = min(failures.values(), key=lambda failure: failure.timestamp)
+    rank, first = min(failures.items(), key=lambda item: item[1].timestamp)
     message = _left_message(first.error_file)
     if first.exitcode == 2 and message:
         print(f"error: {message}", file=sys.stderr)
         return 2
     how = f"signal {-first.exitcode}" if first.exitcode < 0 else f"exit status {first.exitcode}"
     print(
-        f"error: process {first.rank} of {len(failures)} failed ones was the first to end, with "
-        f"{how}; what it printed is above",
+        f"error: process {rank} was the first to fail, with {how}; what it printed is above",
         file=sys.stderr,
     )
     return first.exitcode if first.exitcode > 0 else 128 - first.exitcode

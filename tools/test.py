@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 
-from _command import add_common_options, end_with
+from _command import Parser, add_common_options, end_with
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Test the weights of a recognizer.")
+    parser = Parser(description="Test the weights of a recognizer.")
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint, a path or an https:// URL")
     parser.add_argument(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from _command import add_common_options, end_with
+from _command import Parser, add_common_options, end_with
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Train a recognizer as a config says.")
+    parser = Parser(description="Train a recognizer as a config says.")
     parser.add_argument("config", help="config file")
     parser.add_argument("--validate", action="store_true", help="validate between epochs")
     parser.add_argument("--test-last", action="store_true", help="test the last checkpoint")

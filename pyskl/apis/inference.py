@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from pyskl.datasets.loader import collate
 from pyskl.datasets.pipelines import Compose
 from pyskl.engine.checkpoint import load_checkpoint, load_weights
 from pyskl.engine.download import local_checkpoint
-from pyskl.errors import AnnotationError
+from pyskl.errors import AnnotationError, InputError
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
 
 
 def init_recognizer(
-    config: str | Path | Config,
+    config: str | Path | Mapping[str, Any] | Config,
     checkpoint: str | Path | None = None,
     device: str | torch.device = "cpu",
     *,
@@ -40,7 +41,7 @@ def init_recognizer(
     Returns:
         The model in evaluation mode; its config is in ``model.cfg``.
     """
-    cfg = config if isinstance(config, Config) else load_config(config)
+    cfg = load_config(config)
     model = build_model(cfg.model)
     if checkpoint is not None:
         path = local_checkpoint(checkpoint, trusted=trusted)
@@ -68,23 +69,42 @@ def inference_recognizer(
 
     Raises:
         AnnotationError: if the sample is malformed.
+        InputError: if the model does not average the clips of a sample.
     """
     if isinstance(sample, np.ndarray):
-        keypoint = sample if sample.ndim == 4 else sample[None]
-        sample = {"keypoint": keypoint}
-    sample = {"frame_dir": "sample", "label": 0, "start_index": 0, "modality": "Pose", **sample}
-    if "total_frames" not in sample and np.ndim(sample["keypoint"]) == 4:
-        sample["total_frames"] = sample["keypoint"].shape[1]
-    fault = sample_fault(sample)
-    if fault is not None:
-        raise AnnotationError(f"sample {sample['frame_dir']!r}: {fault}")
-    cfg: Any = model.cfg
-    test = cfg.data.test
-    while "pipeline" not in test:
-        test = test["dataset"]
-    prepared = Compose(test["pipeline"])({**sample, "test_mode": True})
+        sample = {"keypoint": sample[None] if sample.ndim == 3 else sample}
+    sample = _completed(sample)
+    try:
+        prepared = _pipeline(model)(sample)
+    except ValueError as error:
+        raise AnnotationError(f"sample {sample['frame_dir']!r}: {error}") from error
     keypoint = collate([prepared])["keypoint"].to(next(model.parameters()).device)
     with torch.inference_mode():
         scores = model.predict(keypoint)[0].float().cpu().numpy()  # type: ignore[operator]
+    if scores.ndim > 1:
+        raise InputError(
+            "the model keeps the clips of a sample apart (average_clips=None), so there is no "
+            "ranking of the classes: set model.average_clips = 'prob'"
+        )
     best = np.argsort(-scores, kind="stable")[:topk]
     return [(int(index), float(scores[index])) for index in best]
+
+
+def _completed(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checked copy of a sample with what a data set would add, as pipelines expect it."""
+    full = {"frame_dir": "sample", **copy.deepcopy(dict(sample)), "label": 0}
+    keypoint = full.get("keypoint")
+    shape = np.shape(keypoint) if isinstance(keypoint, np.ndarray) else ()
+    full.setdefault("total_frames", shape[1] if len(shape) == 4 else 0)
+    fault = sample_fault(full)
+    if fault is not None:
+        raise AnnotationError(f"sample {full['frame_dir']!r}: {fault}")
+    return {"start_index": 0, "modality": "Pose", **full, "test_mode": True}
+
+
+def _pipeline(model: nn.Module) -> Compose:
+    cfg: Any = model.cfg
+    test = cfg.data.test
+    while "pipeline" not in test:
+        test = test[0] if isinstance(test, list) else test.get("dataset") or test["datasets"]
+    return Compose(test["pipeline"])

@@ -13,15 +13,17 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from pyskl.apis.data import build_data, loader_settings
 from pyskl.config import check_config, load_config
 from pyskl.core.results import check_score_file, dump_scores
-from pyskl.datasets import build_dataloader, build_dataset
+from pyskl.datasets import build_dataloader
 from pyskl.engine.checkpoint import load_checkpoint, load_weights
 from pyskl.engine.distributed import (
     Launcher,
     Place,
-    barrier,
     choose_device,
+    failing_together,
+    is_main,
     join,
     leave,
     place_from_environment,
@@ -59,9 +61,14 @@ class TestSettings:
     amp: str | None = None
     trusted: bool = False
 
+    def __post_init__(self) -> None:
+        """Let one metric stand for a list of one."""
+        if isinstance(self.metrics, str):
+            self.metrics = [self.metrics]
+
 
 def test_from_config(
-    config: str | Path | Config,
+    config: str | Path | Mapping[str, Any] | Config,
     checkpoint: str | Path,
     settings: TestSettings | None = None,
     *,
@@ -87,50 +94,64 @@ def test_from_config(
     check_metrics(settings.metrics)
     if settings.out is not None:
         check_score_file(settings.out)
-    if settings.average_clips == "none" and settings.metrics:
-        raise InputError(
-            "--average-clips none keeps the clips of a sample apart, which no metric takes: "
-            "use --out without --eval"
-        )
     place = place_from_environment(launcher)
     device = choose_device(place)
     setup_logging(is_main=place.is_main)
-    cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
+    cfg = load_config(config, cfg_options)
     check_config(cfg, ["test"], trusted=settings.trusted)
-    model = _load_model(cfg, checkpoint, settings, place)
+    model = _load_model(cfg, checkpoint, settings)
     join(place, device, cfg.get("dist_params", {}).get("backend"))
     try:
-        trust = {"trusted": True} if settings.trusted else {}
-        dataset = build_dataset(cfg.data.test, {"test_mode": True, **trust})
+        dataset = build_data(cfg, "test", trusted=settings.trusted)
+        check_measurable(settings.metrics, model, dataset.labels)
         scores = test_model(
             model, dataset, device=device, amp=settings.amp, **loader_settings(cfg, "test")
         )
         topk = cfg.get("evaluation", {}).get("topk", (1, 5))
         found = evaluate(scores, dataset.labels, settings.metrics, topk)
-        if settings.out is not None and place.is_main:
-            dump_scores(scores, settings.out)
+        if settings.out is not None:
+            with failing_together():
+                if place.is_main:
+                    dump_scores(scores, settings.out)
             get_logger().info("scores written to %s", settings.out)
-        barrier()
         return found
     finally:
         leave()
 
 
-def _load_model(
-    cfg: Config, checkpoint: str | Path, settings: TestSettings, place: Place
-) -> nn.Module:
+def _load_model(cfg: Config, checkpoint: str | Path, settings: TestSettings) -> nn.Module:
     model: Any = build_model(cfg.model)
     path = local_checkpoint(checkpoint, trusted=settings.trusted)
     weights = load_checkpoint(path, trusted=settings.trusted)["state_dict"]
     load_weights(model, weights, str(checkpoint))
     if settings.average_clips is not None:
-        average = None if settings.average_clips == "none" else settings.average_clips
-        model.average_clips = average
+        model.average_clips = None if settings.average_clips == "none" else settings.average_clips
     if settings.fuse_conv_bn:
         fuse_conv_bn(model.eval())
     if settings.compile:
         model.backbone.compile()
     return model
+
+
+def check_measurable(metrics: Sequence[str], model: nn.Module, labels: np.ndarray) -> None:
+    """Check that metrics take what a model yields and a data set's labels, before the scoring.
+
+    Raises:
+        InputError: naming the metric.
+    """
+    check_metrics(metrics)
+    if metrics and getattr(model, "average_clips", "prob") is None:
+        raise InputError(
+            "average_clips=None (--average-clips none) keeps the clips of a sample apart, which "
+            f"no metric takes, but {', '.join(metrics)} is asked for: average them ('prob' or "
+            "'score'), or use --out without --eval"
+        )
+    for metric in metrics:
+        if labels.ndim > 1 and metric != "mean_average_precision":
+            raise InputError(
+                f"{metric} takes one label per sample, but those of this data set have several: "
+                "use mean_average_precision"
+            )
 
 
 def test_model(
@@ -166,18 +187,5 @@ def test_model(
         build_dataloader(dataset, videos_per_gpu, workers_per_gpu, shuffle=False, **loader),
         device,
         amp=amp,
-        progress=sys.stderr.isatty(),
+        progress=is_main() and sys.stderr.isatty(),
     )
-
-
-def loader_settings(cfg: Mapping[str, Any], use: str) -> dict[str, Any]:
-    """Return the arguments of the loader of ``data.train``, ``data.val`` or ``data.test``.
-
-    ``data`` states them for all three and ``data.<use>_dataloader`` overrides them for one.
-    """
-    data = cfg["data"]
-    common = ("videos_per_gpu", "workers_per_gpu", "persistent_workers")
-    settings = {"videos_per_gpu": 1, "workers_per_gpu": 0}
-    settings.update({key: data[key] for key in common if key in data})
-    settings.update(data.get(f"{use}_dataloader", {}))
-    return settings

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.test import loader_settings, test_model
+from pyskl.apis.data import build_data, loader_settings
+from pyskl.apis.test import check_measurable, test_model
 from pyskl.config import check_config, known_part, load_config
 from pyskl.core.results import dump_scores
-from pyskl.datasets import build_dataloader, build_dataset
-from pyskl.engine.checkpoint import LATEST, load_checkpoint, load_weights
+from pyskl.datasets import build_dataloader
+from pyskl.engine.checkpoint import (
+    LATEST,
+    check_resumable,
+    load_checkpoint,
+    load_weights,
+    misfits,
+)
 from pyskl.engine.distributed import (
     Launcher,
     Place,
-    barrier,
     choose_device,
+    failing_together,
     from_main,
     join,
     leave,
@@ -43,8 +52,6 @@ from pyskl.models.units.norm import replace_sync_batchnorm
 # published configs were trained with 8 GPUs x 16 clips.
 BASE_BATCH_SIZE = 128
 
-_TEST_METRICS = ("top_k_accuracy", "mean_class_accuracy")
-
 
 @dataclass
 class TrainSettings:
@@ -62,6 +69,9 @@ class TrainSettings:
         resume: Whether to resume from ``latest.pth``, or the checkpoint to resume from; None
             leaves it to the config (``resume_from``, ``auto_resume``).
         trusted: Load files with plain pickle, which runs what they say.
+
+    Raises:
+        InputError: for settings that don't go together.
     """
 
     validate: bool = False
@@ -75,9 +85,14 @@ class TrainSettings:
     resume: bool | str | Path | None = None
     trusted: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what needs no config."""
+        if self.test_best and not self.validate:
+            raise InputError("--test-best needs --validate: without it no checkpoint is the best")
+
 
 def train_from_config(
-    config: str | Path | Config,
+    config: str | Path | Mapping[str, Any] | Config,
     settings: TrainSettings | None = None,
     *,
     cfg_options: Sequence[str] = (),
@@ -101,11 +116,9 @@ def train_from_config(
         DeviceError: if the machine has fewer GPUs than processes.
     """
     settings = settings or TrainSettings()
-    if settings.test_best and not settings.validate:
-        raise InputError("--test-best needs --validate: without it no checkpoint is the best")
     place = place_from_environment(launcher)
     device = choose_device(place)
-    cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
+    cfg = load_config(config, cfg_options)
     uses = ["train"]
     uses += ["val"] * settings.validate + ["test"] * (settings.test_last or settings.test_best)
     check_config(cfg, uses, trusted=settings.trusted)
@@ -119,7 +132,7 @@ def train_from_config(
         set_random_seed(seed, deterministic=settings.deterministic)
         cfg.seed = seed
         model = build_model(cfg.model)
-        dataset = build_dataset(cfg.data.train, {"trusted": True} if settings.trusted else None)
+        dataset = build_data(cfg, "train", trusted=settings.trusted)
         return train_model(model, dataset, cfg, settings, place=place, device=device)
     finally:
         leave()
@@ -153,32 +166,60 @@ def train_model(
     device = device or choose_device(place)
     work_dir = Path(cfg.work_dir)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
+    start = _find_start(model, cfg, settings, work_dir, place)
+    tests = {
+        use: build_data(cfg, use, trusted=settings.trusted)
+        for use, wanted in (
+            ("val", settings.validate),
+            ("test", settings.test_last or settings.test_best),
+        )
+        if wanted
+    }
+    _check_tests(model, cfg, settings, tests)
+    # What could be found wrong was; from here on the run leaves traces.
     log = _open_logs(cfg, work_dir, timestamp, place)
     try:
-        trainer = _build_trainer(model, dataset, cfg, settings, place, device, log)
-        _start_point(trainer, cfg, settings, work_dir)
+        trainer = _build_trainer(
+            model, dataset, tests.get("val"), cfg, settings, place, device, log
+        )
+        if start is not None:
+            _set_off(trainer, start, settings)
+        if trainer.progress.epoch >= trainer.epochs:
+            get_logger().info(
+                "this run is finished; for more epochs raise total_epochs, for a new run choose "
+                "another --work-dir"
+            )
         trainer.run()
-        return _final_tests(trainer, cfg, settings, work_dir)
+        return _final_tests(trainer, tests.get("test"), cfg, settings)
     finally:
         log.close()
 
 
+def _check_tests(
+    model: nn.Module, cfg: Config, settings: TrainSettings, tests: Mapping[str, Any]
+) -> None:
+    """Check that what is to be measured can be."""
+    if "val" in tests:
+        check_measurable(_validation_metrics(cfg), model, tests["val"].labels)
+    if "test" in tests:
+        labels = tests["test"].labels
+        check_measurable(_test_metrics(labels), model, labels)
+    if settings.test_best and cfg.get("evaluation", {}).get("save_best", "auto") is None:
+        raise InputError(
+            "--test-best needs a best checkpoint, but evaluation.save_best=None keeps none"
+        )
+
+
 def _open_logs(cfg: Config, work_dir: Path, timestamp: str, place: Place) -> RunLog:
     """Set up logging and write down what the run is: environment, config, seed."""
-    if not place.is_main:
-        setup_logging(is_main=False)
-        return RunLog(None)
-    try:
-        work_dir.mkdir(parents=True, exist_ok=True)
-        logger = setup_logging(work_dir / f"{timestamp}.log", cfg.get("log_level", "INFO"))
-        hooks = cfg.get("log_config", {}).get("hooks", ())
-        log = RunLog(work_dir / f"{timestamp}.log.json", hooks, work_dir)
-        text = known_part(cfg).pretty_text
-        (work_dir / f"{Path(cfg.filename or 'config').stem}.py").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{work_dir}: the work dir can't be written ({error}); choose another with --work-dir"
-        ) from error
+    log = RunLog(None)
+    text = known_part(cfg).pretty_text
+    with failing_together():
+        if place.is_main:
+            log = _open_files(cfg, work_dir, timestamp, text)
+        else:
+            setup_logging(is_main=False)
+    logger = get_logger()
     found = environment()
     logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in found.items()))
     logger.info("config:\n%s", text)
@@ -187,9 +228,27 @@ def _open_logs(cfg: Config, work_dir: Path, timestamp: str, place: Place) -> Run
     return log
 
 
+def _open_files(cfg: Config, work_dir: Path, timestamp: str, text: str) -> RunLog:
+    config_copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        setup_logging(work_dir / f"{timestamp}.log", cfg.get("log_level", "INFO"))
+        hooks = cfg.get("log_config", {}).get("hooks", ())
+        log = RunLog(work_dir / f"{timestamp}.log.json", hooks, work_dir)
+        # A config that was written into its own work dir is the user's: it stays as it is.
+        if not (cfg.filename and config_copy.exists() and config_copy.samefile(cfg.filename)):
+            config_copy.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{work_dir}: the work dir can't be written ({error}); choose another with --work-dir"
+        ) from error
+    return log
+
+
 def _build_trainer(
     model: nn.Module,
     dataset: Any,
+    validation_set: Any,
     cfg: Config,
     settings: TrainSettings,
     place: Place,
@@ -228,7 +287,7 @@ def _build_trainer(
         epochs=cfg.total_epochs,
         seed=seed,
         place=place,
-        validation=_validation(cfg, settings, seed) if settings.validate else None,
+        validation=None if validation_set is None else _validation(validation_set, cfg, seed),
         saving=Saving(
             saving.get("interval", 1),
             saving.get("by_epoch", True),
@@ -243,23 +302,26 @@ def _build_trainer(
     )
 
 
-def _validation(cfg: Config, settings: TrainSettings, seed: int) -> Validation:
-    dataset = _test_dataset(cfg, "val", settings)
-    chosen = dict(cfg.get("evaluation", {}))
-    metrics = chosen.pop("metrics", ["top_k_accuracy"])
+def _validation(dataset: Any, cfg: Config, seed: int) -> Validation:
+    chosen = {**cfg.get("evaluation", {}), "metrics": _validation_metrics(cfg)}
     topk = chosen.pop("topk", (1, 5))
     return Validation(
         loader=build_dataloader(dataset, shuffle=False, seed=seed, **loader_settings(cfg, "val")),
         labels=dataset.labels,
-        metrics=[metrics] if isinstance(metrics, str) else list(metrics),
         topk=(topk,) if isinstance(topk, int) else tuple(topk),
         **chosen,
     )
 
 
-def _test_dataset(cfg: Config, use: str, settings: TrainSettings) -> Any:
-    trust = {"trusted": True} if settings.trusted else {}
-    return build_dataset(cfg.data[use], {"test_mode": True, **trust})
+def _validation_metrics(cfg: Config) -> list[str]:
+    metrics = cfg.get("evaluation", {}).get("metrics", ["top_k_accuracy"])
+    return [metrics] if isinstance(metrics, str) else list(metrics)
+
+
+def _test_metrics(labels: np.ndarray) -> list[str]:
+    if labels.ndim > 1:
+        return ["mean_average_precision"]
+    return ["top_k_accuracy", "mean_class_accuracy"]
 
 
 def _scaled_lr(lr: float, batch: int, cfg: Mapping[str, Any], settings: TrainSettings) -> float:
@@ -282,19 +344,47 @@ def _scaled_lr(lr: float, batch: int, cfg: Mapping[str, Any], settings: TrainSet
     return lr
 
 
-def _start_point(trainer: Trainer, cfg: Config, settings: TrainSettings, work_dir: Path) -> None:
-    """Resume the run, or load the weights that it starts from."""
-    chosen = from_main(_resume_path(cfg, settings, work_dir) if trainer.place.is_main else None)
-    if chosen is not None:
-        trainer.resume(chosen, trusted=settings.trusted)
-    elif cfg.get("load_from"):
-        source = cfg.load_from
-        path = from_main(
-            local_checkpoint(source, trusted=settings.trusted) if trainer.place.is_main else None
-        )
-        checkpoint = load_checkpoint(path, trusted=settings.trusted)
-        load_weights(trainer.model, checkpoint["state_dict"], str(source), new_head=True)
-        get_logger().info("starting from the weights of %s", source)
+@dataclass(frozen=True)
+class _Start:
+    """The checkpoint that a run starts from.
+
+    Attributes:
+        path: The file.
+        source: Where it came from, for messages.
+        resumed: Whether the run that wrote it goes on, or a new one takes its weights.
+    """
+
+    path: Path
+    source: str
+    resumed: bool
+
+
+def _find_start(
+    model: nn.Module, cfg: Config, settings: TrainSettings, work_dir: Path, place: Place
+) -> _Start | None:
+    """Return the checkpoint to start from, if any, and check that it fits."""
+    start = None
+    with failing_together():
+        if place.is_main:
+            start = _chosen_start(cfg, settings, work_dir)
+    start = from_main(start)
+    if start is not None:
+        checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
+        if start.resumed:
+            check_resumable(checkpoint, start.source)
+        misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
+    return start
+
+
+def _chosen_start(cfg: Config, settings: TrainSettings, work_dir: Path) -> _Start | None:
+    resumed = _resume_path(cfg, settings, work_dir)
+    if resumed is not None:
+        return _Start(resumed, str(resumed), resumed=True)
+    source = cfg.get("load_from")
+    if not source:
+        return None
+    path = local_checkpoint(source, trusted=settings.trusted)
+    return _Start(path, str(source), resumed=False)
 
 
 def _resume_path(cfg: Config, settings: TrainSettings, work_dir: Path) -> Path | None:
@@ -305,23 +395,52 @@ def _resume_path(cfg: Config, settings: TrainSettings, work_dir: Path) -> Path |
     latest = work_dir / LATEST
     if settings.resume is True:
         return latest
-    if settings.resume is None and cfg.get("auto_resume", True) and latest.exists():
-        return latest
-    return None
+    if settings.resume is False or not cfg.get("auto_resume", True):
+        return None
+    if latest.is_symlink() and not latest.exists():
+        raise InputError(
+            f"{latest} points to {latest.readlink()}, which is gone: name another checkpoint with "
+            "--resume, or delete the link to start anew"
+        )
+    return latest if latest.exists() else None
+
+
+def _set_off(trainer: Trainer, start: _Start, settings: TrainSettings) -> None:
+    """Give a trainer the state or the weights that it starts from."""
+    if start.resumed:
+        trainer.resume(start.path, trusted=settings.trusted)
+        with failing_together():
+            if trainer.place.is_main:
+                _adopt_best(trainer, start.path.parent)
+        trainer.progress.best = from_main(trainer.progress.best)
+        return
+    checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
+    load_weights(trainer.model, checkpoint["state_dict"], start.source, new_head=True)
+    get_logger().info("starting from the weights of %s", start.source)
+
+
+def _adopt_best(trainer: Trainer, folder: Path) -> None:
+    """Copy the best checkpoint of a run that is resumed in another work dir; forget a lost one."""
+    best = trainer.progress.best
+    if best is None or (trainer.work_dir / best["file"]).is_file():
+        return
+    theirs = folder / best["file"]
+    if theirs.is_file():
+        shutil.copyfile(theirs, trainer.work_dir / best["file"])
+        return
+    get_logger().warning(
+        "the best checkpoint so far, %s, is gone: the next validation decides anew", theirs
+    )
+    trainer.progress.best = None
 
 
 def _final_tests(
-    trainer: Trainer, cfg: Config, settings: TrainSettings, work_dir: Path
+    trainer: Trainer, dataset: Any, cfg: Config, settings: TrainSettings
 ) -> dict[str, dict[str, float]]:
     """Test the last and the best weights; write ``last_pred.pkl`` and ``best_pred.pkl``."""
-    wanted = [name for name in ("last", "best") if getattr(settings, f"test_{name}")]
-    if not wanted:
-        return {}
-    dataset = _test_dataset(cfg, "test", settings)
-    metrics = list(_TEST_METRICS) if dataset.labels.ndim == 1 else ["mean_average_precision"]
     results = {}
-    for name in wanted:
-        if name == "best" and not _load_best(trainer, work_dir):
+    for name in ("last", "best"):
+        if not getattr(settings, f"test_{name}") or (name == "best" and not _load_best(trainer)):
             continue
         scores = test_model(
             trainer.model,
@@ -330,23 +449,24 @@ def _final_tests(
             amp=settings.amp,
             **loader_settings(cfg, "test"),
         )
-        found = evaluate(scores, dataset.labels, metrics)
+        found = evaluate(scores, dataset.labels, _test_metrics(dataset.labels))
         results[name] = found
-        if trainer.place.is_main:
-            dump_scores(scores, work_dir / f"{name}_pred.pkl")
+        with failing_together():
+            if trainer.place.is_main:
+                dump_scores(scores, trainer.work_dir / f"{name}_pred.pkl")
         get_logger().info("test of the %s weights: %s", name, describe_metrics(found))
         trainer.log.write({"mode": "test", "weights": name, **found})
-    barrier()
     return results
 
 
-def _load_best(trainer: Trainer, work_dir: Path) -> bool:
+def _load_best(trainer: Trainer) -> bool:
     best = trainer.progress.best
     if best is None:
-        get_logger().warning("--test-best: no validation took place, so no checkpoint is the best")
+        get_logger().warning("--test-best: no validation was due, so no checkpoint is the best")
         return False
     weights = None
-    if trainer.place.is_main:
-        weights = load_checkpoint(work_dir / best["file"])["state_dict"]
+    with failing_together():
+        if trainer.place.is_main:
+            weights = load_checkpoint(trainer.work_dir / best["file"])["state_dict"]
     load_weights(trainer.model, from_main(weights), best["file"])
     return True
