@@ -392,13 +392,14 @@ def _circle_hands(p: _Performer) -> None:
 
 
 def _beat_wings(p: _Performer) -> None:
-    """Swing both arms sideways up and down again."""
-    phase = p.oscillation(0.6, 1.1)
-    swing = p.degrees(34, 50) * p.style.amplitude
-    level, elbow = p.degrees(50, 80), p.degrees(5, 40)
+    """Lift and lower the upper arms, the hands staying up."""
+    phase = p.oscillation(0.75, 1.4)
+    swing = p.degrees(24, 40) * p.style.amplitude * np.sin(phase)
+    still = np.zeros_like(phase)
+    _raise_hands(p, 0.0, still, still)
     for side in _SIDES:
-        p.move(side.shoulder, abduction=level + swing * np.sin(phase), flexion=p.degrees(-5, 20))
-        p.move(side.elbow, flexion=elbow + 0.3 * swing * np.cos(phase))
+        p.angles[:, side.shoulder, 1] += swing
+        p.angles[:, side.elbow, 0] -= 0.4 * swing
     p.crouch(p.degrees(3, 8) * (1 + np.sin(phase)))
 
 
@@ -452,12 +453,13 @@ def _walk_in_place(p: _Performer) -> None:
     _step_in_place(
         p, phase, p.degrees(26, 54) * amplitude, p.degrees(14, 42), p.degrees(14, 38) * amplitude
     )
+    p.crouch(p.degrees(-2, 16))
 
 
 def _jump(p: _Performer) -> None:
     """Bounce on both feet, the arms swinging along."""
     phase = p.oscillation(0.9, 1.4)
-    p.crouch(p.degrees(12, 26) * p.style.amplitude * (1 - np.sin(phase)))
+    p.crouch(p.degrees(-4, 10) + p.degrees(9, 18) * p.style.amplitude * (1 - np.sin(phase)))
     p.place[:, 1] += p.between(0.06, 0.16) * np.clip(np.sin(phase - 0.5), 0.0, None)
     arms, elbow = p.degrees(14, 38) * p.style.amplitude, p.degrees(15, 75)
     for side in _SIDES:
@@ -539,18 +541,19 @@ def _push(a: _Performer, b: _Performer) -> None:
     start = a.between(0.0, 0.35)
     contact = start + a.between(0.15, 0.25)
     out = _ramp(a.u, start, contact) * (1 - _ramp(a.u, contact + 0.1, contact + 0.4))
-    _hold_out(a, out, both=True)
-    a.lean(a.degrees(4, 12) * out)
+    _hold_out(a, out, both=bool(a.rng.random() < 0.5))
+    a.lean(a.degrees(0, 8) * out)
     a.crouch(a.degrees(8, 17) * out)
     hit = _ramp(b.u, contact - 0.04, contact + 0.12)
-    back = a.between(0.25, 0.5) * hit
+    back = a.between(0.1, 0.25) * hit * (1 - _ramp(b.u, contact + 0.2, contact + 0.5))
     b.place[:, 0] -= back * np.sin(b.heading)
     b.place[:, 2] -= back * np.cos(b.heading)
     caught = hit * (1 - _ramp(b.u, contact + 0.15, contact + 0.45))
-    b.lean(-b.degrees(10, 24) * caught)
+    b.lean(-b.degrees(8, 20) * caught)
+    b.crouch(b.degrees(8, 17) * caught)
     for side in _SIDES:
-        b.angles[:, side.shoulder, 1] += b.degrees(10, 35) * caught
-        b.angles[:, side.elbow, 0] += b.degrees(10, 40) * caught
+        b.angles[:, side.shoulder, 1] += b.degrees(5, 20) * caught
+        b.angles[:, side.elbow, 0] += b.degrees(5, 35) * caught
 
 
 def _shake_hands(a: _Performer, b: _Performer) -> None:
