@@ -18,9 +18,9 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print."""
-    from pyskl.config import known_part, load_config
+    from pyskl.config import config_text, load_config
 
-    print(known_part(load_config(args.config, args.cfg_options)).pretty_text, end="")
+    print(config_text(load_config(args.config, args.cfg_options)), end="")
 
 
 if __name__ == "__main__":

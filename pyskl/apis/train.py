@@ -16,7 +16,7 @@ from torch import nn
 
 from pyskl.apis.data import build_data, loader_settings
 from pyskl.apis.test import check_measurable, test_model
-from pyskl.config import check_config, known_part, load_config
+from pyskl.config import check_config, config_text, load_config
 from pyskl.core.results import dump_scores
 from pyskl.datasets import build_dataloader
 from pyskl.engine.checkpoint import (
@@ -213,7 +213,7 @@ def _check_tests(
 def _open_logs(cfg: Config, work_dir: Path, timestamp: str, place: Place) -> RunLog:
     """Set up logging and write down what the run is: environment, config, seed."""
     log = RunLog(None)
-    text = known_part(cfg).pretty_text
+    text = config_text(cfg)
     with failing_together():
         if place.is_main:
             log = _open_files(cfg, work_dir, timestamp, text)
@@ -297,7 +297,7 @@ def _build_trainer(
         amp=settings.amp,
         log=log,
         log_interval=cfg.get("log_config", {}).get("interval", 100),
-        meta={"config": str(known_part(cfg).to_dict()), **environment()},
+        meta={"config": config_text(cfg), **environment()},
         find_unused_parameters=cfg.get("find_unused_parameters", False),
     )
 
