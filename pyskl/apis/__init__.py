@@ -1,8 +1,9 @@
 """Train, test and use recognizers."""
 
 from pyskl.apis.inference import inference_recognizer, init_recognizer
+from pyskl.apis.settings import TrainSettings
 from pyskl.apis.test import TestSettings, test_from_config, test_model
-from pyskl.apis.train import TrainSettings, train_from_config, train_model
+from pyskl.apis.train import train_from_config, train_model
 from pyskl.engine.seeding import init_random_seed
 
 __all__ = [

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +13,16 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.data import build_data, loader_settings
+from pyskl.apis.records import open_logs
+from pyskl.apis.settings import TrainSettings
+from pyskl.apis.start import find_start, set_off
 from pyskl.apis.test import check_measurable, test_model
 from pyskl.config import check_config, config_text, load_config
 from pyskl.core.results import dump_scores
 from pyskl.datasets import build_dataloader
 from pyskl.engine.checkpoint import (
-    LATEST,
-    check_resumable,
     load_checkpoint,
     load_weights,
-    misfits,
 )
 from pyskl.engine.distributed import (
     Launcher,
@@ -36,10 +34,9 @@ from pyskl.engine.distributed import (
     leave,
     place_from_environment,
 )
-from pyskl.engine.download import local_checkpoint
 from pyskl.engine.environment import environment
 from pyskl.engine.evaluation import describe_metrics, evaluate
-from pyskl.engine.log import RunLog, get_logger, setup_logging
+from pyskl.engine.log import RunLog, get_logger
 from pyskl.engine.optimizer import build_optimizer
 from pyskl.engine.schedule import LearningRate
 from pyskl.engine.seeding import init_random_seed, set_random_seed
@@ -51,44 +48,6 @@ from pyskl.models.units.norm import replace_sync_batchnorm
 # Clips a step that a config's learning rate is for unless it says otherwise (`auto_scale_lr`): the
 # published configs were trained with 8 GPUs x 16 clips.
 BASE_BATCH_SIZE = 128
-
-
-@dataclass
-class TrainSettings:
-    """What the command line decides about a training run.
-
-    Attributes:
-        validate: Measure ``data.val`` between epochs and keep the best checkpoint.
-        test_last: Test the last weights on ``data.test`` at the end.
-        test_best: Test the best weights, too; needs ``validate``.
-        seed: None draws one (and writes it down).
-        deterministic: See :func:`pyskl.engine.seeding.set_random_seed`.
-        compile: Compile the backbone with ``torch.compile``.
-        amp: ``'bf16'``, ``'fp16'`` or None.
-        auto_scale_lr: Scale the learning rate to the number of clips a step.
-        resume: Whether to resume from ``latest.pth``, or the checkpoint to resume from; None
-            leaves it to the config (``resume_from``, ``auto_resume``).
-        trusted: Load files with plain pickle, which runs what they say.
-
-    Raises:
-        InputError: for settings that don't go together.
-    """
-
-    validate: bool = False
-    test_last: bool = False
-    test_best: bool = False
-    seed: int | None = None
-    deterministic: bool = False
-    compile: bool = False
-    amp: str | None = None
-    auto_scale_lr: bool = False
-    resume: bool | str | Path | None = None
-    trusted: bool = False
-
-    def __post_init__(self) -> None:
-        """Check what needs no config."""
-        if self.test_best and not self.validate:
-            raise InputError("--test-best needs --validate: without it no checkpoint is the best")
 
 
 def train_from_config(
@@ -166,7 +125,7 @@ def train_model(
     device = device or choose_device(place)
     work_dir = Path(cfg.work_dir)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
-    start = _find_start(model, cfg, settings, work_dir, place)
+    start = find_start(model, cfg, settings, work_dir, place)
     tests = {
         use: build_data(cfg, use, trusted=settings.trusted)
         for use, wanted in (
@@ -177,13 +136,13 @@ def train_model(
     }
     _check_tests(model, cfg, settings, tests)
     # What could be found wrong was; from here on the run leaves traces.
-    log = _open_logs(cfg, work_dir, timestamp, place)
+    log = open_logs(cfg, work_dir, timestamp, place)
     try:
         trainer = _build_trainer(
             model, dataset, tests.get("val"), cfg, settings, place, device, log
         )
         if start is not None:
-            _set_off(trainer, start, settings)
+            set_off(trainer, start, settings)
         if trainer.progress.epoch >= trainer.epochs:
             get_logger().info(
                 "this run is finished; for more epochs raise total_epochs, for a new run choose "
@@ -208,41 +167,6 @@ def _check_tests(
         raise InputError(
             "--test-best needs a best checkpoint, but evaluation.save_best=None keeps none"
         )
-
-
-def _open_logs(cfg: Config, work_dir: Path, timestamp: str, place: Place) -> RunLog:
-    """Set up logging and write down what the run is: environment, config, seed."""
-    log = RunLog(None)
-    text = config_text(cfg)
-    with failing_together():
-        if place.is_main:
-            log = _open_files(cfg, work_dir, timestamp, text)
-        else:
-            setup_logging(is_main=False)
-    logger = get_logger()
-    found = environment()
-    logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in found.items()))
-    logger.info("config:\n%s", text)
-    logger.info("seed %s, work dir %s", cfg.get("seed"), work_dir)
-    log.write({"env": found, "seed": cfg.get("seed"), "config": text})
-    return log
-
-
-def _open_files(cfg: Config, work_dir: Path, timestamp: str, text: str) -> RunLog:
-    config_copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"
-    try:
-        work_dir.mkdir(parents=True, exist_ok=True)
-        setup_logging(work_dir / f"{timestamp}.log", cfg.get("log_level", "INFO"))
-        hooks = cfg.get("log_config", {}).get("hooks", ())
-        log = RunLog(work_dir / f"{timestamp}.log.json", hooks, work_dir)
-        # A config that was written into its own work dir is the user's: it stays as it is.
-        if not (cfg.filename and config_copy.exists() and config_copy.samefile(cfg.filename)):
-            config_copy.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{work_dir}: the work dir can't be written ({error}); choose another with --work-dir"
-        ) from error
-    return log
 
 
 def _build_trainer(
@@ -342,96 +266,6 @@ def _scaled_lr(lr: float, batch: int, cfg: Mapping[str, Any], settings: TrainSet
         scaled,
     )
     return lr
-
-
-@dataclass(frozen=True)
-class _Start:
-    """The checkpoint that a run starts from.
-
-    Attributes:
-        path: The file.
-        source: Where it came from, for messages.
-        resumed: Whether the run that wrote it goes on, or a new one takes its weights.
-    """
-
-    path: Path
-    source: str
-    resumed: bool
-
-
-def _find_start(
-    model: nn.Module, cfg: Config, settings: TrainSettings, work_dir: Path, place: Place
-) -> _Start | None:
-    """Return the checkpoint to start from, if any, and check that it fits."""
-    start = None
-    with failing_together():
-        if place.is_main:
-            start = _chosen_start(cfg, settings, work_dir)
-    start = from_main(start)
-    if start is not None:
-        checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
-        if start.resumed:
-            check_resumable(checkpoint, start.source)
-        misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
-    return start
-
-
-def _chosen_start(cfg: Config, settings: TrainSettings, work_dir: Path) -> _Start | None:
-    resumed = _resume_path(cfg, settings, work_dir)
-    if resumed is not None:
-        return _Start(resumed, str(resumed), resumed=True)
-    source = cfg.get("load_from")
-    if not source:
-        return None
-    path = local_checkpoint(source, trusted=settings.trusted)
-    return _Start(path, str(source), resumed=False)
-
-
-def _resume_path(cfg: Config, settings: TrainSettings, work_dir: Path) -> Path | None:
-    if isinstance(settings.resume, (str, Path)):
-        return Path(settings.resume)
-    if settings.resume is None and cfg.get("resume_from"):
-        return Path(cfg.resume_from)
-    latest = work_dir / LATEST
-    if settings.resume is True:
-        return latest
-    if settings.resume is False or not cfg.get("auto_resume", True):
-        return None
-    if latest.is_symlink() and not latest.exists():
-        raise InputError(
-            f"{latest} points to {latest.readlink()}, which is gone: name another checkpoint with "
-            "--resume, or delete the link to start anew"
-        )
-    return latest if latest.exists() else None
-
-
-def _set_off(trainer: Trainer, start: _Start, settings: TrainSettings) -> None:
-    """Give a trainer the state or the weights that it starts from."""
-    if start.resumed:
-        trainer.resume(start.path, trusted=settings.trusted)
-        with failing_together():
-            if trainer.place.is_main:
-                _adopt_best(trainer, start.path.parent)
-        trainer.progress.best = from_main(trainer.progress.best)
-        return
-    checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
-    load_weights(trainer.model, checkpoint["state_dict"], start.source, new_head=True)
-    get_logger().info("starting from the weights of %s", start.source)
-
-
-def _adopt_best(trainer: Trainer, folder: Path) -> None:
-    """Copy the best checkpoint of a run that is resumed in another work dir; forget a lost one."""
-    best = trainer.progress.best
-    if best is None or (trainer.work_dir / best["file"]).is_file():
-        return
-    theirs = folder / best["file"]
-    if theirs.is_file():
-        shutil.copyfile(theirs, trainer.work_dir / best["file"])
-        return
-    get_logger().warning(
-        "the best checkpoint so far, %s, is gone: the next validation decides anew", theirs
-    )
-    trainer.progress.best = None
 
 
 def _final_tests(

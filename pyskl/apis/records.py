@@ -1,0 +1,48 @@
+"""What a run writes down about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from pyskl.config import config_text
+from pyskl.engine.distributed import Place, failing_together
+from pyskl.engine.environment import environment
+from pyskl.engine.log import RunLog, get_logger, setup_logging
+from pyskl.errors import InputError
+
+
+def open_logs(cfg: Config, work_dir: Path, timestamp: str, place: Place) -> RunLog:
+    """Set up logging and write down what the run is: environment, config, seed."""
+    log = RunLog(None)
+    text = config_text(cfg)
+    with failing_together():
+        if place.is_main:
+            log = _open_files(cfg, work_dir, timestamp, text)
+        else:
+            setup_logging(is_main=False)
+    logger = get_logger()
+    found = environment()
+    logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in found.items()))
+    logger.info("config:\n%s", text)
+    logger.info("seed %s, work dir %s", cfg.get("seed"), work_dir)
+    log.write({"env": found, "seed": cfg.get("seed"), "config": text})
+    return log
+
+
+def _open_files(cfg: Config, work_dir: Path, timestamp: str, text: str) -> RunLog:
+    config_copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        setup_logging(work_dir / f"{timestamp}.log", cfg.get("log_level", "INFO"))
+        hooks = cfg.get("log_config", {}).get("hooks", ())
+        log = RunLog(work_dir / f"{timestamp}.log.json", hooks, work_dir)
+        # A config that was written into its own work dir is the user's: it stays as it is.
+        if not (cfg.filename and config_copy.exists() and config_copy.samefile(cfg.filename)):
+            config_copy.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{work_dir}: the work dir can't be written ({error}); choose another with --work-dir"
+        ) from error
+    return log
