@@ -78,6 +78,12 @@ class Registry(_Registry):
             raise ConfigError(f"a {self.name} needs the key 'type', found {sorted(arguments)}")
         kind = arguments.pop("type")
         cls = self.get(kind) if isinstance(kind, str) else kind
+        parameters = inspect.signature(cls).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            for name in arguments.keys() - parameters.keys():
+                raise ConfigError(
+                    f"{self.name} {cls.__name__} takes no {name!r}{did_you_mean(name, parameters)}"
+                )
         try:
             inspect.signature(cls).bind(**arguments)
         except TypeError as error:

@@ -80,7 +80,7 @@ def test_other_values_are_no_configs(things: Registry, cfg: Any) -> None:
     [
         (dict(size=3), r"a thing needs the key 'type', found \['size'\]"),
         (dict(type="Thing"), "thing Thing: .*'size'"),
-        (dict(type="Thing", size=1, color="red"), "thing Thing: .*'color'"),
+        (dict(type="Thing", size=1, color="red"), "thing Thing takes no 'color'"),
     ],
 )
 def test_configs_that_do_not_fit(things: Registry, cfg: dict[str, Any], message: str) -> None:
@@ -128,3 +128,8 @@ def test_looking_up_imports_nothing_but_this_package(repo_root: Path) -> None:
         [sys.executable, "-c", program], cwd=repo_root, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_a_misspelt_argument_is_named_with_the_nearest_right_one() -> None:
+    with pytest.raises(ConfigError, match=r"PadTo takes no 'lenght'; did you mean 'length'\?"):
+        PIPELINES.build(dict(type="PadTo", lenght=3))

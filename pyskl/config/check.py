@@ -372,7 +372,9 @@ def _check_data(
         return
     with faults.collecting(key):
         arguments = {name: value for name, value in cfg.items() if name != "type"}
-        arguments.update(test_mode=use != "train", trusted=trusted)
+        arguments["test_mode"] = use != "train"
+        if trusted:
+            arguments["trusted"] = True
         dataset = cls(**arguments)
         dataset.draw_weights()
         sample = dataset[0]

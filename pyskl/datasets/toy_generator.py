@@ -381,26 +381,22 @@ def _shake_fist(p: _Performer) -> None:
     p.crouch(p.degrees(4, 12) * (1 + np.sin(phase + 0.5)))
 
 
-def _circle_hands(p: _Performer) -> None:
+def _circle_hands(p: _Performer, direction: int) -> None:
     """Let the raised hands run round a level circle, as with a lasso, and the hips with them."""
-    phase = p.oscillation(0.9, 1.5)
-    swing = p.degrees(34, 50) * p.style.amplitude
-    _raise_hands(p, swing, np.cos(phase), p.between(0.9, 1.2) * np.sin(phase))
+    phase = direction * p.oscillation(0.7, 1.5)
+    swing = p.degrees(30, 48) * p.style.amplitude
+    _raise_hands(p, swing, np.cos(phase), p.between(0.7, 1.1) * np.sin(phase))
     hips = p.degrees(7, 13)
     p.sway(sideways=hips * np.cos(phase), forward=hips * np.sin(phase))
     p.crouch(p.degrees(3, 15))
 
 
-def _beat_wings(p: _Performer) -> None:
-    """Lift and lower the upper arms, the hands staying up."""
-    phase = p.oscillation(0.75, 1.4)
-    swing = p.degrees(24, 40) * p.style.amplitude * np.sin(phase)
-    still = np.zeros_like(phase)
-    _raise_hands(p, 0.0, still, still)
-    for side in _SIDES:
-        p.angles[:, side.shoulder, 1] += swing
-        p.angles[:, side.elbow, 0] -= 0.4 * swing
-    p.crouch(p.degrees(3, 8) * (1 + np.sin(phase)))
+def _circle_hands_clockwise(p: _Performer) -> None:
+    _circle_hands(p, +1)  # seen from above: from the left over the front to the right
+
+
+def _circle_hands_counterclockwise(p: _Performer) -> None:
+    _circle_hands(p, -1)
 
 
 def _seat(p: _Performer, seated: Array) -> None:
@@ -453,18 +449,15 @@ def _walk_in_place(p: _Performer) -> None:
     _step_in_place(
         p, phase, p.degrees(26, 54) * amplitude, p.degrees(14, 42), p.degrees(14, 38) * amplitude
     )
-    p.crouch(p.degrees(-2, 16))
 
 
-def _jump(p: _Performer) -> None:
-    """Bounce on both feet, the arms swinging along."""
-    phase = p.oscillation(0.9, 1.4)
-    p.crouch(p.degrees(-4, 10) + p.degrees(9, 18) * p.style.amplitude * (1 - np.sin(phase)))
-    p.place[:, 1] += p.between(0.06, 0.16) * np.clip(np.sin(phase - 0.5), 0.0, None)
-    arms, elbow = p.degrees(14, 38) * p.style.amplitude, p.degrees(15, 75)
-    for side in _SIDES:
-        p.move(side.shoulder, flexion=arms * np.sin(phase + 0.4))
-        p.move(side.elbow, flexion=elbow)
+def _jog_in_place(p: _Performer) -> None:
+    phase = p.oscillation(1.2, 1.7)
+    amplitude = p.style.amplitude
+    _step_in_place(
+        p, phase, p.degrees(24, 52) * amplitude, p.degrees(16, 46), p.degrees(14, 38) * amplitude
+    )
+    p.place[:, 1] += p.between(0.015, 0.04) * (1 - np.cos(2 * phase + 0.8))
 
 
 def _hands_before_chest(p: _Performer) -> None:
@@ -535,25 +528,17 @@ def _arms_length(a: _Performer, b: _Performer) -> float:
     return reach + a.between(0.25, 0.45)
 
 
-def _push(a: _Performer, b: _Performer) -> None:
-    """The first shoves the second, who is moved back and catches the balance."""
+def _hand_over(a: _Performer, b: _Performer) -> None:
     _face_each_other(a, b, _arms_length(a, b))
-    start = a.between(0.0, 0.35)
-    contact = start + a.between(0.15, 0.25)
-    out = _ramp(a.u, start, contact) * (1 - _ramp(a.u, contact + 0.1, contact + 0.4))
-    _hold_out(a, out, both=bool(a.rng.random() < 0.5))
-    a.lean(a.degrees(0, 8) * out)
-    a.crouch(a.degrees(8, 17) * out)
-    hit = _ramp(b.u, contact - 0.04, contact + 0.12)
-    back = a.between(0.1, 0.25) * hit * (1 - _ramp(b.u, contact + 0.2, contact + 0.5))
-    b.place[:, 0] -= back * np.sin(b.heading)
-    b.place[:, 2] -= back * np.cos(b.heading)
-    caught = hit * (1 - _ramp(b.u, contact + 0.15, contact + 0.45))
-    b.lean(-b.degrees(8, 20) * caught)
-    b.crouch(b.degrees(8, 17) * caught)
-    for side in _SIDES:
-        b.angles[:, side.shoulder, 1] += b.degrees(5, 20) * caught
-        b.angles[:, side.elbow, 0] += b.degrees(5, 35) * caught
+    both = bool(a.rng.random() < 0.5)
+    start = a.between(-0.05, 0.15)
+    taken = start + a.between(0.45, 0.65)
+    giving = _ramp(a.u, start, start + 0.3) * (1 - _ramp(a.u, taken, taken + 0.3))
+    taking = _ramp(b.u, start + 0.1, taken - 0.02)
+    taking = taking * (1 - _ramp(b.u, taken + 0.03, taken + a.between(0.3, 0.45)))
+    for p, out in ((a, giving), (b, taking)):
+        _hold_out(p, out, both)
+        p.crouch(p.degrees(8, 17) * out)
 
 
 def _shake_hands(a: _Performer, b: _Performer) -> None:
@@ -577,17 +562,17 @@ def _shake_hands(a: _Performer, b: _Performer) -> None:
 _SOLO: dict[str, Callable[[_Performer], None]] = {
     "wave": _wave,
     "shake_fist": _shake_fist,
-    "circle_hands": _circle_hands,
-    "beat_wings": _beat_wings,
+    "circle_hands_clockwise": _circle_hands_clockwise,
+    "circle_hands_counterclockwise": _circle_hands_counterclockwise,
     "sit_down": _sit_down,
     "stand_up": _stand_up,
     "walk_in_place": _walk_in_place,
-    "jump": _jump,
+    "jog_in_place": _jog_in_place,
     "clap": _clap,
     "punch": _punch,
 }
 _DUET: dict[str, Callable[[_Performer, _Performer], None]] = {
-    "push": _push,
+    "hand_over": _hand_over,
     "shake_hands": _shake_hands,
 }
 

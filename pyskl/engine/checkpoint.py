@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from pyskl.engine.log import get_logger
 from pyskl.errors import CheckpointError, UntrustedFileError
@@ -289,6 +290,31 @@ def misfits(
             f"{source} does not fit the model that the config describes:\n  " + "\n  ".join(faults)
         )
     return left_out
+
+
+def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any], source: str) -> None:
+    """Give an optimizer the state that a checkpoint holds.
+
+    Raises:
+        CheckpointError: if it is the state of another optimizer, or of other parameters.
+    """
+    try:
+        known = set.intersection(*(set(group) for group in state["param_groups"]))
+        missing = sorted(set(optimizer.defaults) - known - _OPTIMIZER_SWITCHES)
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        optimizer.load_state_dict(dict(state))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{source}: its optimizer state does not fit {type(optimizer).__name__} ({error}); "
+            "to start from its weights use load_from"
+        ) from error
+
+
+# Entries of a parameter group that say how to compute, not what; torch adds some with time.
+_OPTIMIZER_SWITCHES = {
+    "capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused", "maximize",
+}  # fmt: skip
 
 
 def check_resumable(checkpoint: Mapping[str, Any], source: str | Path) -> None:

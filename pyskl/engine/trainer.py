@@ -22,6 +22,7 @@ from pyskl.datasets.sampling import TrainBatches
 from pyskl.engine.checkpoint import (
     check_resumable,
     load_checkpoint,
+    load_optimizer,
     load_weights,
     point_latest_to,
     prune_checkpoints,
@@ -39,7 +40,7 @@ from pyskl.engine.log import RunLog, get_logger
 from pyskl.engine.precision import autocast
 from pyskl.engine.schedule import LearningRate
 from pyskl.engine.seeding import seed_step
-from pyskl.errors import CheckpointError, InputError
+from pyskl.errors import InputError
 
 # Whether a forward pass copies the main process's buffers to the others: torch 2.13 renamed it.
 _NO_BUFFERS: dict[str, Any] = {
@@ -317,13 +318,7 @@ class Trainer:
         check_resumable(checkpoint, path)
         meta = checkpoint["meta"]
         load_weights(self.model, checkpoint["state_dict"], str(path))
-        try:
-            self.optimizer.load_state_dict(checkpoint["optimizer"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"{path}: its optimizer state does not fit {type(self.optimizer).__name__} "
-                f"({error}); to start from its weights use load_from"
-            ) from error
+        load_optimizer(self.optimizer, checkpoint["optimizer"], str(path))
         if self.scaler.is_enabled() and checkpoint.get("scaler"):
             self.scaler.load_state_dict(checkpoint["scaler"])
         self.progress = Progress(int(meta["epoch"]), int(meta["iter"]), meta.get("best"))

@@ -140,7 +140,7 @@ def test_motion_tells_actions_apart_better_than_the_mean_pose(annotations: dict[
     (pose, moved, y), (pose_val, moved_val, y_val) = parts["xsub_train"], parts["xsub_val"]
     by_pose = _ridge_accuracy(pose, y, pose_val, y_val)
     by_motion = _ridge_accuracy(moved, y, moved_val, y_val)
-    assert by_pose < 0.75
+    assert by_pose < 0.65
     assert by_motion > by_pose + 0.1
 
 

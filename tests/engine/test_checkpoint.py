@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import nn
 
 from pyskl.engine.checkpoint import (
     load_checkpoint,
+    load_optimizer,
     load_weights,
     numbered_checkpoints,
     point_latest_to,
@@ -69,20 +71,22 @@ def test_a_failing_write_leaves_the_old_file(
     assert _names(tmp_path) == ["epoch_1.pth"]
 
 
-@pytest.fixture
+@contextmanager
 def _full_disk() -> Iterator[None]:
-    """Let no file grow beyond a kilobyte."""
+    """Let no file of this process grow beyond a kilobyte; nothing else may write meanwhile."""
     resource = pytest.importorskip("resource")
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, old[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
 
 
-@pytest.mark.usefixtures("_full_disk")
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="could not be written"):
-        save_checkpoint({"state_dict": {"w": torch.zeros(10_000)}}, tmp_path / "epoch_1.pth")
+    checkpoint = {"state_dict": {"w": torch.zeros(10_000)}}
+    with pytest.raises(CheckpointError, match="could not be written"), _full_disk():
+        save_checkpoint(checkpoint, tmp_path / "epoch_1.pth")
     assert _names(tmp_path) == []
 
 
@@ -441,3 +445,13 @@ def test_a_new_head_excuses_nothing_else(caplog: pytest.LogCaptureFixture) -> No
     del given["cls_head.fc_cls.bias"]
     with pytest.raises(CheckpointError, match=r"2 missing: body\.weight, cls_head\.fc_cls\.bias"):
         load_weights(_Model(), given, "a.pth", new_head=True)
+
+
+def test_the_state_of_another_optimizer_is_refused() -> None:
+    model = torch.nn.Linear(2, 2)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    adam = torch.optim.AdamW(model.parameters(), lr=0.1)
+    with pytest.raises(CheckpointError, match=r"a\.pth.*does not fit AdamW.*betas"):
+        load_optimizer(adam, sgd.state_dict(), "a.pth")
+    load_optimizer(sgd, torch.optim.SGD(model.parameters(), lr=0.3).state_dict(), "a.pth")
+    assert sgd.param_groups[0]["lr"] == 0.3
