@@ -32,6 +32,7 @@ def code_blocks(document: str, language: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
+    assert "@@" not in text, "a draft"
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if not re.match(r"\w+://|mailto:", target):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"

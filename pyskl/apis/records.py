@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 
 from pyskl.config import config_text
@@ -13,7 +14,9 @@ from pyskl.engine.log import RunLog, get_logger, setup_logging
 from pyskl.errors import InputError
 
 
-def open_logs(cfg: Config, work_dir: Path, timestamp: str, place: Place) -> RunLog:
+def open_logs(
+    cfg: Config, work_dir: Path, timestamp: str, place: Place, device: torch.device
+) -> RunLog:
     """Set up logging and write down what the run is: environment, config, seed."""
     log = RunLog(None)
     text = config_text(cfg)
@@ -27,8 +30,18 @@ def open_logs(cfg: Config, work_dir: Path, timestamp: str, place: Place) -> RunL
     logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in found.items()))
     logger.info("config:\n%s", text)
     logger.info("seed %s, work dir %s", cfg.get("seed"), work_dir)
+    logger.info("%s, %d process(es)", _named(device), place.world_size)
     log.write({"env": found, "seed": cfg.get("seed"), "config": text})
     return log
+
+
+def _named(device: torch.device) -> str:
+    """Say where a run computes, and that a GPU was looked for where torch could use one."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if torch.version.cuda is not None:
+        return f"CPU (torch {torch.__version__} finds no GPU that it can use)"
+    return "CPU"
 
 
 def _open_files(cfg: Config, work_dir: Path, timestamp: str, text: str) -> RunLog:

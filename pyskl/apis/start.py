@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmengine.config import Config
@@ -32,11 +32,13 @@ class StartPoint:
         path: The file.
         source: Where it came from, for messages.
         resumed: Whether the run that wrote it goes on, or a new one takes its weights.
+        seed: The seed of the run that goes on, if the checkpoint has it.
     """
 
     path: Path
     source: str
     resumed: bool
+    seed: int | None = None
 
 
 def find_start(
@@ -52,6 +54,7 @@ def find_start(
         checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
         if start.resumed:
             check_resumable(checkpoint, start.source)
+            start = replace(start, seed=checkpoint["meta"].get("seed"))
         misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
     return start
 

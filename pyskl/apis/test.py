@@ -99,9 +99,9 @@ def test_from_config(
     setup_logging(is_main=place.is_main)
     cfg = load_config(config, cfg_options)
     check_config(cfg, ["test"], trusted=settings.trusted)
-    model = _load_model(cfg, checkpoint, settings)
     join(place, device, cfg.get("dist_params", {}).get("backend"))
     try:
+        model = _load_model(cfg, checkpoint, settings, place)
         dataset = build_data(cfg, "test", trusted=settings.trusted)
         check_measurable(settings.metrics, model, dataset.labels)
         scores = test_model(
@@ -119,8 +119,13 @@ def test_from_config(
         leave()
 
 
-def _load_model(cfg: Config, checkpoint: str | Path, settings: TestSettings) -> nn.Module:
+def _load_model(
+    cfg: Config, checkpoint: str | Path, settings: TestSettings, place: Place
+) -> nn.Module:
     model: Any = build_model(cfg.model)
+    with failing_together():  # one process of each machine fetches, the others find it there
+        if place.local_rank == 0:
+            local_checkpoint(checkpoint, trusted=settings.trusted)
     path = local_checkpoint(checkpoint, trusted=settings.trusted)
     weights = load_checkpoint(path, trusted=settings.trusted)["state_dict"]
     load_weights(model, weights, str(checkpoint))

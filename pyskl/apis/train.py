@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,10 @@ def train_from_config(
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename or "run").stem)
     join(place, device, cfg.get("dist_params", {}).get("backend"))
     try:
-        seed = init_random_seed(settings.seed if settings.seed is not None else cfg.get("seed"))
-        set_random_seed(seed, deterministic=settings.deterministic)
-        cfg.seed = seed
+        given = settings.seed if settings.seed is not None else cfg.get("seed")
+        cfg.seed = init_random_seed(given)
+        settings = replace(settings, seed=given)  # None: a run that is resumed keeps its own
+        set_random_seed(cfg.seed, deterministic=settings.deterministic)
         model = build_model(cfg.model)
         dataset = build_data(cfg, "train", trusted=settings.trusted)
         return train_model(model, dataset, cfg, settings, place=place, device=device)
@@ -126,6 +128,9 @@ def train_model(
     work_dir = Path(cfg.work_dir)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     start = find_start(model, cfg, settings, work_dir, place)
+    if start is not None and start.seed is not None and settings.seed is None:
+        cfg.seed = start.seed
+        set_random_seed(start.seed, deterministic=settings.deterministic)
     tests = {
         use: build_data(cfg, use, trusted=settings.trusted)
         for use, wanted in (
@@ -136,7 +141,7 @@ def train_model(
     }
     _check_tests(model, cfg, settings, tests)
     # What could be found wrong was; from here on the run leaves traces.
-    log = open_logs(cfg, work_dir, timestamp, place)
+    log = open_logs(cfg, work_dir, timestamp, place, device)
     try:
         trainer = _build_trainer(
             model, dataset, tests.get("val"), cfg, settings, place, device, log
@@ -182,7 +187,7 @@ def _build_trainer(
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     else:
-        torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark", True)) and not (
+        torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark", False)) and not (
             settings.deterministic
         )
     model = model.to(device)
@@ -198,7 +203,9 @@ def _build_trainer(
     optimizer_cfg = dict(cfg.optimizer)
     batch = loader.batch_sampler.batch_size * place.world_size  # type: ignore[union-attr]
     optimizer_cfg["lr"] = _scaled_lr(optimizer_cfg["lr"], batch, cfg, settings)
-    saving = cfg.get("checkpoint_config") or {"interval": 0}
+    saving = cfg.get("checkpoint_config", {})
+    if saving is None:
+        saving = {"interval": 0}  # only the last
     return Trainer(
         model=model,
         optimizer=build_optimizer(model, optimizer_cfg),
@@ -283,7 +290,8 @@ def _final_tests(
             amp=settings.amp,
             **loader_settings(cfg, "test"),
         )
-        found = evaluate(scores, dataset.labels, _test_metrics(dataset.labels))
+        topk = cfg.get("evaluation", {}).get("topk", (1, 5))
+        found = evaluate(scores, dataset.labels, _test_metrics(dataset.labels), topk)
         results[name] = found
         with failing_together():
             if trainer.place.is_main:

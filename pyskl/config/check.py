@@ -65,6 +65,7 @@ def check_config(
     faults = Faults(str(filename or "config"))
     _check_top_level(config, uses, filename, faults)
     _check_numbers(config, faults)
+    _check_workflow(config.get("workflow"), faults)
     _check_optimizer(config.get("optimizer"), faults)
     _check_schedule(config.get("lr_config"), faults)
     _check_evaluation(config.get("evaluation"), faults)
@@ -270,6 +271,13 @@ def _check_numbers(config: Mapping[str, Any], faults: Faults) -> None:
         value = _at(config, key)
         if isinstance(value, int) and value < least:
             faults.add(key, f"should be at least {least}, found {value}")
+
+
+def _check_workflow(cfg: Any, faults: Faults) -> None:
+    if cfg is not None and not faults.under("workflow") and [name for name, _ in cfg] != ["train"]:
+        faults.add(
+            "workflow", f"should be [('train', 1)], found {cfg!r}; --validate measures data.val"
+        )
 
 
 def _check_model(cfg: Any, faults: Faults) -> Any:

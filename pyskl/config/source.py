@@ -14,8 +14,7 @@ def unread_names(path: str | Path) -> set[str]:
     """Return the top-level names that a config file and its bases assign but never read.
 
     Helper variables (``ann_file``, ``train_pipeline``) are read somewhere; a misspelt key is not.
-    Files other than Python have no helper variables: their names are all returned by the caller's
-    comparison with the known keys, so this returns an empty set for them.
+    Files other than Python can't be said anything of: for them the set is empty.
     """
     assigned: set[str] = set()
     read: set[str] = set()

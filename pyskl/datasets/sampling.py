@@ -98,6 +98,8 @@ class TrainBatches(Sampler[list[SampleKey]]):
             epoch: From 0.
             first_batch: From 0; those before it are left out without being read.
         """
+        if not 0 <= first_batch <= len(self):
+            raise ValueError(f"first_batch should lie in 0 to {len(self)}, found {first_batch}")
         self.epoch = epoch
         self.first_batch = first_batch
 

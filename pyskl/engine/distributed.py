@@ -116,6 +116,8 @@ def choose_device(place: Place) -> torch.device:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus == 0:
         return torch.device("cpu")
+    if gpus == 1 and "SLURM_PROCID" in os.environ:
+        return torch.device("cuda", 0)  # slurm was asked to show each task a GPU of its own
     if gpus < place.local_world_size:
         raise DeviceError(
             f"{place.local_world_size} processes were started on a machine with {gpus} "

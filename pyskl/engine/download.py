@@ -80,7 +80,9 @@ def _check_hash(url: str, target: Path) -> None:
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     record = target.with_name(f"{target.name}.sha256")
     if not record.is_file():
-        record.write_text(digest + "\n", encoding="ascii")
+        partial = record.with_name(f".{record.name}.{os.getpid()}")
+        partial.write_text(digest + "\n", encoding="ascii")
+        os.replace(partial, record)
     elif record.read_text(encoding="ascii").strip() != digest:
         raise CheckpointError(
             f"{target} (from {url}) is not the file it was when it was downloaded: its SHA-256 is "

@@ -29,6 +29,11 @@ def optimizer_class(name: Any) -> type[Optimizer]:
     return classes[name]
 
 
+# The classes whose fused variant runs on a GPU, and the arguments that don't go with it.
+_FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
+_EXCLUDE_FUSED = {"fused", "foreach", "differentiable"}
+
+
 def build_optimizer(model: nn.Module, cfg: Mapping[str, Any]) -> Optimizer:
     """Build an optimizer over all parameters of a model.
 
@@ -41,6 +46,6 @@ def build_optimizer(model: nn.Module, cfg: Mapping[str, Any]) -> Optimizer:
     arguments = dict(cfg)
     cls = optimizer_class(arguments.pop("type", None))
     on_gpu = next(model.parameters()).is_cuda
-    if on_gpu and "fused" in inspect.signature(cls).parameters:
-        arguments.setdefault("fused", True)
+    if on_gpu and cls in _FUSED and not (_EXCLUDE_FUSED & arguments.keys()):
+        arguments["fused"] = True
     return cls(model.parameters(), **arguments)

@@ -20,7 +20,7 @@ def predictions(
     *,
     amp: str | None = None,
 ) -> Iterator[Tensor]:
-    """Yield a recognizer's scores (N, L) of each batch, in order, on the CPU.
+    """Yield a recognizer's scores (N, L) of each batch, in order, on the device.
 
     On the CPU every batch is computed by one thread, and as many batches at once as there are
     threads. Sums then do not depend on the number of threads, which differs with the number of

@@ -322,10 +322,18 @@ class Trainer:
         if self.scaler.is_enabled() and checkpoint.get("scaler"):
             self.scaler.load_state_dict(checkpoint["scaler"])
         self.progress = Progress(int(meta["epoch"]), int(meta["iter"]), meta.get("best"))
-        self._place_in_epoch(int(meta.get("iters_per_epoch", len(self.loader))))
+        self._place_in_epoch(self._iters_per_epoch(meta))
         get_logger().info(
             "resumed from %s: %d of %d epochs done", path, self.progress.epoch, self.epochs
         )
+
+    def _iters_per_epoch(self, meta: Mapping[str, Any]) -> int:
+        """Return how many iterations an epoch of the run that wrote ``meta`` had."""
+        if "iters_per_epoch" in meta:
+            return int(meta["iters_per_epoch"])
+        if meta["epoch"]:  # checkpoints of the family, which are written at the end of epochs
+            return round(meta["iter"] / meta["epoch"])
+        return len(self.loader)
 
     def _place_in_epoch(self, iters_per_epoch: int) -> None:
         """Convert the position of a run whose epochs had another number of iterations."""
@@ -396,7 +404,7 @@ class _Meter:
             raise TrainingError(
                 f"the loss became {values['loss']} between iterations {step - self.steps + 1} and "
                 f"{step} of epoch {epoch} (lr {lr:.3g}); a lower lr, a warm-up or gradient "
-                "clipping may help, and tools that check the data may find a bad sample"
+                "clipping may help"
             )
         figures = {
             "mode": "train",

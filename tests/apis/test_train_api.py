@@ -109,3 +109,54 @@ def test_a_drawn_seed_is_one_that_everything_takes() -> None:
     set_random_seed(7)
     assert torch.equal(torch.rand(3), first[0])
     np.testing.assert_array_equal(np.random.rand(3), first[1])
+
+
+def test_a_run_without_a_seed_keeps_the_drawn_one_when_resumed(
+    tiny_config: Callable[..., dict], tmp_path: Path
+) -> None:
+    flat = {"policy": "fixed"}
+    whole = tiny_config(total_epochs=2, seed=None, lr_config=flat)
+    half = tiny_config(total_epochs=1, seed=None, lr_config=flat)
+    train_from_config(half, work_dir=tmp_path / "resumed")
+    drawn = _checkpoint(tmp_path / "resumed/epoch_1.pth")["meta"]["seed"]
+    train_from_config(whole, work_dir=tmp_path / "resumed")
+    train_from_config(whole, TrainSettings(seed=drawn), work_dir=tmp_path / "whole")
+    resumed, uninterrupted = (
+        _checkpoint(tmp_path / name / "epoch_2.pth") for name in ("resumed", "whole")
+    )
+    assert resumed["meta"]["seed"] == drawn
+    for name, value in uninterrupted["state_dict"].items():
+        assert torch.equal(resumed["state_dict"][name], value), name
+
+
+def test_a_checkpoint_of_the_family_resumes_with_another_batch_size(
+    tiny_config: Callable[..., dict], tmp_path: Path
+) -> None:
+    train_from_config(tiny_config(total_epochs=1), work_dir=tmp_path / "theirs")
+    checkpoint = _checkpoint(tmp_path / "theirs/epoch_1.pth")
+    checkpoint["meta"] = {key: checkpoint["meta"][key] for key in ("epoch", "iter")}
+    torch.save(checkpoint, tmp_path / "theirs.pth")
+    for videos_per_gpu in (2, 8):
+        work_dir = tmp_path / str(videos_per_gpu)
+        train_from_config(
+            tiny_config(total_epochs=2),
+            TrainSettings(resume=tmp_path / "theirs.pth"),
+            cfg_options=[f"data.videos_per_gpu={videos_per_gpu}"],
+            work_dir=work_dir,
+        )
+        meta = _checkpoint(work_dir / "epoch_2.pth")["meta"]
+        assert meta["iter"] == 2 * meta["iters_per_epoch"] != 2 * checkpoint["meta"]["iter"]
+
+
+def test_without_a_word_on_checkpoints_every_epoch_is_saved(
+    tiny_config: Callable[..., dict], tmp_path: Path
+) -> None:
+    config = tiny_config(total_epochs=2)
+    config.pop("checkpoint_config", None)
+    train_from_config(config, work_dir=tmp_path)
+    assert (tmp_path / "epoch_1.pth").is_file()
+    assert (tmp_path / "epoch_2.pth").is_file()
+
+
+def _checkpoint(path: Path) -> dict:
+    return torch.load(path, weights_only=True)

@@ -193,3 +193,10 @@ def test_keys_can_be_compared() -> None:
 @pytest.mark.parametrize("world_size", [1, 4])
 def test_more_processes_than_samples_still_get_a_batch_each(world_size: int) -> None:
     assert train(1, 2, world_size) == [[[0]]] * world_size
+
+
+@pytest.mark.parametrize("first_batch", [-1, 4])
+def test_an_epoch_starts_at_one_of_its_batches(first_batch: int) -> None:
+    batches = TrainBatches(10, 4)  # three batches
+    with pytest.raises(ValueError, match=r"first_batch should lie in 0 to 3"):
+        batches.set_epoch(0, first_batch=first_batch)

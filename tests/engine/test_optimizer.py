@@ -56,10 +56,13 @@ def test_the_fused_variant_is_used_on_a_gpu_only(monkeypatch: pytest.MonkeyPatch
 
             return iter([Parameter()])
 
-    def sgd(params: Any, lr: float, fused: bool | None = None) -> None:
+    def sgd(params: Any, lr: float, fused: bool | None = None, foreach: bool | None = None) -> None:
         seen["fused"] = fused
 
     monkeypatch.setattr("pyskl.engine.optimizer.optimizer_class", lambda name: sgd)
+    monkeypatch.setattr("pyskl.engine.optimizer._FUSED", (sgd,))
+    build_optimizer(OnGpu(1, 1), dict(type="SGD", lr=0.1, foreach=True))
+    assert seen == {"fused": None}, "torch refuses the two together"
     build_optimizer(OnGpu(1, 1), dict(type="SGD", lr=0.1))
     assert seen == {"fused": True}
     build_optimizer(OnGpu(1, 1), dict(type="SGD", lr=0.1, fused=False))
