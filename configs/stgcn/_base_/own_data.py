@@ -1,4 +1,4 @@
-# For one process and a small data set: 16 clips a step, and a network of a twentieth of the size,
+# For one process and a small data set: 16 clips a step, and a network of a sixth of the parameters,
 # which learns on a CPU in minutes. Its graph is learned from the start (gcn_adaptive='init').
 # A config that builds on this one gives the layout, the classes and the data.
 _base_ = './pyskl.py'
