@@ -100,36 +100,6 @@ def _check(seed: int, noise: float) -> None:
         raise ValueError(f"noise is {noise}; give a finite factor of 0 (none) or more")
 
 
-def generate_toy_sample(
-    subject: int, camera: int, action: int, repetition: int, *, seed: int = 0, noise: float = 1.0
-) -> NDArray[np.float32]:
-    """Make the keypoints of one clip; they depend on nothing but the arguments.
-
-    Args:
-        subject: who acts, from 1 on; sets limb lengths and style.
-        camera: who looks, 1 to 3 (at about -45, 0 and +45 degrees).
-        action: what is done: a place in :data:`ACTIONS`, from 0 on (the label).
-        repetition: which of the subject's performances of it, from 1 on.
-        seed: a number, not negative, that all randomness starts from.
-        noise: factor on the sensor's errors; 0 gives the bodies as they moved.
-
-    Returns:
-        Joint positions (M,T,V,C) = (1 or 2, 30 to 66, 25, 3), float32, in metres in the camera's
-        frame.
-
-    Raises:
-        ValueError: an argument is out of its range.
-    """
-    _check(seed, noise)
-    if subject < 1 or repetition < 1:
-        raise ValueError(f"subject {subject} and repetition {repetition} must both be 1 or more")
-    if not 1 <= camera <= NUM_CAMERAS:
-        raise ValueError(f"camera is {camera}; it must be between 1 and {NUM_CAMERAS}")
-    if not 0 <= action < len(ACTIONS):
-        raise ValueError(f"action is {action}; it must be between 0 and {len(ACTIONS) - 1}")
-    return _sample(style_of(seed, subject), subject, camera, action, repetition, seed, noise)
-
-
 def _sample(
     style: Style,
     subject: int,
