@@ -28,6 +28,7 @@ setup(
         "scipy>=1.11",
         "tqdm>=4.60",
         "pyyaml>=6",
+        "filelock>=3.12",
     ],
     extras_require={
         "tensorboard": ["tensorboard>=2.15"],

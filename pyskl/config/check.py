@@ -359,7 +359,12 @@ def _check_data(
         return
     trusted = trusted or bool(cfg.get("trusted", False))
     try:
-        annotations = cls.read_annotations(cfg["ann_file"], trusted=trusted)
+        annotations = cls.read_annotations(
+            cfg["ann_file"],
+            pipeline=cfg.get("pipeline", ()),
+            trusted=trusted,
+            pack=cfg.get("pack", "auto"),
+        )
     except InputError as error:
         faults.add(f"{key}.ann_file", str(error))
         return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pyskl.datasets.annotation import AnnotationFile
+from pyskl.datasets.packed.folder import PackedAnnotations
 from pyskl.datasets.pose import PoseDataset
 from pyskl.errors import AnnotationError
 from pyskl.registry import DATASETS
@@ -19,7 +21,9 @@ class ToyDataset(PoseDataset):
     """
 
     @classmethod
-    def read_annotations(cls, ann_file: str | Path, *, trusted: bool = False) -> AnnotationFile:
+    def read_annotations(
+        cls, ann_file: str | Path, **options: Any
+    ) -> AnnotationFile | PackedAnnotations:
         """Generate the file where it is absent, and read it."""
         from pyskl.datasets.toy_generator import write_toy_annotations
 
@@ -30,4 +34,4 @@ class ToyDataset(PoseDataset):
                 f"{ann_file}: the synthetic data set could not be written there ({error}); "
                 "choose another ann_file"
             ) from error
-        return super().read_annotations(ann_file, trusted=trusted)
+        return super().read_annotations(ann_file, **options)

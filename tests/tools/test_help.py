@@ -19,6 +19,7 @@ CPU_LIMIT = 0.5
         ("train", ["--validate", "--test-last", "--test-best", "--seed", "--resume", "--amp"]),
         ("test", ["--eval", "--out", "--average-clips", "--fuse-conv-bn", "--compile"]),
         ("print_config", ["--cfg-options"]),
+        ("data/pack", ["--config", "--out"]),
     ],
 )
 def test_help_needs_no_torch(

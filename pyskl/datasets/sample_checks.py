@@ -1,0 +1,138 @@
+"""What is wrong with a sample of an annotation file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyskl.errors import AnnotationError
+
+# How many faulty samples a message spells out before it only counts them.
+_FAULTS_SHOWN = 10
+
+
+def sample_id(sample: Mapping[str, Any]) -> str | None:
+    """Return the id of a sample: ``frame_dir``, else ``filename``, else None."""
+    identity = sample.get("frame_dir", sample.get("filename"))
+    return None if identity is None else str(identity)
+
+
+def raise_faults(
+    path: Path, split: str | None, faults: Sequence[tuple[int, str | None, str]]
+) -> None:
+    """Raise an error that lists faulty samples, if there are any.
+
+    Args:
+        path: The annotation file.
+        split: The split that the samples are of.
+        faults: Position in the split, id, and what is wrong.
+
+    Raises:
+        AnnotationError: unless ``faults`` is empty.
+    """
+    if not faults:
+        return
+    lines = [
+        f"sample {identity!r} (number {index}): {fault}"
+        for index, identity, fault in faults[:_FAULTS_SHOWN]
+    ]
+    if len(faults) > _FAULTS_SHOWN:
+        lines.append(f"... and {len(faults) - _FAULTS_SHOWN} more")
+    where = f"{path}" if split is None else f"{path}, split {split!r}"
+    count = f"{len(faults)} malformed sample{'s' if len(faults) > 1 else ''}"
+    raise AnnotationError("\n  ".join([f"{where}: {count}", *lines]))
+
+
+def sample_fault(
+    sample: Mapping[str, Any], *, num_classes: int | None = None, multi_class: bool = False
+) -> str | None:
+    """Return what is wrong with a sample, or None.
+
+    Args:
+        sample: The sample, see the table at the head of :mod:`pyskl.datasets.annotation`.
+        num_classes: Labels must be below it, where given.
+        multi_class: Whether ``label`` is a list of classes instead of one.
+    """
+    return content_fault(sample) or label_fault(sample["label"], num_classes, multi_class)
+
+
+def content_fault(sample: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a sample apart from its label, or None."""
+    for key in ("keypoint", "total_frames", "label"):
+        if key not in sample:
+            return f"the key {key!r} is missing; it has {sorted(map(str, sample))}"
+    return (
+        _keypoint_fault(sample["keypoint"], sample["total_frames"])
+        or _score_fault(sample.get("keypoint_score"), sample["keypoint"])
+        or _img_shape_fault(sample.get("img_shape"))
+    )
+
+
+def _keypoint_fault(keypoint: Any, total_frames: Any) -> str | None:
+    if not isinstance(keypoint, np.ndarray):
+        return f"keypoint should be a NumPy array, found {type(keypoint).__name__}"
+    if keypoint.dtype.kind != "f":
+        return f"keypoint should be of a float type, found {keypoint.dtype}"
+    if keypoint.ndim != 4:
+        return f"keypoint should be (M, T, V, C), found shape {keypoint.shape}"
+    if 0 in keypoint.shape:
+        return f"keypoint is empty: (M, T, V, C) = {keypoint.shape}"
+    if keypoint.shape[3] not in (2, 3):
+        return f"keypoint should have 2 or 3 coordinates, found (M, T, V, C) = {keypoint.shape}"
+    if not isinstance(total_frames, (int, np.integer)) or isinstance(total_frames, bool):
+        return f"total_frames should be an int, found {type(total_frames).__name__}"
+    if total_frames != keypoint.shape[1]:
+        return f"total_frames is {total_frames} but keypoint has {keypoint.shape[1]} frames"
+    return _finite_fault("keypoint", keypoint)
+
+
+def _score_fault(score: Any, keypoint: np.ndarray) -> str | None:
+    if score is None:
+        return None
+    if not isinstance(score, np.ndarray):
+        return f"keypoint_score should be a NumPy array, found {type(score).__name__}"
+    if score.dtype.kind != "f":
+        return f"keypoint_score should be of a float type, found {score.dtype}"
+    if score.shape != keypoint.shape[:3]:
+        return (
+            f"keypoint_score should be (M, T, V) = {keypoint.shape[:3]} as keypoint is, "
+            f"found {score.shape}"
+        )
+    return _finite_fault("keypoint_score", score)
+
+
+def _img_shape_fault(img_shape: Any) -> str | None:
+    if img_shape is None:
+        return None
+    try:
+        height, width = img_shape
+        sound = height > 0 and width > 0
+    except (TypeError, ValueError):
+        sound = False
+    return None if sound else f"img_shape should be (height, width) in pixels, found {img_shape!r}"
+
+
+def _finite_fault(name: str, array: np.ndarray) -> str | None:
+    finite = np.isfinite(array)
+    if finite.all():
+        return None
+    frames = np.unique(np.nonzero(~finite)[1])
+    return (
+        f"{name} has {int((~finite).sum())} values that are NaN or infinite, "
+        f"in {len(frames)} frames, {int(frames[0])} the first"
+    )
+
+
+def label_fault(label: Any, num_classes: int | None, multi_class: bool) -> str | None:
+    """Return what is wrong with a label, or None; arguments as of :func:`sample_fault`."""
+    labels = label if multi_class and isinstance(label, (list, tuple, np.ndarray)) else [label]
+    for value in labels:
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+            return f"label should be an int, found {type(value).__name__}: {value!r}"
+        if value < 0 or (num_classes is not None and value >= num_classes):
+            top = "" if num_classes is None else f" to {num_classes - 1}"
+            return f"label {value} is outside 0{top}"
+    return None

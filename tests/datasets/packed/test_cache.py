@@ -1,0 +1,166 @@
+"""Packs that make themselves."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import pickle
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyskl.datasets import PoseDataset, load_annotations
+from pyskl.datasets.packed import cache
+from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
+from pyskl.errors import AnnotationError
+
+AHEAD: list[dict[str, Any]] = [{"type": "PreNormalize3D"}]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache, in the test's folder; files count as settled at once."""
+    monkeypatch.setenv("PYSKL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_SETTLED_SECONDS", -1.0)
+    return tmp_path / "cache"
+
+
+def packs(ann_file: Path) -> list[Path]:
+    """Return the packs beside a file."""
+    beside = ann_file.with_name(f"{ann_file.name}.packed")
+    return [path for path in beside.glob("*") if is_pack(path)]
+
+
+def opened(ann_file: Path, ahead: list[dict[str, Any]] = AHEAD) -> PackedAnnotations:
+    """Open the pack of a file, past what this process remembers."""
+    from pyskl.datasets import annotation
+
+    annotation._READ.clear()
+    found = load_annotations(ann_file, pack=True, ahead=ahead)
+    assert isinstance(found, PackedAnnotations)
+    return found
+
+
+def test_a_pack_is_made_once(ann_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = opened(ann_file)
+    assert packs(ann_file) == [first.folder]
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("the file was read again")
+
+    monkeypatch.setattr(cache, "pack_annotations", refuse)
+    monkeypatch.setattr(cache, "_digest", refuse)
+    assert opened(ann_file).folder == first.folder
+
+
+def test_each_beginning_has_a_pack(ann_file: Path) -> None:
+    folders = {opened(ann_file, ahead).folder for ahead in ([], AHEAD, AHEAD)}
+    assert len(folders) == 2
+    assert set(packs(ann_file)) == folders
+
+
+def test_a_file_that_is_touched_is_not_packed_again(
+    ann_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = opened(ann_file)
+    os.utime(ann_file, (1, 1))
+    monkeypatch.setattr(cache, "_make", lambda *_: pytest.fail("packed again"))
+    assert opened(ann_file).folder == first.folder
+
+
+def test_a_file_with_other_content_is_packed_anew(ann_file: Path) -> None:
+    first = opened(ann_file)
+    content = pickle.loads(ann_file.read_bytes())
+    content["annotations"][0]["label"] = 3
+    stat = ann_file.stat()
+    ann_file.write_bytes(pickle.dumps(content))
+    os.utime(ann_file, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a copy with its times does
+    second = opened(ann_file)
+    assert second.folder != first.folder
+    assert second.store.sample(0)["label"] == 3
+    assert packs(ann_file) == [second.folder]  # what is superseded is gone
+
+
+def test_small_files_are_read_as_they_are(ann_file: Path) -> None:
+    load_annotations(ann_file, ahead=AHEAD)
+    assert packs(ann_file) == []
+
+
+def test_large_files_are_packed(ann_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "AUTO_FROM", ann_file.stat().st_size)
+    load_annotations(ann_file, ahead=AHEAD)
+    assert len(packs(ann_file)) == 1
+
+
+def test_a_folder_that_can_not_be_written_sends_packs_to_the_cache(
+    ann_file: Path, own_cache: Path
+) -> None:
+    # A file in the folder's place: a folder without permission does not stop root.
+    ann_file.with_name(f"{ann_file.name}.packed").write_text("")
+    assert own_cache in opened(ann_file).folder.parents
+    assert opened(ann_file).folder == opened(ann_file).folder
+
+
+def test_without_any_place_the_file_is_read(
+    ann_file: Path,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ann_file.with_name(f"{ann_file.name}.packed").write_text("")
+    own_cache.write_text("")
+    monkeypatch.setattr(cache, "AUTO_FROM", 1)
+    with caplog.at_level(logging.INFO, logger="pyskl"):
+        assert len(load_annotations(ann_file, ahead=AHEAD).select("train")) == 16
+    assert "can't be packed" in caplog.text
+    with pytest.raises(AnnotationError, match=r"can't be packed.*pack=False"):
+        load_annotations(ann_file, pack=True, ahead=AHEAD)
+
+
+def test_what_can_not_be_packed_is_read(ann_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = pickle.loads(ann_file.read_bytes())
+    content["annotations"][0]["keypoint"] = np.ones((1, 5, 25, 3), np.float64)
+    ann_file.write_bytes(pickle.dumps(content))
+    monkeypatch.setattr(cache, "AUTO_FROM", 1)
+    assert len(load_annotations(ann_file).select(None)) == 20
+    with pytest.raises(AnnotationError, match="the samples differ in 'keypoint'"):
+        load_annotations(ann_file, pack=True)
+
+
+def test_a_file_that_just_changed_is_hashed_again(
+    ann_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_SETTLED_SECONDS", 3600.0)
+    opened(ann_file)
+    hashed = []
+    digest = cache._digest
+    monkeypatch.setattr(cache, "_digest", lambda path: hashed.append(path) or digest(path))
+    opened(ann_file)
+    assert hashed == [ann_file]
+
+
+def _open_and_sum(ann_file: Path, start: float, results: Any) -> None:
+    time.sleep(max(0.0, start - time.time()))
+    dataset = PoseDataset(ann_file, AHEAD, pack=True)
+    results.put((str(packs(ann_file)), float(sum(s["keypoint"].sum() for s in dataset.samples))))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses fork")
+def test_processes_that_start_at_once_share_one_pack(ann_file: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    results, start = context.Queue(), time.time() + 0.3
+    processes = [
+        context.Process(target=_open_and_sum, args=(ann_file, start, results)) for _ in range(4)
+    ]
+    for process in processes:
+        process.start()
+    found = {results.get(timeout=60) for _ in processes}
+    for process in processes:
+        process.join()
+    assert len(found) == 1
+    assert len(packs(ann_file)) == 1

@@ -1,0 +1,49 @@
+"""Pack an annotation file: python tools/data/pack.py ANN.pkl [--config CONFIG] [--out FOLDER]"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _command import Parser, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        description="Convert an annotation file into flat arrays that all processes share."
+    )
+    parser.add_argument("ann_file", help="annotation pickle")
+    parser.add_argument(
+        "--config",
+        help="apply the normalisation that this config's pipelines begin with, once for all",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="where to write the pack, which can then stand in a config as ann_file; by default "
+        "beside the file, where training finds it",
+    )
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="load the annotations with plain pickle, which RUNS what they say",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Pack."""
+    from pyskl.apis.pack import pack_file
+
+    pack_file(args.ann_file, config=args.config, out=args.out, trusted=args.trust_files)
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
