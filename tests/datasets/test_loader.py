@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import default_collate
 
 from pyskl.datasets import PoseDataset, RepeatDataset, SampleError, build_dataloader
 from pyskl.datasets.annotation import Sample
 from pyskl.datasets.loader import collate
-from pyskl.datasets.sampling import TestBatches, TrainBatches
+from pyskl.datasets.sampling import KeyedDataset, SampleKey, TestBatches, TrainBatches
 from pyskl.errors import InputError
 
 
@@ -228,6 +230,57 @@ def test_collate_stacks_arrays_and_numbers_and_lists_the_rest() -> None:
 def test_collate_of_labels_as_tensors_gives_a_column() -> None:
     batch = collate([{"label": torch.tensor([i])} for i in range(3)])
     assert batch["label"].shape == (3, 1)
+
+
+def test_collate_reads_memory_that_it_may_not_write() -> None:
+    arrays = [np.full(3, i, np.float32) for i in range(2)]
+    for array in arrays:
+        array.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batch = collate([{"keypoint": array} for array in arrays])
+    batch["keypoint"] += 1
+    assert batch["keypoint"].tolist() == [[1, 1, 1], [2, 2, 2]]
+    assert arrays[0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda i: torch.full((2, 2), float(i), dtype=torch.bfloat16),
+        lambda i: torch.full((2, 2), float(i), requires_grad=True),
+        lambda i: torch.full((2, 2), i % 2, dtype=torch.bool),
+        lambda i: torch.tensor(i),
+        lambda i: np.full((2, 2), i, np.float64).T,
+        lambda i: torch.full((2, 2), float(i)).T,
+        lambda i: torch.full((1, 2), float(i)).expand(3, 2),
+    ],
+)
+def test_collate_of_whatever_stacks_is_that_of_pytorch(make: Callable[[int], Any]) -> None:
+    values = [make(i) for i in range(3)]
+    batch, expected = collate([{"x": value} for value in values])["x"], default_collate(values)
+    assert batch.dtype == expected.dtype
+    assert torch.equal(batch, expected)
+
+
+def test_collate_keeps_the_precision_of_the_finest() -> None:
+    fine = torch.tensor([1 / 3], dtype=torch.float64)
+    for values in ([torch.ones(1), fine, torch.ones(1)], [fine, torch.ones(1), torch.ones(1)]):
+        batch = collate([{"x": value} for value in values])["x"]
+        assert batch.dtype == torch.float64
+        assert torch.equal(batch, torch.stack([value.double() for value in values]))
+
+
+def test_a_batch_is_what_its_samples_are_one_by_one(dataset: PoseDataset) -> None:
+    keyed = KeyedDataset(dataset, seed=5)
+    keys = [SampleKey(3, index) for index in (4, 0, 9)]
+    single = collate([keyed[key] for key in keys])
+    assert same_epochs([[collate(keyed.__getitems__(keys))]], [[single]])
+
+
+def test_workers_hand_over_shared_memory(dataset: PoseDataset) -> None:
+    for batch in build_dataloader(dataset, 4, 1, persistent_workers=False):
+        assert batch["keypoint"].is_shared()
 
 
 def test_samples_of_different_shapes_do_not_stack(make_sample: Callable[..., Sample]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pyskl.datasets import PoseDataset
 from pyskl.datasets.annotation import Sample
 from pyskl.datasets.pipelines import Compose, RandomScale
 from pyskl.datasets.randomness import (
+    KeyedRandomness,
     generator,
     is_keyed,
     sample_randomness,
@@ -80,6 +83,66 @@ def test_the_order_of_an_epoch_draws_apart_from_its_samples() -> None:
     for index in range(50):
         with sample_randomness(3, 2, index) as rng:
             assert rng.permutation(50).tolist() != order
+
+
+def test_a_generator_is_made_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    plain = np.random.PCG64
+
+    def counted(seed: Any) -> np.random.PCG64:
+        made.append(seed)
+        return plain(seed)
+
+    monkeypatch.setattr(np.random, "PCG64", counted)
+    with KeyedRandomness(0, 0, 0):
+        assert is_keyed()
+        assert not made
+        assert generator() is generator()
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_neighbouring_keys_draw_independently(part: int) -> None:
+    draws = []
+    for number in range(4000):
+        key = [1, 2, 3]
+        key[part] = number
+        with sample_randomness(*key) as rng:
+            draws.append(rng.random(2))
+    first, second = np.array(draws).T
+    counts = np.histogram(first, bins=20, range=(0, 1))[0]
+    assert ((counts - 200) ** 2 / 200).sum() < 50  # chi-square, 19 degrees: 1 in 10,000
+    for one, two in ((first, second), (first[1:], first[:-1]), (second[1:], first[:-1])):
+        assert abs(np.corrcoef(one, two)[0, 1]) < 0.065  # four standard deviations
+
+
+def test_keys_are_told_apart_and_may_be_of_numpy() -> None:
+    def first(*key: int) -> float:
+        with sample_randomness(*key) as rng:
+            return float(rng.random())
+
+    assert first(1, 23, 4) != first(12, 3, 4) != first(1, 2, 34)
+    assert first(1, 2, 3) == first(np.int64(1), np.int64(2), np.int64(3))
+    assert first(2**80, 0, 0) != first(2**80 + 1, 0, 0)
+
+
+def test_threads_have_keys_of_their_own() -> None:
+    both = threading.Barrier(2)
+
+    def draw(index: int) -> list[float]:
+        with KeyedRandomness(0, 0, index):
+            both.wait(timeout=10)
+            draws = generator().random(3).tolist()
+            both.wait(timeout=10)
+            assert generator() is generator()
+        return draws
+
+    expected = []
+    for index in range(2):
+        with sample_randomness(0, 0, index) as rng:
+            expected.append(rng.random(3).tolist())
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(draw, range(2))) == expected
 
 
 def test_blocks_nest_and_end_even_by_an_error() -> None:

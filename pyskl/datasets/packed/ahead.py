@@ -24,7 +24,7 @@ def leading_transforms(pipeline: Sequence[TransformConfig | Callable[..., Any]])
         if transform["type"].removeprefix("pyskl.") not in PIPELINES.names():
             break
         cls = PIPELINES.get(transform["type"])
-        if not cls.__module__.startswith("pyskl.") or not getattr(cls, "deterministic", False):
+        if not cls.__module__.startswith("pyskl.") or not vars(cls).get("deterministic", False):
             break
         if canonical([transform]) is None:
             break

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pyskl.datasets.annotation import sample_id
+from pyskl.datasets.pipelines.precision import as_float32
+from pyskl.datasets.sample_checks import sample_id
 from pyskl.registry import PIPELINES
 
 Sample = dict[str, Any]
@@ -25,8 +26,8 @@ class PoseDecode:
         inds = sample.get("frame_inds")
         for key in ("keypoint", "keypoint_score"):
             if key in sample:
-                array = sample[key] if inds is None else sample[key][:, inds]
-                sample[key] = array.astype(np.float32, copy=False)
+                array = sample[key] if inds is None else sample[key].take(inds, axis=1)
+                sample[key] = as_float32(array)
         return sample
 
 
@@ -58,12 +59,17 @@ class PadTo:
                 f"sample {sample_id(sample)!r} has {total} frames, more than the "
                 f"{self.length} that PadTo pads to; raise its length or sample frames first"
             )
-        inds = np.arange(self.length) % total
         for key in ("keypoint", "keypoint_score"):
             if key in sample:
-                padded = sample[key][:, inds]
-                if self.mode == "zero":
-                    padded[:, total:] = 0
-                sample[key] = padded
+                sample[key] = self._padded(sample[key], total)
         sample["total_frames"] = self.length
         return sample
+
+    def _padded(self, array: np.ndarray, total: int) -> np.ndarray:
+        """Return the array (M, T, ...) with ``length`` frames."""
+        if self.mode == "loop":
+            return array.take(np.arange(self.length) % total, axis=1)
+        padded = np.empty((len(array), self.length, *array.shape[2:]), dtype=array.dtype)
+        padded[:, :total] = array[:, :total]
+        padded[:, total:] = 0
+        return padded

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from pyskl.datasets.pipelines.coordinates import with_score
 from pyskl.errors import did_you_mean
 from pyskl.registry import PIPELINES
 
@@ -39,21 +40,25 @@ class FormatGCNInput:
         """Format ``keypoint``."""
         keypoint = sample["keypoint"]
         if "keypoint_score" in sample:
-            score = sample.pop("keypoint_score")
-            keypoint = np.concatenate([keypoint, score[..., None]], axis=-1)
+            keypoint = with_score(keypoint, sample.pop("keypoint_score"))
         persons, frames, joints, coordinates = keypoint.shape
         clips = int(sample.get("num_clips", 1))
         if frames % clips:
             raise ValueError(f"{frames} frames can't be cut into {clips} clips of one length")
         # (M, clips*T, V, C) → (clips, M, T, V, C)
         source = keypoint.reshape(persons, clips, frames // clips, joints, coordinates)
+        source = source.swapaxes(0, 1)[:, : self.num_person]
+        if persons >= self.num_person:
+            sample["keypoint"] = np.ascontiguousarray(source)
+            return sample
         shape = (clips, self.num_person, frames // clips, joints, coordinates)
-        formatted = np.zeros(shape, dtype=keypoint.dtype)
-        for person in range(self.num_person):
-            if person < persons:
-                formatted[:, person] = source[person]
-            elif self.mode == "loop":
-                formatted[:, person] = source[person % persons]
+        formatted = np.empty(shape, dtype=keypoint.dtype)
+        formatted[:, :persons] = source
+        if self.mode == "zero":
+            formatted[:, persons:] = 0
+        else:
+            for person in range(persons, self.num_person):
+                formatted[:, person] = source[:, person % persons]
         sample["keypoint"] = formatted
         return sample
 
@@ -121,7 +126,9 @@ def _tensor(key: str, value: Any) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(value))
+        # Tensors can't be read-only: what belongs to the data set is copied.
+        writable = value.flags.writeable
+        return torch.from_numpy(np.ascontiguousarray(value) if writable else value.copy("C"))
     if isinstance(value, (bool, int, float, np.generic)):
         return torch.as_tensor(value).reshape(1)
     if isinstance(value, (list, tuple)):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from pyskl.datasets.pipelines.coordinates import interleaved
+from pyskl.datasets.pipelines.precision import as_float32, new_float32, round_to_float16
 from pyskl.registry import PIPELINES
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
@@ -43,6 +46,8 @@ class PreNormalize3D:
     T; sets ``total_frames`` and ``body_center`` (3,).
     """
 
+    deterministic: ClassVar[bool] = True
+
     def __init__(
         self,
         zaxis: Sequence[int] | None = None,
@@ -59,12 +64,43 @@ class PreNormalize3D:
 
     def __call__(self, sample: Sample) -> Sample:
         """Normalise ``keypoint``."""
-        stored = sample["keypoint"].dtype
-        skeleton = sample["keypoint"].astype(np.float32)  # (M, T, V, 3)
-        joints = skeleton.shape[2]
-        if skeleton.shape[3] != 3:
+        stored = sample["keypoint"]  # (M, T, V, 3)
+        self._check(stored)
+        skeleton = new_float32(stored)
+        # Where no x is zero no joint is missing: the usual case, and a quick look.
+        complete = skeleton.size > 0 and bool(skeleton[..., 0].all())
+        if not complete:
+            present: np.ndarray = np.any(skeleton, axis=(2, 3))  # (M, T)
+            if not present.any():
+                return sample
+            skeleton = _main_person_first(skeleton, present)
+
+        center = np.zeros(3, dtype=np.float32)
+        if self.align_center:
+            center = skeleton[0, 0, self._body_center(skeleton.shape[2])].copy()
+            missing = None if complete else _missing_joints(skeleton)
+            rows = _as_rows(skeleton)
+            rows -= _row(center, skeleton.shape[2])
+            if missing is not None:
+                skeleton.reshape(-1, 3)[missing] = 0
+            if stored.dtype == np.float16:
+                # The published networks were trained on differences taken in the file's precision.
+                skeleton = round_to_float16(skeleton)
+        if self.align_spine:
+            rotation = self._rotation(skeleton[0, 0])
+            if rotation is not None:  # a product of two matrices is faster than of many small ones
+                turned = skeleton.reshape(-1, 3) @ rotation.T.astype(np.float32)
+                skeleton = turned.reshape(skeleton.shape)
+        sample["keypoint"] = skeleton
+        sample["total_frames"] = skeleton.shape[1]
+        sample["body_center"] = center
+        return sample
+
+    def _check(self, keypoint: np.ndarray) -> None:
+        joints = keypoint.shape[2]
+        if keypoint.shape[3] != 3:
             raise ValueError(
-                f"PreNormalize3D needs 3 coordinates, found (M, T, V, C) = {skeleton.shape}; "
+                f"PreNormalize3D needs 3 coordinates, found (M, T, V, C) = {keypoint.shape}; "
                 "for 2D skeletons there is PreNormalize2D"
             )
         if self.layout is not None and self.layout.num_joints != joints:
@@ -77,47 +113,67 @@ class PreNormalize3D:
                 f"zaxis {self.zaxis} and xaxis {self.xaxis} name joints that a skeleton of "
                 f"{joints} joints lacks; give zaxis and xaxis, or a layout"
             )
-        present = skeleton.any(axis=(2, 3))  # (M, T)
-        if not present.any():
-            return sample
-        main = int(present.sum(axis=1).argmax())  # the first of equals
-        if main != 0:
-            order = [main, *(person for person in range(len(skeleton)) if person != main)]
-            skeleton, present = skeleton[order], present[order]
-        if not present[0].all():
-            skeleton = skeleton[:, present[0]]
-
-        center = np.zeros(3, dtype=np.float32)
-        if self.align_center:
-            center = skeleton[0, 0, self._body_center(joints)].copy()
-            missing = ~skeleton.any(axis=3)  # (M, T, V)
-            skeleton -= center
-            skeleton[missing] = 0
-            if stored == np.float16:
-                # The published networks were trained on differences taken in the file's precision.
-                skeleton = skeleton.astype(np.float16).astype(np.float32)
-        if self.align_spine:
-            bottom, top = self.zaxis
-            skeleton = _turned(skeleton, bottom, top, target=np.array([0.0, 0.0, 1.0]))
-            right, left = self.xaxis
-            skeleton = _turned(skeleton, left, right, target=np.array([1.0, 0.0, 0.0]))
-        sample["keypoint"] = skeleton
-        sample["total_frames"] = skeleton.shape[1]
-        sample["body_center"] = center
-        return sample
 
     def _body_center(self, joints: int) -> int:
         if self.layout is not None:
             return self.layout.body_center
         return 1 if joints == 25 else joints - 1
 
+    def _rotation(self, body: np.ndarray) -> np.ndarray | None:
+        """Return what turns spine and shoulders of a skeleton (V, 3) to their axes, or None."""
+        bottom, top = self.zaxis
+        right, left = self.xaxis
+        ends = body.take((top, right, bottom, left), axis=0)
+        spine, shoulders = (ends[:2] - ends[2:]).tolist()
+        upright = _shortest_rotation(spine, (0.0, 0.0, 1.0))
+        if upright is not None:
+            a, b, c = shoulders
+            shoulders = [row[0] * a + row[1] * b + row[2] * c for row in upright]
+        sideways = _shortest_rotation(shoulders, (1.0, 0.0, 0.0))
+        rotations = [np.array(rotation) for rotation in (sideways, upright) if rotation]
+        if not rotations:
+            return None
+        return rotations[0] if len(rotations) == 1 else rotations[0] @ rotations[1]
 
-def _turned(skeleton: np.ndarray, start: int, end: int, target: np.ndarray) -> np.ndarray:
-    """Rotate all so that joint ``start`` → ``end`` of person 0's first frame is on ``target``."""
-    rotation = shortest_rotation(
-        (skeleton[0, 0, end] - skeleton[0, 0, start]).astype(np.float64), target
-    )
-    return skeleton if rotation is None else skeleton @ rotation.T.astype(np.float32)
+
+def _main_person_first(skeleton: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Put the person with the most frames first and keep these frames, of all (M, T, V, 3).
+
+    Args:
+        skeleton: (M, T, V, 3).
+        present: Which frames of whom are not all zero, (M, T).
+    """
+    main = int(present.sum(axis=1).argmax())  # the first of equals
+    if main != 0:
+        order = [main, *(person for person in range(len(skeleton)) if person != main)]
+        skeleton = skeleton[order]
+    if not present[main].all():
+        skeleton = skeleton.compress(present[main], axis=1)
+    return skeleton
+
+
+def _missing_joints(skeleton: np.ndarray) -> np.ndarray:
+    """Return the numbers of the joints at exactly (0, 0, 0), counted through (M, T, V)."""
+    points = skeleton.reshape(-1, 3)
+    candidates = np.flatnonzero(points[:, 0] == 0)  # few: y and z are looked at there only
+    return candidates[~points[candidates].any(axis=1)]
+
+
+def _as_rows(points: np.ndarray) -> np.ndarray:
+    """Return contiguous points (M, T, V, C) as (M * T, V * C), sharing memory.
+
+    With :func:`_row`, what is done to each point runs over long rows; NumPy is several times
+    slower at rows of two or three.
+    """
+    persons, frames, joints, coordinates = points.shape
+    return points.reshape(persons * frames, joints * coordinates)
+
+
+def _row(point: np.ndarray, joints: int) -> np.ndarray:
+    """Return ``point`` (C,) for each joint of a frame: (V * C,) float32."""
+    row = np.empty((joints, len(point)), dtype=np.float32)
+    row[:] = point
+    return row.reshape(-1)
 
 
 def _pair(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tuple[int, int]:
@@ -140,18 +196,34 @@ def shortest_rotation(vector: np.ndarray, target: np.ndarray) -> np.ndarray | No
         A (3, 3) matrix R with R @ vector along target, or None where there is nothing to turn:
         the vector or the angle is negligible, or they are opposite, where no axis is the shortest.
     """
-    if np.abs(vector).sum() < _NEGLIGIBLE:
+    rotation = _shortest_rotation(vector.tolist(), target.tolist())
+    return None if rotation is None else np.array(rotation)
+
+
+def _shortest_rotation(
+    vector: Sequence[float], target: Sequence[float]
+) -> list[list[float]] | None:
+    """:func:`shortest_rotation` in plain numbers, faster than tiny arrays; gives the rows."""
+    (a, b, c), (p, q, r) = vector, target
+    if abs(a) + abs(b) + abs(c) < _NEGLIGIBLE:
         return None
-    axis = np.cross(vector, target)
-    if np.abs(axis).sum() < _NEGLIGIBLE:
+    x, y, z = b * r - c * q, c * p - a * r, a * q - b * p  # vector x target
+    if abs(x) + abs(y) + abs(z) < _NEGLIGIBLE:
         return None
-    cosine = float(np.clip(vector @ target / np.linalg.norm(vector), -1, 1))
-    angle = np.arccos(cosine)
+    cosine = (a * p + b * q + c * r) / math.sqrt(a * a + b * b + c * c)
+    cosine = min(max(cosine, -1.0), 1.0)
+    angle = math.acos(cosine)
     if angle < _NEGLIGIBLE:
         return None
-    x, y, z = axis / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - cosine) * (cross @ cross)
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    sine, rest = math.sin(angle), 1 - cosine
+    # cos·I + sin·[axis] + (1 - cos)·axis axisᵀ
+    return [
+        [cosine + rest * x * x, rest * x * y - sine * z, rest * x * z + sine * y],
+        [rest * x * y + sine * z, cosine + rest * y * y, rest * y * z - sine * x],
+        [rest * x * z - sine * y, rest * y * z + sine * x, cosine + rest * z * z],
+    ]
 
 
 @PIPELINES.register_module()
@@ -170,6 +242,8 @@ class PreNormalize2D:
     as scored.
     """
 
+    deterministic: ClassVar[bool] = True
+
     def __init__(
         self,
         img_shape: Sequence[int] = (1080, 1920),
@@ -186,35 +260,43 @@ class PreNormalize2D:
 
     def __call__(self, sample: Sample) -> Sample:
         """Normalise ``keypoint``."""
-        keypoint = sample["keypoint"].astype(np.float32)  # (M, T, V, C)
-        score = sample.pop("keypoint_score", None)
-        if score is not None:
-            keypoint = np.concatenate([keypoint[..., :2], score[..., None]], axis=-1, dtype="f4")
-        scored = keypoint.shape[-1] == 3
-        seen = keypoint[..., 2] > self.threshold if scored else None  # (M, T, V)
+        positions, score = self._parts(sample)  # (M, T, V, 2), (M, T, V)
+        seen = None if score is None else score > self.threshold
 
-        reference = self._frame_of_reference(keypoint, seen, sample.get("img_shape"))
+        reference = self._frame_of_reference(positions, seen, sample.get("img_shape"))
         if reference is not None:
+            rows, joints = _as_rows(positions), positions.shape[2]
             center, half = reference
-            keypoint[..., :2] -= center
-            keypoint[..., :2] /= half
-        if seen is not None:
-            keypoint[..., :2] *= seen[..., None]
-        sample["keypoint"] = keypoint
-        sample["scored"] = scored
+            rows -= _row(center, joints)
+            rows /= _row(half, joints)
+        if score is None or seen is None:
+            sample["keypoint"] = positions
+        else:
+            shown = seen.astype(np.float32)
+            columns = (positions[..., 0] * shown, positions[..., 1] * shown, score)
+            sample["keypoint"] = interleaved(columns)
+        sample["scored"] = score is not None
         sample["normalized"] = reference is not None
         return sample
 
+    def _parts(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return new positions (M, T, V, 2) and the scores (M, T, V), where there are any."""
+        keypoint = sample["keypoint"]
+        score = sample.pop("keypoint_score", None)
+        if score is None and keypoint.shape[-1] == 3:
+            score = keypoint[..., 2]
+        positions = new_float32(keypoint[..., :2])
+        return positions, None if score is None else as_float32(score)
+
     def _frame_of_reference(
-        self, keypoint: np.ndarray, seen: np.ndarray | None, img_shape: Sequence[int] | None
+        self, positions: np.ndarray, seen: np.ndarray | None, img_shape: Sequence[int] | None
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Return what becomes the origin and what becomes one unit, as (x, y) in pixels."""
         if self.mode == "fix":
             height, width = self.img_shape if img_shape is None else img_shape
             half = np.array([width, height], dtype=np.float32) / 2
             return half, half
-        points = keypoint[..., :2][seen] if seen is not None else keypoint[..., :2]
-        points = points.reshape(-1, 2)
+        points = (positions if seen is None else positions[seen]).reshape(-1, 2)
         if not len(points):
             return None
         low, high = points.min(axis=0), points.max(axis=0)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pyskl.datasets.pipelines.coordinates import with_score
 from pyskl.errors import did_you_mean
 from pyskl.registry import PIPELINES
 from pyskl.skeleton import SkeletonLayout, resolve_layout
@@ -37,10 +38,11 @@ def bones(keypoint: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
         ValueError: if V is not the layout's number of joints.
     """
     _check_joints(keypoint, layout)
-    parent = keypoint[:, :, layout.parents]
-    bone = keypoint - parent
-    if _is_scored(keypoint, layout):
-        bone[..., 2] = (keypoint[..., 2] + parent[..., 2]) / 2
+    parent = keypoint.take(layout.parents, axis=2)
+    mean = (keypoint[..., 2] + parent[..., 2]) / 2 if _is_scored(keypoint, layout) else None
+    bone = np.subtract(keypoint, parent, out=parent)
+    if mean is not None:
+        bone[..., 2] = mean
     return bone
 
 
@@ -54,8 +56,9 @@ def motion(positions: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
     Returns:
         (M, T, V, C).
     """
-    moved = np.zeros_like(positions)
+    moved = np.empty_like(positions)
     np.subtract(positions[:, 1:], positions[:, :-1], out=moved[:, :-1])
+    moved[:, -1:] = 0
     if _is_scored(positions, layout):
         moved[:, :-1, :, 2] = (positions[:, 1:, :, 2] + positions[:, :-1, :, 2]) / 2
     return moved
@@ -192,13 +195,14 @@ class GenSkeFeat:
                 raise ValueError(f"there is no stream {feat!r}{did_you_mean(feat, self.STREAMS)}")
         self.feats = tuple(feats)
         self.axis = axis
+        self._needs_bones = bool({"b", "bm"} & set(feats))
 
     def __call__(self, sample: Sample) -> Sample:
         """Compute the streams."""
         joints = sample["keypoint"]
         if "keypoint_score" in sample:
             score = sample.pop("keypoint_score")
-            joints = np.concatenate([joints, score[..., None]], axis=-1)
+            joints = with_score(joints, score)
             sample["scored"] = True
         _check_joints(joints, self.layout)
         if _is_scored(joints, self.layout):
@@ -209,13 +213,10 @@ class GenSkeFeat:
                 f"{self.layout.name!r} is of {self.layout.dim}D joints; scores are for layouts "
                 "with dim=2"
             )
-        bone = bones(joints, self.layout) if {"b", "bm"} & set(self.feats) else joints
-        streams = {
-            "j": lambda: joints,
-            "b": lambda: bone,
-            "jm": lambda: motion(joints, self.layout),
-            "bm": lambda: motion(bone, self.layout),
-        }
-        wanted = [streams[feat]() for feat in self.feats]
-        sample["keypoint"] = wanted[0] if len(wanted) == 1 else np.concatenate(wanted, self.axis)
+        bone = bones(joints, self.layout) if self._needs_bones else joints
+        streams = []
+        for feat in self.feats:
+            positions = bone if feat in ("b", "bm") else joints
+            streams.append(motion(positions, self.layout) if feat.endswith("m") else positions)
+        sample["keypoint"] = streams[0] if len(streams) == 1 else np.concatenate(streams, self.axis)
         return sample

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,17 @@ import pytest
 
 from pyskl.datasets import PIPELINES
 from pyskl.datasets.annotation import Sample
-from pyskl.datasets.pipelines import Compose, PadTo, PoseDecode, Rename
+from pyskl.datasets.pipelines import (
+    Compose,
+    PadTo,
+    PoseDecode,
+    PreNormalize2D,
+    PreNormalize3D,
+    RandomScale,
+    Rename,
+    UniformSample,
+)
+from pyskl.datasets.pipelines.compose import is_deterministic
 from pyskl.errors import ConfigError
 
 
@@ -98,3 +109,104 @@ def test_rename_moves_keys() -> None:
     assert sample["b"] is array
     with pytest.raises(ValueError, match="'a' to 'b': the sample has 'b'"):
         Rename({"a": "b"})({"a": 1, "b": 2})
+
+
+BUILT_IN: list[Any] = [
+    {"type": "RandomScale"},
+    {"type": "RandomRot"},
+    {"type": "RandomGaussianNoise"},
+    {"type": "Flip", "flip_ratio": 1, "layout": "nturgb+d"},
+    {"type": "PreNormalize3D"},
+    {"type": "PreNormalize3D", "align_center": False},
+    {"type": "PreNormalize3D", "align_spine": False, "align_center": False},
+    {"type": "PoseCompact"},
+    {"type": "JointToBone"},
+    {"type": "ToMotion"},
+    {"type": "GenSkeFeat", "feats": ["j"]},
+    {"type": "GenSkeFeat", "feats": ["b", "jm", "bm"]},
+    {"type": "UniformSample", "clip_len": 8},
+    {"type": "UniformSampleDecode", "clip_len": 8},
+    {"type": "SampleFrames", "clip_len": 4},
+    {"type": "PoseDecode"},
+    {"type": "PadTo", "length": 30, "mode": "zero"},
+    {"type": "PadTo", "length": 30},
+    {"type": "FormatGCNInput"},
+    {"type": "FormatGCNInput", "num_person": 4, "mode": "loop"},
+    {"type": "ToTensor", "keys": ["keypoint"]},
+]
+BUILT_IN_2D: list[Any] = [
+    {"type": "PreNormalize2D"},
+    {"type": "PreNormalize2D", "mode": "auto"},
+    {"type": "PoseCompact"},
+    {"type": "Flip", "flip_ratio": 1, "layout": "coco"},
+    {"type": "GenSkeFeat", "dataset": "coco", "feats": ["b", "bm"]},
+    {"type": "PoseDecode"},
+    {"type": "FormatGCNInput", "num_person": 3},
+]
+
+
+def read_only(sample: Sample) -> Sample:
+    for value in sample.values():
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return sample
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("config", [*BUILT_IN, *BUILT_IN_2D])
+def test_no_built_in_transform_writes_into_what_it_is_given(
+    make_sample: Any, config: Any, dtype: str
+) -> None:
+    flat = config in BUILT_IN_2D
+    sample = read_only(make_sample(dtype=dtype, **({"joints": 17, "dims": 2} if flat else {})))
+    before = {key: np.copy(value) for key, value in sample.items()}
+    sample["img_shape"] = (1080, 1920)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Compose([config, config] if config["type"] == "RandomRot" else [config])(dict(sample))
+    for key, value in before.items():
+        np.testing.assert_array_equal(sample[key], value)
+
+
+def test_a_tensor_never_shares_the_memory_of_a_read_only_array() -> None:
+    array = np.zeros((2, 3), np.float32)
+    array.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Compose([{"type": "ToTensor", "keys": ["x"]}])({"x": array})["x"].add_(1)
+    assert not array.any()
+
+
+def test_users_transforms_may_write_in_place(make_sample: Any) -> None:
+    seen: list[Sample] = []
+
+    def in_place(sample: Sample) -> Sample:
+        sample["keypoint"] *= 2
+        sample["list"].append(1)
+        seen.append(sample)
+        return sample
+
+    sample = read_only({**make_sample(), "list": []})
+    before = sample["keypoint"].copy()
+    pipeline = Compose([{"type": "UniformSample", "clip_len": 4}, Compose([in_place]), in_place])
+    for _ in range(2):
+        given = pipeline(dict(sample))
+        np.testing.assert_array_equal(given["keypoint"], before * 4)
+        assert given["list"] == [1, 1]
+        np.testing.assert_array_equal(sample["keypoint"], before)
+        assert sample["list"] == []
+    assert seen[0]["keypoint"] is seen[1]["keypoint"]  # one copy for both
+    assert seen[2]["keypoint"] is not seen[0]["keypoint"]
+
+
+def test_what_may_be_applied_ahead_of_time() -> None:
+    class Subclassed(PreNormalize3D):
+        pass
+
+    class Promising(PreNormalize3D):
+        deterministic = True
+
+    for transform in (PreNormalize3D(), PreNormalize2D(), Promising()):
+        assert is_deterministic(transform)
+    for other in (Subclassed(), UniformSample(4), PoseDecode(), RandomScale(), add_mark):
+        assert not is_deterministic(other)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -96,6 +97,34 @@ def test_test_frames_neither_read_nor_change_the_global_generator() -> None:
         np.random.seed(2)
         second = transform({"total_frames": total, "test_mode": True})["frame_inds"]
         np.testing.assert_array_equal(first, second)
+
+
+def test_test_frames_are_drawn_once_for_each_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    plain = UniformSample._draw_test_frames
+
+    def counted(self: UniformSample, total: int) -> np.ndarray:
+        drawn.append(total)
+        return plain(self, total)
+
+    monkeypatch.setattr(UniformSample, "_draw_test_frames", counted)
+    transform = UniformSample(8, 3)
+    first = choose(transform, 30, test=True)
+    kept = first.copy()
+    first[:] = -1  # a sample's frames are its own
+    np.testing.assert_array_equal(choose(transform, 30, test=True), kept)
+    assert drawn == [30]
+    assert not transform.test_frames(30).flags.writeable
+    other = pickle.loads(pickle.dumps(transform))  # as a worker process receives it
+    np.testing.assert_array_equal(choose(other, 30, test=True), kept)
+    for total in range(1, 2500):
+        transform.test_frames(total)
+    assert len(transform._known_test_frames) <= 1000
+    transform.seed = 3
+    assert (
+        choose(transform, 30, test=True).tolist()
+        == choose(UniformSample(8, 3, seed=3), 30, test=True).tolist()
+    )
 
 
 lows_and_highs = st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)).map(

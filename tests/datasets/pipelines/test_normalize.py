@@ -188,6 +188,37 @@ def test_3d_aligns_centre_spine_and_shoulders(seed: int) -> None:
     np.testing.assert_allclose((upright[1] - upright[0]) / 0.9, [0, 0, 1], atol=1e-4)
 
 
+@settings(max_examples=100, deadline=None)
+@given(skeletons(), st.booleans())
+def test_3d_centres_bit_for_bit_as_plain_arrays_do(keypoint: np.ndarray, missing: bool) -> None:
+    if not missing:  # the shorter way of samples without missing joints
+        keypoint = np.where(keypoint == 0, keypoint.dtype.type(0.5), keypoint)
+    sample = {"keypoint": keypoint, "total_frames": keypoint.shape[1]}
+    given_ = PreNormalize3D(align_spine=False)(dict(sample))["keypoint"]
+    ordered = PreNormalize3D(align_spine=False, align_center=False)(dict(sample))["keypoint"]
+    ordered = ordered.astype(np.float32)
+    if ordered.any():
+        center = ordered[0, 0, 1 if ordered.shape[2] == 25 else ordered.shape[2] - 1].copy()
+        ordered = np.where(ordered.any(axis=-1, keepdims=True), ordered - center, 0)
+        if keypoint.dtype == np.float16:
+            ordered = ordered.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(given_, ordered)
+
+
+@moderate
+@given(seeds, st.sampled_from(["float16", "float32"]))
+def test_2d_fix_is_that_of_plain_arrays_bit_for_bit(
+    make_sample: MakeSample, seed: int, dtype: str
+) -> None:
+    sample = make_sample(seed, joints=17, dims=2, dtype=dtype)
+    points, scores = (sample[k].astype(np.float32) for k in ("keypoint", "keypoint_score"))
+    half = np.array([960, 540], np.float32)
+    expected = (points - half) / half * (scores > 0.01)[..., None]
+    given_ = PreNormalize2D()(sample)["keypoint"]
+    np.testing.assert_array_equal(given_[..., :2], expected)
+    np.testing.assert_array_equal(given_[..., 2], scores)
+
+
 def test_3d_float16_differences_are_rounded_as_published_networks_saw_them(
     make_sample: MakeSample,
 ) -> None:

@@ -94,6 +94,17 @@ def test_streams_follow_the_specification(
     np.testing.assert_array_equal(keypoint, before)
 
 
+@moderate
+@given(st.sampled_from(LAYOUTS), st.sampled_from(["j", "b", "jm", "bm"]), st.integers(0, 100))
+def test_streams_are_the_differences_bit_for_bit(layout: Any, feat: str, seed: int) -> None:
+    resolved = resolve_layout(layout)
+    rng = np.random.default_rng(seed)
+    keypoint = rng.normal(size=(2, 3, resolved.num_joints, 3)).astype(np.float32)
+    keypoint.setflags(write=False)
+    given_ = GenSkeFeat(layout, [feat])({"keypoint": keypoint})["keypoint"]
+    np.testing.assert_array_equal(given_, streams_by_the_book(keypoint, resolved)[feat])
+
+
 @pytest.mark.parametrize("layout", ["coco", HUB])
 @pytest.mark.parametrize("feat", ["j", "b", "jm", "bm"])
 def test_scores_become_the_third_coordinate(
