@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from pyskl.errors import ConfigError
-from pyskl.models import STGCN, RecognizerGCN, build_model
+from pyskl.models import STGCN, RecognizerGCN, build_model, plain_path
 from pyskl.models.backbones import STGCNBlock
 from pyskl.models.units import MultiScaleTCN, UnitTCN
 from pyskl.skeleton import Graph, SkeletonLayout
@@ -94,10 +95,19 @@ def test_logits_are_the_original_s(
 
 
 @pytest.mark.shared_data
+@pytest.mark.parametrize("path", ["plain", "fast"])
 def test_five_steps_of_training_are_the_original_s(
-    trained: RecognizerGCN, recorded: dict[str, np.ndarray]
+    trained: RecognizerGCN, recorded: dict[str, np.ndarray], path: str
 ) -> None:
-    trained.train()
+    with plain_path() if path == "plain" else nullcontext():
+        check_five_steps(trained, recorded, path)
+
+
+def check_five_steps(model: RecognizerGCN, recorded: dict[str, np.ndarray], path: str) -> None:
+    # The fast path rounds otherwise, by some 1e-6 of the values: enough to move more of them over
+    # the corner of a ReLU (see check_gradients), and five steps at this rate amplify it.
+    loose = 10 if path == "fast" else 1
+    trained = model.train()
     x = normal(1, 8, 1, 2, 100, 25, 3)
     y = torch.from_numpy(np.random.RandomState(2).randint(0, 60, 8))
     optimizer = torch.optim.SGD(
@@ -109,19 +119,19 @@ def test_five_steps_of_training_are_the_original_s(
         optimizer.zero_grad()
         losses["loss"].backward()
         if step == 0:
-            check_gradients(trained, recorded)
+            check_gradients(trained, recorded, 1e-2 if path == "fast" else 1e-4)
         optimizer.step()
         steps.append([losses[name].item() for name in ("loss", "top1_acc", "top5_acc")])
-    assert largest_error(steps, recorded["train5_loss_top1_top5"]) < 1e-4
+    assert largest_error(steps, recorded["train5_loss_top1_top5"]) < 1e-4 * loose
     norms = [value.float().norm().item() for value in trained.state_dict().values()]
-    assert largest_error(norms, recorded["after5_param_norms"]) < 1e-4
+    assert largest_error(norms, recorded["after5_param_norms"]) < 1e-4 * loose
     trained.eval()
     with torch.no_grad():
         logits = trained.logits(normal(0, 2, 2, 100, 25, 3))[:, 0]
-    assert largest_error(logits, recorded["after5_logits_T100"]) < 1e-3
+    assert largest_error(logits, recorded["after5_logits_T100"]) < 1e-3 * loose
 
 
-def check_gradients(model: RecognizerGCN, recorded: dict[str, np.ndarray]) -> None:
+def check_gradients(model: RecognizerGCN, recorded: dict[str, np.ndarray], late: float) -> None:
     expected = dict(
         zip(
             [name for name, _ in model.named_parameters()],
@@ -136,10 +146,10 @@ def check_gradients(model: RecognizerGCN, recorded: dict[str, np.ndarray]) -> No
         # On which side it falls is a matter of rounding, so of the machine, and moves the
         # gradients of the blocks up to there by up to 1e-2.
         early = name.startswith(("backbone.data_bn", *(f"backbone.gcn.{i}." for i in range(4))))
-        tolerance = 1e-2 if early else 1e-4
+        tolerance = 1e-2 if early else late
         error = abs(parameter.grad.norm().item() - expected[name])
         assert error < tolerance * expected[name] + 1e-6 * largest, name
-    assert largest_error(model.cls_head.fc_cls.weight.grad, recorded["grad_step0_fc"]) < 1e-4
+    assert largest_error(model.cls_head.fc_cls.weight.grad, recorded["grad_step0_fc"]) < late
     weights = model.backbone.gcn[0].gcn.PA.grad
     assert largest_error(weights, recorded["grad_step0_PA0"]) < 2e-2
 

@@ -13,7 +13,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from pyskl.errors import ConfigError, did_you_mean
-from pyskl.models.units import GCN_UNITS, TCN_UNITS, UnitTCN
+from pyskl.models.cpu.parts import activate
+from pyskl.models.units import GCN_UNITS, TCN_UNITS, UnitGCN, UnitTCN
 from pyskl.registry import BACKBONES
 from pyskl.skeleton import Graph
 
@@ -63,13 +64,17 @@ class STGCNBlock(nn.Module):
             self.residual = UnitTCN(in_channels, out_channels, kernel_size=1, stride=stride)
         elif residual:
             self.residual = nn.Identity()
+        if not isinstance(self.tcn, UnitTCN):
+            for unit in (self.gcn, self.residual):
+                if isinstance(unit, (UnitGCN, UnitTCN)):
+                    unit.fast = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, T, V) to (N, C', T', V), T' = ⌈T / stride⌉."""
         y = self.tcn(self.gcn(x))
         if self.residual is not None:
             y = y + self.residual(x)
-        return self.relu(y)
+        return activate(y, self.relu)
 
 
 @BACKBONES.register_module()

@@ -6,13 +6,17 @@ Shapes: N batch (persons folded in), T frames, V joints, C channels, K subsets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pyskl.errors import ConfigError, did_you_mean
+from pyskl.models.cpu import takes_fast_path
+from pyskl.models.cpu.graph import graph_conv
+from pyskl.models.cpu.layout import features, frames_first
+from pyskl.models.cpu.parts import activate, normalise, pointwise_conv
 from pyskl.models.units.norm import build_activation, build_norm
 
 _ADAPTIVE = ("init", "offset", "importance")
@@ -37,6 +41,10 @@ class UnitGCN(nn.Module):
         with_res: Add the input (through 1x1 convolution and norm where C differs from C').
         norm: Normalisation, see :func:`pyskl.models.units.norm.build_norm`.
         act: Activation, see :func:`pyskl.models.units.norm.build_activation`.
+
+    Attributes:
+        fast: Whether the unit may take the fast path (:mod:`pyskl.models.cpu`). It is of use only
+            beside others that take it, as values change their order in memory.
 
     Raises:
         ConfigError: for an unknown ``adaptive`` or ``conv_pos``.
@@ -77,6 +85,7 @@ class UnitGCN(nn.Module):
         self.adaptive = adaptive
         self.conv_pos = conv_pos
         self.with_res = with_res
+        self.fast = True
 
         # Order and names of what follows are those of published checkpoints.
         if adaptive == "init":
@@ -112,6 +121,8 @@ class UnitGCN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, T, V) to (N, C', T, V)."""
         A = self.adjacency()
+        if self.fast and takes_fast_path(x, self.conv):
+            return self._forward_fast(x, A)
         if self.conv_pos == "pre":
             y = self.conv(x).unflatten(1, (self.num_subsets, self.out_channels))  # N, K, C', T, V
             y = torch.einsum("nkctv,kvw->nctw", y, A)  # N, C', T, V
@@ -122,6 +133,31 @@ class UnitGCN(nn.Module):
         if self.with_res:
             y = y + self.down(x)
         return self.act(y)
+
+    def _forward_fast(self, x: Tensor, A: Tensor) -> Tensor:
+        """Compute :meth:`forward` in the order of :mod:`pyskl.models.cpu.graph`."""
+        x = frames_first(x)
+        weight, bias = self._per_subset(A)
+        y = normalise(graph_conv(x, A, weight, bias), self.bn)
+        if self.with_res:
+            y = y + self._down(x)
+        return activate(features(y), self.act)
+
+    def _per_subset(self, A: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the convolution's weight as (K, C', C) and its bias at each joint, (V, C')."""
+        K, D = self.num_subsets, self.out_channels
+        weight, bias = self.conv.weight[:, :, 0, 0], cast(Tensor, self.conv.bias)
+        if self.conv_pos == "post":
+            return weight.view(D, K, -1).transpose(0, 1), bias.expand(A.shape[1], D)
+        return weight.view(K, D, -1), A.sum(1).t() @ bias.view(K, D)
+
+    def _down(self, x: Tensor) -> Tensor:
+        """Return the residual of (T, V, N, C), in the same order."""
+        if isinstance(self.down, nn.Identity):
+            return x
+        if isinstance(self.down, nn.Sequential) and takes_fast_path(x, self.down[0]):
+            return normalise(pointwise_conv(x, cast(nn.Conv2d, self.down[0])), self.down[1])
+        return frames_first(self.down(features(x)))
 
     def extra_repr(self) -> str:
         return f"adaptive={self.adaptive!r}, conv_pos={self.conv_pos!r}, with_res={self.with_res}"

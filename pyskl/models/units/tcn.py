@@ -12,6 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from pyskl.errors import ConfigError
+from pyskl.models.cpu import takes_fast_path
+from pyskl.models.cpu.layout import features, frames_first
+from pyskl.models.cpu.parts import normalise, pointwise_conv
+from pyskl.models.cpu.temporal import takes_taps, temporal_conv
 from pyskl.models.units.norm import build_activation, build_norm
 
 
@@ -28,6 +32,9 @@ class UnitTCN(nn.Module):
         dilation: Distance between the kernel's frames.
         norm: Normalisation, see :func:`pyskl.models.units.norm.build_norm`.
         dropout: Probability that a value is dropped in training.
+
+    Attributes:
+        fast: Whether the unit may take the fast path, see :class:`pyskl.models.units.UnitGCN`.
 
     Raises:
         ConfigError: for an even kernel.
@@ -55,10 +62,29 @@ class UnitTCN(nn.Module):
         )
         self.bn = build_norm(norm, out_channels)
         self.drop = nn.Dropout(dropout)
+        self.fast = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, T, V) to (N, C', T', V)."""
+        if self.fast and takes_fast_path(x, self.conv) and self._is_short:
+            return self._forward_fast(x)
         return self.drop(self.bn(self.conv(x)))
+
+    @property
+    def _is_short(self) -> bool:
+        conv = self.conv
+        return conv.dilation[0] == 1 and takes_taps(conv.kernel_size[0], conv.stride[0])
+
+    def _forward_fast(self, x: Tensor) -> Tensor:
+        """Compute :meth:`forward` as :mod:`pyskl.models.cpu.temporal` does."""
+        conv = self.conv
+        x = frames_first(x)
+        if conv.kernel_size[0] == 1:
+            y = pointwise_conv(x, conv)
+        else:
+            padding = (conv.kernel_size[0] - 1) // 2
+            y = temporal_conv(x, conv.weight, conv.bias, conv.stride[0], padding)
+        return self.drop(features(normalise(y, self.bn)))
 
 
 class MultiScaleTCN(nn.Module):
@@ -150,6 +176,7 @@ def _branch(
         return nn.Sequential(*head, pool)
     size, dilation = _check_kernel(cfg[0]), cfg[1]
     conv = UnitTCN(channels, channels, size, stride=stride, dilation=dilation, norm=None)
+    conv.fast = False  # narrow, and beside branches that are not
     return nn.Sequential(*head, conv)
 
 
