@@ -1,17 +1,21 @@
 """The errors that a user can cause, and the way they are worded.
 
 Every message names the file, key or sample, says what was found and what would do.
-The command-line tools print such an error as one message and exit with status 2.
+The command-line tools print such an error as one message and exit with the status that its class
+states: 2 for what the user gave, others for what befell a run (:class:`RunError`).
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class InputError(ValueError):
     """Something that the user gave (a file, a config, an option) can't be used as it is."""
+
+    exit_status: ClassVar[int] = 2
 
 
 class ConfigError(InputError):
@@ -32,6 +36,33 @@ class UntrustedFileError(InputError):
 
 class DeviceError(InputError):
     """The machine lacks the devices that were asked for."""
+
+
+class RunError(RuntimeError):
+    """Something befell a run that is not the fault of what the user gave.
+
+    The exit statuses are those of ``sysexits.h`` with the nearest meaning.
+    """
+
+    exit_status: ClassVar[int] = 70
+
+
+class LostProcessError(RunError):
+    """A data worker or another process of the run died or gives no sign of life."""
+
+    exit_status = 69  # EX_UNAVAILABLE
+
+
+class WriteError(RunError):
+    """What the run has to keep can't be written: a full disk, a folder that is read-only."""
+
+    exit_status = 74  # EX_IOERR
+
+
+class StoppedError(RunError):
+    """The run was asked to stop and did, with its state saved: the same command goes on."""
+
+    exit_status = 75  # EX_TEMPFAIL
 
 
 def nearest(name: str, choices: Iterable[str], *, likeness: float = 0.6) -> str | None:

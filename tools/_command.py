@@ -24,12 +24,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
-    """Run a tool and exit: 0, or 2 with one clear message where the input was at fault.
+    """Run a tool and exit: 0, or with one clear message and the status that the error states.
 
-    ``args.debug`` shows the traceback instead of the message.
+    2 where the input was at fault, 69 for a lost process, 74 for a checkpoint that could not be
+    written, 75 for a run that was asked to stop, 130 for a second Ctrl-C. ``args.debug`` shows the
+    traceback instead of the message.
     """
     try:
-        from pyskl.errors import InputError
+        from pyskl.errors import InputError, RunError
     except ModuleNotFoundError as error:
         _report(
             f"{error}: install this toolbox into {sys.executable} with 'pip install -e .', "
@@ -38,11 +40,14 @@ def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
         sys.exit(2)
     try:
         main(args)
-    except InputError as error:
+    except (InputError, RunError) as error:
         if args.debug:
             raise
         _report(readable(error))
-        sys.exit(2)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        _report("stopped at once; what was done since the last checkpoint is lost")
+        sys.exit(130)
 
 
 def readable(error: Exception) -> str:

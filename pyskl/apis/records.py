@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 
+from pyskl.apis.start import StartPoint
 from pyskl.config import config_text
 from pyskl.engine.distributed import Place, failing_together
+from pyskl.engine.durable import remove_partial_files
 from pyskl.engine.environment import environment
 from pyskl.engine.log import RunLog, get_logger, setup_logging
+from pyskl.engine.log_history import drop_later_lines
 from pyskl.errors import InputError
 
 
 def open_logs(
-    cfg: Config, work_dir: Path, timestamp: str, place: Place, device: torch.device
+    cfg: Config,
+    work_dir: Path,
+    timestamp: str,
+    place: Place,
+    device: torch.device,
+    start: StartPoint | None = None,
 ) -> RunLog:
-    """Set up logging and write down what the run is: environment, config, seed."""
+    """Set up logging and write down what the run is: environment, config, seed.
+
+    A run that goes on in the same work dir goes on in the same files.
+    """
     log = RunLog(None)
     text = config_text(cfg)
     with failing_together():
         if place.is_main:
-            log = _open_files(cfg, work_dir, timestamp, text)
+            log = _open_files(cfg, work_dir, timestamp, text, start)
         else:
             setup_logging(is_main=False)
     logger = get_logger()
@@ -44,13 +56,18 @@ def _named(device: torch.device) -> str:
     return "CPU"
 
 
-def _open_files(cfg: Config, work_dir: Path, timestamp: str, text: str) -> RunLog:
+def _open_files(
+    cfg: Config, work_dir: Path, timestamp: str, text: str, start: StartPoint | None
+) -> RunLog:
     config_copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"
     try:
         work_dir.mkdir(parents=True, exist_ok=True)
-        setup_logging(work_dir / f"{timestamp}.log", cfg.get("log_level", "INFO"))
+        remove_partial_files(work_dir)
+        done = int(start.meta["iter"]) if start is not None and start.resumed else 0
+        name = _continued(work_dir, start) or _unused(work_dir, timestamp)
+        setup_logging(work_dir / f"{name}.log", cfg.get("log_level", "INFO"))
         hooks = cfg.get("log_config", {}).get("hooks", ())
-        log = RunLog(work_dir / f"{timestamp}.log.json", hooks, work_dir)
+        log = RunLog(work_dir / f"{name}.log.json", hooks, work_dir, first_step=done)
         # A config that was written into its own work dir is the user's: it stays as it is.
         if not (cfg.filename and config_copy.exists() and config_copy.samefile(cfg.filename)):
             config_copy.write_text(text, encoding="utf-8")
@@ -59,3 +76,27 @@ def _open_files(cfg: Config, work_dir: Path, timestamp: str, text: str) -> RunLo
             f"{work_dir}: the work dir can't be written ({error}); choose another with --work-dir"
         ) from error
     return log
+
+
+def _continued(work_dir: Path, start: StartPoint | None) -> str | None:
+    """Return the name of the logs of the run that goes on, without what is going to come again."""
+    if start is None or not start.resumed:
+        return None
+    name = start.meta.get("log")
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+        return None
+    path = work_dir / f"{name}.log.json"
+    per_epoch = start.meta.get("iters_per_epoch")
+    if not path.is_file() or not isinstance(per_epoch, int):
+        return None
+    drop_later_lines(path, iteration=int(start.meta["iter"]), per_epoch=per_epoch)
+    return name
+
+
+def _unused(work_dir: Path, timestamp: str) -> str:
+    """Return a name that no run has: two may start in the same second, or a clock be set back."""
+    name, number = timestamp, 1
+    while (work_dir / f"{name}.log.json").exists():
+        number += 1
+        name = f"{timestamp}_{number}"
+    return name

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from torch import nn
@@ -20,6 +23,7 @@ from pyskl.engine.checkpoint import (
 from pyskl.engine.distributed import Place, failing_together, from_main
 from pyskl.engine.download import local_checkpoint
 from pyskl.engine.log import get_logger
+from pyskl.engine.recovery import newest_usable
 from pyskl.engine.trainer import Trainer
 from pyskl.errors import InputError
 
@@ -33,12 +37,16 @@ class StartPoint:
         source: Where it came from, for messages.
         resumed: Whether the run that wrote it goes on, or a new one takes its weights.
         seed: The seed of the run that goes on, if the checkpoint has it.
+        meta: What the checkpoint of a run that goes on says of it.
+        note: What else the user should know.
     """
 
     path: Path
     source: str
     resumed: bool
     seed: int | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    note: str | None = None
 
 
 def find_start(
@@ -54,13 +62,17 @@ def find_start(
         checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
         if start.resumed:
             check_resumable(checkpoint, start.source)
-            start = replace(start, seed=checkpoint["meta"].get("seed"))
+            meta = checkpoint["meta"]
+            start = replace(start, seed=meta.get("seed"), meta=meta)
         misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
     return start
 
 
 def _chosen_start(cfg: Config, settings: TrainSettings, work_dir: Path) -> StartPoint | None:
     resumed = _resume_path(cfg, settings, work_dir)
+    if resumed == work_dir / LATEST and resumed.exists():
+        resumed, note = newest_usable(work_dir, trusted=settings.trusted)
+        return StartPoint(resumed, str(resumed), resumed=True, note=note)
     if resumed is not None:
         return StartPoint(resumed, str(resumed), resumed=True)
     source = cfg.get("load_from")
@@ -90,6 +102,8 @@ def _resume_path(cfg: Config, settings: TrainSettings, work_dir: Path) -> Path |
 
 def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> None:
     """Give a trainer the state or the weights that it starts from."""
+    if start.note is not None:
+        get_logger().error("%s", start.note)
     if start.resumed:
         trainer.resume(start.path, trusted=settings.trusted)
         with failing_together():
@@ -105,6 +119,8 @@ def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> Non
 def _adopt_best(trainer: Trainer, folder: Path) -> None:
     """Copy the best checkpoint of a run that is resumed in another work dir; forget a lost one."""
     best = trainer.progress.best
+    if best is not None and not _is_best(best):
+        raise InputError(f"{folder}: the checkpoint names a best one that can't be: {best!r}")
     if best is None or (trainer.work_dir / best["file"]).is_file():
         return
     theirs = folder / best["file"]
@@ -115,3 +131,10 @@ def _adopt_best(trainer: Trainer, folder: Path) -> None:
         "the best checkpoint so far, %s, is gone: the next validation decides anew", theirs
     )
     trainer.progress.best = None
+
+
+def _is_best(best: Any) -> bool:
+    """Return whether what a file says of the best checkpoint is of the form that runs write."""
+    if not isinstance(best, Mapping) or not {"key", "score", "epoch", "file"} <= best.keys():
+        return False
+    return bool(re.fullmatch(r"best_\w+_epoch_\d+\.pth", str(best["file"])))

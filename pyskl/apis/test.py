@@ -13,10 +13,9 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_data, loader_settings
+from pyskl.apis.data import build_data, build_loader, loader_settings
 from pyskl.config import check_config, load_config
 from pyskl.core.results import check_score_file, dump_scores
-from pyskl.datasets import build_dataloader
 from pyskl.engine.checkpoint import load_checkpoint, load_weights
 from pyskl.engine.distributed import (
     Launcher,
@@ -31,6 +30,7 @@ from pyskl.engine.distributed import (
 from pyskl.engine.download import local_checkpoint
 from pyskl.engine.evaluation import check_metrics, collect_scores, evaluate
 from pyskl.engine.log import get_logger, setup_logging
+from pyskl.engine.memory import keep_freed_memory
 from pyskl.errors import InputError
 from pyskl.models import build_model
 from pyskl.models.fuse import fuse_conv_bn
@@ -96,6 +96,8 @@ def test_from_config(
         check_score_file(settings.out)
     place = place_from_environment(launcher)
     device = choose_device(place)
+    if device.type == "cpu":
+        keep_freed_memory()
     setup_logging(is_main=place.is_main)
     cfg = load_config(config, cfg_options)
     check_config(cfg, ["test"], trusted=settings.trusted)
@@ -178,7 +180,7 @@ def test_model(
         workers_per_gpu: Worker processes that read samples.
         device: Where to compute; by default the first GPU, else the CPU.
         amp: ``'bf16'``, ``'fp16'`` or None.
-        loader: Further arguments of :func:`pyskl.datasets.build_dataloader`.
+        loader: Further arguments of :func:`pyskl.apis.data.build_loader`.
 
     Returns:
         (len(dataset), classes) float32 in the order of the data set. What a batch holds does not
@@ -189,7 +191,9 @@ def test_model(
         model = replace_sync_batchnorm(model)
     return collect_scores(
         model.to(device),
-        build_dataloader(dataset, videos_per_gpu, workers_per_gpu, shuffle=False, **loader),
+        build_loader(
+            dataset, videos_per_gpu, workers_per_gpu, device=device, shuffle=False, **loader
+        ),
         device,
         amp=amp,
         progress=is_main() and sys.stderr.isatty(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_data, loader_settings
+from pyskl.apis.data import build_data, build_loader, loader_settings
+from pyskl.apis.data_checks import check_training_set, warn_of_shared_samples
 from pyskl.apis.records import open_logs
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import find_start, set_off
 from pyskl.apis.test import check_measurable, test_model
 from pyskl.config import check_config, config_text, load_config
 from pyskl.core.results import dump_scores
-from pyskl.datasets import build_dataloader
 from pyskl.engine.checkpoint import (
     load_checkpoint,
     load_weights,
@@ -28,6 +28,8 @@ from pyskl.engine.checkpoint import (
 from pyskl.engine.distributed import (
     Launcher,
     Place,
+    barrier,
+    check_same_everywhere,
     choose_device,
     failing_together,
     from_main,
@@ -35,13 +37,16 @@ from pyskl.engine.distributed import (
     leave,
     place_from_environment,
 )
-from pyskl.engine.environment import environment
+from pyskl.engine.environment import environment, source_digest
 from pyskl.engine.evaluation import describe_metrics, evaluate
 from pyskl.engine.log import RunLog, get_logger
+from pyskl.engine.memory import keep_freed_memory
 from pyskl.engine.optimizer import build_optimizer
 from pyskl.engine.schedule import LearningRate
 from pyskl.engine.seeding import init_random_seed, set_random_seed
+from pyskl.engine.stop_signals import StopSignals
 from pyskl.engine.trainer import Saving, Trainer, Validation
+from pyskl.engine.watch import STALL, TIMEOUT, Watch
 from pyskl.errors import InputError
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
@@ -78,6 +83,8 @@ def train_from_config(
     settings = settings or TrainSettings()
     place = place_from_environment(launcher)
     device = choose_device(place)
+    if device.type == "cpu":
+        keep_freed_memory()
     cfg = load_config(config, cfg_options)
     uses = ["train"]
     uses += ["val"] * settings.validate + ["test"] * (settings.test_last or settings.test_best)
@@ -86,17 +93,35 @@ def train_from_config(
         cfg.work_dir = str(work_dir)
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename or "run").stem)
-    join(place, device, cfg.get("dist_params", {}).get("backend"))
+    talk = cfg.get("dist_params", {})
+    timeout, stall = float(talk.get("timeout", TIMEOUT)), float(talk.get("stall", STALL))
+    join(place, device, talk.get("backend"), stall)
     try:
-        given = settings.seed if settings.seed is not None else cfg.get("seed")
-        cfg.seed = init_random_seed(given)
-        settings = replace(settings, seed=given)  # None: a run that is resumed keeps its own
-        set_random_seed(cfg.seed, deterministic=settings.deterministic)
-        model = build_model(cfg.model)
-        dataset = build_data(cfg, "train", trusted=settings.trusted)
-        return train_model(model, dataset, cfg, settings, place=place, device=device)
+        with StopSignals() as stop, Watch(place, stop, timeout=timeout, stall=stall) as watch:
+            check_same_everywhere(_what_runs(cfg, settings))
+            given = settings.seed if settings.seed is not None else cfg.get("seed")
+            cfg.seed = init_random_seed(given)
+            settings = replace(settings, seed=given)  # None: a run that is resumed keeps its own
+            set_random_seed(cfg.seed, deterministic=settings.deterministic)
+            model = build_model(cfg.model)
+            dataset = build_data(cfg, "train", trusted=settings.trusted)
+            found = train_model(
+                model, dataset, cfg, settings, place=place, device=device, watch=watch
+            )
+            barrier()  # who has the others' store may not leave first
+            return found
     finally:
         leave()
+
+
+def _what_runs(cfg: Config, settings: TrainSettings) -> dict[str, str]:
+    """Return what has to be the same on every process of a run."""
+    return {
+        "their config": config_text(cfg),
+        "their options": "\n".join(f"{key}={value!r}" for key, value in asdict(settings).items()),
+        "their torch and numpy": f"torch {torch.__version__}, numpy {np.__version__}",
+        "this package's code": source_digest(),
+    }
 
 
 def train_model(
@@ -107,6 +132,7 @@ def train_model(
     *,
     place: Place | None = None,
     device: torch.device | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, dict[str, float]]:
     """Train a recognizer on a data set, as the config says.
 
@@ -118,12 +144,14 @@ def train_model(
         settings: What the command line decides.
         place: Which of the processes this is; by default the only one.
         device: Where to train; by default the first GPU, else the CPU.
+        watch: Where requests to stop arrive; by default nobody asks.
 
     Returns:
         The figures of ``'last'`` and ``'best'``, as far as they were tested.
     """
     settings = settings or TrainSettings()
     place = place or Place()
+    watch = watch or Watch(place)
     device = device or choose_device(place)
     work_dir = Path(cfg.work_dir)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
@@ -139,12 +167,14 @@ def train_model(
         )
         if wanted
     }
+    check_training_set(dataset, model)
     _check_tests(model, cfg, settings, tests)
     # What could be found wrong was; from here on the run leaves traces.
-    log = open_logs(cfg, work_dir, timestamp, place, device)
+    log = open_logs(cfg, work_dir, timestamp, place, device, start)
     try:
+        warn_of_shared_samples(dataset, tests)
         trainer = _build_trainer(
-            model, dataset, tests.get("val"), cfg, settings, place, device, log
+            model, dataset, tests.get("val"), cfg, settings, place, device, log, watch
         )
         if start is not None:
             set_off(trainer, start, settings)
@@ -183,6 +213,7 @@ def _build_trainer(
     place: Place,
     device: torch.device,
     log: RunLog,
+    watch: Watch,
 ) -> Trainer:
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
@@ -194,7 +225,7 @@ def _build_trainer(
     if settings.compile:
         model.get_submodule("backbone").compile()
     seed = cfg.get("seed") or 0
-    loader = build_dataloader(dataset, seed=seed, **loader_settings(cfg, "train"))
+    loader = build_loader(dataset, device=device, seed=seed, **loader_settings(cfg, "train"))
     if len(loader) == 0:
         raise InputError(
             f"the training set's {len(dataset)} samples do not fill one batch of each of the "
@@ -218,7 +249,9 @@ def _build_trainer(
         epochs=cfg.total_epochs,
         seed=seed,
         place=place,
-        validation=None if validation_set is None else _validation(validation_set, cfg, seed),
+        validation=None
+        if validation_set is None
+        else _validation(validation_set, cfg, seed, device),
         saving=Saving(
             saving.get("interval", 1),
             saving.get("by_epoch", True),
@@ -226,18 +259,22 @@ def _build_trainer(
         ),
         grad_clip=(cfg.get("optimizer_config") or {}).get("grad_clip"),
         amp=settings.amp,
+        on_nonfinite=cfg.get("on_nonfinite", "stop"),
         log=log,
         log_interval=cfg.get("log_config", {}).get("interval", 100),
         meta={"config": config_text(cfg), **environment()},
         find_unused_parameters=cfg.get("find_unused_parameters", False),
+        watch=watch,
     )
 
 
-def _validation(dataset: Any, cfg: Config, seed: int) -> Validation:
+def _validation(dataset: Any, cfg: Config, seed: int, device: torch.device) -> Validation:
     chosen = {**cfg.get("evaluation", {}), "metrics": _validation_metrics(cfg)}
     topk = chosen.pop("topk", (1, 5))
     return Validation(
-        loader=build_dataloader(dataset, shuffle=False, seed=seed, **loader_settings(cfg, "val")),
+        loader=build_loader(
+            dataset, device=device, shuffle=False, seed=seed, **loader_settings(cfg, "val")
+        ),
         labels=dataset.labels,
         topk=(topk,) if isinstance(topk, int) else tuple(topk),
         **chosen,

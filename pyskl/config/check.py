@@ -23,6 +23,8 @@ from pyskl.config.fault import Faults
 from pyskl.config.schema import AT_LEAST, KNOWN_KEYS, OTHER_WORDS, REQUIRED, ConfigSchema
 from pyskl.config.source import unread_names
 from pyskl.config.values import describe, matches
+from pyskl.datasets.device import check_batch_form, check_data_device
+from pyskl.datasets.packed.ahead import leading_transforms
 from pyskl.datasets.pose import PoseDataset
 from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
 from pyskl.engine.evaluation import check_metrics, figure_names
@@ -71,8 +73,9 @@ def check_config(
     _check_evaluation(config.get("evaluation"), faults)
     model = _check_model(config.get("model"), faults)
     for use in uses:
+        device = _data_device(config, use, faults)
         for key, leaf in _leaf_datasets(_at(config, f"data.{use}"), f"data.{use}", faults):
-            _check_pipeline(key, leaf, faults)
+            _check_pipeline(key, leaf, faults, in_batches=device is not None)
             _check_data(key, leaf, use, model, faults, trusted=trusted)
     faults.raise_if_any()
 
@@ -269,7 +272,7 @@ def _check_evaluation(cfg: Any, faults: Faults) -> None:
 def _check_numbers(config: Mapping[str, Any], faults: Faults) -> None:
     for key, least in AT_LEAST.items():
         value = _at(config, key)
-        if isinstance(value, int) and value < least:
+        if isinstance(value, (int, float)) and value < least:
             faults.add(key, f"should be at least {least}, found {value}")
 
 
@@ -338,13 +341,31 @@ def _check_wrapper(key: str, cfg: Mapping[str, Any], cls: Any, inner: str, fault
         cls(**arguments)
 
 
-def _check_pipeline(key: str, cfg: Mapping[str, Any], faults: Faults) -> None:
+def _data_device(config: Mapping[str, Any], use: str, faults: Faults) -> str | None:
+    """Return where the data set of a use is kept and its batches are made; None for nowhere."""
+    found = None
+    for key in ("data.device", f"data.{use}_dataloader.device"):
+        *section, name = key.split(".")
+        holder = _at(config, ".".join(section))
+        if isinstance(holder, Mapping) and name in holder and not faults.under(key):
+            found = holder[name]
+            if found is not None:
+                with faults.collecting(key):
+                    check_data_device(found)
+    return found
+
+
+def _check_pipeline(key: str, cfg: Mapping[str, Any], faults: Faults, *, in_batches: bool) -> None:
     pipeline = cfg.get("pipeline")
-    for index, transform in enumerate(pipeline if isinstance(pipeline, (list, tuple)) else ()):
+    pipeline = pipeline if isinstance(pipeline, (list, tuple)) else ()
+    ahead = len(leading_transforms(pipeline)) if in_batches else len(pipeline)
+    for index, transform in enumerate(pipeline):
         where = f"{key}.pipeline[{index}]"
         if isinstance(transform, Mapping) and not faults.under(where):
             with faults.collecting(where):
-                PIPELINES.build(transform)
+                built = PIPELINES.build(transform)
+                if index >= ahead:
+                    check_batch_form(built)
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from mmengine.config import Config
 
+from pyskl.config.data_files import SUFFIXES as DATA_SUFFIXES
+from pyskl.config.data_files import read_data_config
 from pyskl.config.schema import KNOWN_KEYS, OTHER_WORDS
 from pyskl.config.source import config_files
 from pyskl.errors import ConfigError, did_you_mean
@@ -23,7 +25,7 @@ def load_config(
     """Read a config file, or copy a config that is an object already.
 
     Python configs are programs and are run as such: take them only from people whose programs
-    you would run. ``.json`` and ``.yaml`` configs are data.
+    you would run. ``.json`` and ``.yaml`` configs are data: see :mod:`pyskl.config.data_files`.
 
     Args:
         source: A ``.py``, ``.json``, ``.yaml`` or ``.yml`` file, or the object.
@@ -46,6 +48,12 @@ def load_config(
 def _read(path: Path) -> Config:
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such config file")
+    if path.suffix in DATA_SUFFIXES:
+        content = read_data_config(path)
+        try:
+            return Config(content, filename=path)
+        except Exception as error:  # keys that mean something to the class
+            raise ConfigError(f"{path}: {type(error).__name__}: {str(error)[:300]}") from error
     try:
         # lazy_import=False is the mode that takes configs with `_base_` and with `import os` alike.
         return Config.fromfile(path, lazy_import=False)

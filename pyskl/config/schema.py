@@ -20,6 +20,7 @@ class LoaderSection(TypedDict, total=False):
     videos_per_gpu: int
     workers_per_gpu: int
     persistent_workers: bool
+    device: str | None
     drop_last: bool
 
 
@@ -29,6 +30,7 @@ class DataSection(TypedDict, total=False):
     videos_per_gpu: int
     workers_per_gpu: int
     persistent_workers: bool
+    device: str | None
     train_dataloader: LoaderSection
     val_dataloader: LoaderSection
     test_dataloader: LoaderSection
@@ -104,9 +106,11 @@ class LogSection(TypedDict, total=False):
 
 
 class DistSection(TypedDict, total=False):
-    """``dist_params``: how the processes talk."""
+    """``dist_params``: how the processes talk, and when one counts as lost; times in seconds."""
 
     backend: Literal["nccl", "gloo"]
+    timeout: float
+    stall: float
 
 
 class _ImportsNeeds(TypedDict):
@@ -146,6 +150,7 @@ class ConfigSchema(TypedDict, total=False):
     find_unused_parameters: bool
     cudnn_benchmark: bool
     dist_params: DistSection
+    on_nonfinite: Literal["stop", "skip", "ignore"]
     workflow: Sequence[tuple[str, int]]
     seed: int | None
     custom_imports: ImportsSection
@@ -170,6 +175,8 @@ OTHER_WORDS = {
 # What numbers may not fall below.
 AT_LEAST = {
     "auto_scale_lr.base_batch_size": 1,
+    "dist_params.stall": 1,
+    "dist_params.timeout": 1,
     "evaluation.interval": 1,
     "log_config.interval": 1,
     "seed": 0,

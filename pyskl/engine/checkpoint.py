@@ -6,29 +6,23 @@ family; those of the family load here, and ours there.
 
 from __future__ import annotations
 
-import os
-import pickle
 import re
-import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from pyskl.engine.checksum import add_checksum, wrong_checksum
+from pyskl.engine.durable import point_to, replace_with
 from pyskl.engine.log import get_logger
-from pyskl.errors import CheckpointError, UntrustedFileError
+from pyskl.engine.reading import read_checkpoint
+from pyskl.errors import CheckpointError
 
 LATEST = "latest.pth"
-
-# What torch says of a name that it does not admit, and of all else that is wrong with a file.
-_REFUSED_NAME = re.compile(r"unsupported (?:global: )?(?:global|class) ([\w.]+)", re.IGNORECASE)
-_UNPICKLER_DETAIL = re.compile(r"WeightsUnpickler error:\s*(\S.*)")
 
 # How many names of a list a message spells out.
 _NAMES_SHOWN = 8
@@ -38,45 +32,37 @@ _NAMES_SHOWN = 8
 
 
 def save_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint beside ``path`` and move it there once it is safe on the disk."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    """Write a checkpoint with its checksum; until it is safe on the disk the old one stays.
+
+    Raises:
+        CheckpointError: if it can't be written.
+    """
+
+    def write(partial: Path) -> None:
+        # An open file, as torch's own writer tells less of what went wrong.
         with partial.open("wb") as file:
             torch.save(dict(checkpoint), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        add_checksum(partial)
+
+    try:
+        replace_with(path, write)
     except (OSError, RuntimeError) as error:  # torch's writer makes the latter of the former
         raise CheckpointError(
-            f"{path} could not be written ({error}); what was saved before is untouched"
+            f"{path} could not be written ({_cause(error)}); what was saved before is untouched"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+
+
+def _cause(error: BaseException) -> str:
+    """Return what the system said, which torch's writer hides behind a message of its own."""
+    known: BaseException | None = error
+    while known is not None and not isinstance(known, OSError):
+        known = known.__cause__ or known.__context__
+    return (str(known or error).splitlines() or [""])[0]
 
 
 def point_latest_to(path: Path) -> None:
     """Make ``latest.pth`` of the same folder a link to ``path``; at no instant is it missing."""
-    partial = path.with_name(f".{LATEST}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)
-    try:
-        partial.symlink_to(path.name)
-    except OSError:  # a file system without links
-        partial.write_bytes(path.read_bytes())
-    os.replace(partial, path.with_name(LATEST))
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a renaming in the folder survive a power cut, where the system can do that."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    point_to(path.with_name(LATEST), path)
 
 
 def prune_checkpoints(newest: Path, keep: int) -> None:
@@ -131,7 +117,10 @@ def load_checkpoint(
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such checkpoint")
-    content = _read(path, map_location, trusted=trusted)
+    damage = wrong_checksum(path)
+    if damage is not None:
+        raise CheckpointError(f"{path}: damaged or not a checkpoint ({damage})")
+    content = read_checkpoint(path, map_location, trusted=trusted)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path}: expected a dict, found {type(content).__name__}")
     checkpoint = dict(content)
@@ -153,80 +142,6 @@ def load_checkpoint(
     meta = checkpoint.get("meta")
     checkpoint["meta"] = dict(meta) if isinstance(meta, Mapping) else {}
     return checkpoint
-
-
-def _read(path: Path, map_location: str | torch.device, *, trusted: bool) -> Any:
-    try:
-        if trusted:
-            return torch.load(path, map_location=map_location, weights_only=False)
-        with _harmless_types_admitted(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols; what matters becomes an error
-            return torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        refused = _REFUSED_NAME.search(str(error))
-        if refused is None:
-            detail = _UNPICKLER_DETAIL.search(str(error))
-            what = detail[1] if detail else str(error).partition("\n")[0]
-            raise CheckpointError(f"{path}: damaged or not a checkpoint ({what})") from error
-        raise UntrustedFileError(
-            f"{path} was refused: it asks for {refused[1]}, and loading it could run a program. If "
-            "you trust whoever made it, say so with --trust-files (trusted=True in Python)"
-        ) from None
-    except Exception as error:  # damaged bytes can spell any error
-        first = (str(error).splitlines() or [""])[0]
-        raise CheckpointError(
-            f"{path}: damaged or not a checkpoint ({type(error).__name__}: {first})"
-        ) from error
-
-
-@contextmanager
-def _harmless_types_admitted() -> Iterator[None]:
-    """Admit what checkpoints of the family hold besides tensors: NumPy's numbers."""
-    safe_globals = getattr(torch.serialization, "safe_globals", None)
-    if safe_globals is None:  # torch 2.4 admits for the whole process
-        torch.serialization.add_safe_globals(_NUMPY_NUMBERS)
-        yield
-        return
-    with safe_globals(_NUMPY_NUMBERS):
-        yield
-
-
-class _Dtype:
-    """Stands in for ``numpy.dtype``, whose state can pass bytes off as pointers: a number's type.
-
-    Args:
-        code: Such as ``'f8'``.
-    """
-
-    def __init__(self, code: str, *_: Any) -> None:
-        self.dtype = np.dtype(str(code))
-        if self.dtype.kind not in "biuf":
-            raise ValueError(f"it holds a NumPy scalar of type {code!r}, which is no number")
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """Take the byte order from a dtype's state, and nothing else."""
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-def _named(function: Any, module: str, name: str) -> Any:
-    """Give a stand-in the name of what it stands in for, by which torch looks it up."""
-    function.__module__, function.__name__, function.__qualname__ = module, name, name
-    return function
-
-
-def _scalar_of(module: str) -> Any:
-    def scalar(dtype: _Dtype, value: bytes) -> Any:
-        return np.frombuffer(value, dtype.dtype, count=1)[0]
-
-    return _named(scalar, module, "scalar")
-
-
-# NumPy 1 and 2 name the same function differently, and either may read the other's files.
-_NUMPY_NUMBERS: list[Any] = [
-    _named(_Dtype, "numpy", "dtype"),
-    _scalar_of("numpy.core.multiarray"),
-    _scalar_of("numpy._core.multiarray"),
-]
 
 
 def load_weights(

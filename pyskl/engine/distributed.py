@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import zip_longest
 from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
-from pyskl.errors import DeviceError, InputError
+from pyskl.errors import DeviceError, InputError, RunError
 
 Launcher = Literal["none", "pytorch", "slurm"]
+
+# The buffers of BatchNorm that each process has its own of while it trains.
+STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -127,13 +132,16 @@ def choose_device(place: Place) -> torch.device:
     return torch.device("cuda", place.local_rank)
 
 
-def join(place: Place, device: torch.device, backend: str | None = None) -> None:
+def join(
+    place: Place, device: torch.device, backend: str | None = None, stall: float = 1800.0
+) -> None:
     """Join the process group, where there is more than one process.
 
     Args:
         place: Where this process runs.
         device: Its device.
         backend: The config's wish; 'nccl' is only heard on a GPU.
+        stall: Seconds that what the processes do together may take.
     """
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -145,6 +153,7 @@ def join(place: Place, device: torch.device, backend: str | None = None) -> None
         rank=place.rank,
         world_size=place.world_size,
         device_id=device if chosen == "nccl" else None,
+        timeout=timedelta(seconds=stall),
     )
 
 
@@ -186,10 +195,10 @@ def failing_together() -> Iterator[None]:
     For what the main process does alone: without this the others would go on, and fail later for
     want of a partner, each with a traceback of its own.
     """
-    error = None
+    error: Exception | None = None
     try:
         yield
-    except InputError as caught:
+    except (InputError, RunError) as caught:
         error = caught
     error = from_main(error) or error
     if error is not None:
@@ -203,6 +212,35 @@ def from_all(value: Any) -> list[Any]:
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
     return values
+
+
+def check_same_everywhere(facts: Mapping[str, str]) -> None:
+    """Check that all processes found the same.
+
+    Args:
+        facts: What was found, by what it is called in the message.
+
+    Raises:
+        InputError: on every process, naming what differs and between which processes.
+    """
+    found = from_all(dict(facts))
+    for name in facts:
+        groups: dict[Any, list[int]] = {}
+        for rank, theirs in enumerate(found):
+            groups.setdefault(theirs.get(name), []).append(rank)
+        if len(groups) > 1:
+            first, second, *_ = groups
+            raise InputError(
+                f"the processes of a run must be started alike, but differ in {name}: processes "
+                f"{groups[first]} and {groups[second]}{_difference(str(first), str(second))}"
+            )
+
+
+def _difference(first: str, second: str) -> str:
+    for a, b in zip_longest(first.splitlines(), second.splitlines(), fillvalue=""):
+        if a != b:
+            return f" ({a.strip()[:80]!r} against {b.strip()[:80]!r})"
+    return ""
 
 
 def mean_over_ranks(values: torch.Tensor) -> torch.Tensor:
@@ -223,6 +261,6 @@ def average_batchnorm(model: nn.Module) -> None:
     if not in_group():
         return
     for name, buffer in model.named_buffers():
-        if name.endswith(("running_mean", "running_var")):
+        if name.endswith(STATISTICS):
             dist.all_reduce(buffer)
             buffer /= dist.get_world_size()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -37,6 +38,15 @@ def environment() -> dict[str, str]:
     found["command"] = " ".join(sys.argv)
     found["git"] = git_state(Path(pyskl.__file__).parent)
     return found
+
+
+def source_digest(folder: Path | None = None) -> str:
+    """Return the SHA-256 of all Python files of a package, by default of this one."""
+    folder = folder or Path(pyskl.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def git_state(folder: Path) -> str:

@@ -48,4 +48,21 @@ def build_optimizer(model: nn.Module, cfg: Mapping[str, Any]) -> Optimizer:
     on_gpu = next(model.parameters()).is_cuda
     if on_gpu and cls in _FUSED and not (_EXCLUDE_FUSED & arguments.keys()):
         arguments["fused"] = True
-    return cls(model.parameters(), **arguments)
+    optimizer = cls(model.parameters(), **arguments)
+    if arguments.get("fused"):
+        _start_momentum(optimizer)
+    return optimizer
+
+
+def _start_momentum(optimizer: Optimizer) -> None:
+    """Give fused SGD a momentum of zero to start from.
+
+    It would take uninitialised memory for its momentum where the very first step is left out for
+    gradients that are not finite, as fp16's gradient scaler does while it finds its scale.
+    """
+    if not isinstance(optimizer, torch.optim.SGD):
+        return
+    for group in optimizer.param_groups:
+        if group["momentum"] and not group["dampening"]:
+            for parameter in group["params"]:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,3 +52,30 @@ def seed_step(seed: int, iteration: int, rank: int) -> None:
     """
     state = np.random.SeedSequence((seed, iteration, rank)).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))
+
+
+def random_states() -> dict[str, Any]:
+    """Return where the global generators stand, as tensors and numbers.
+
+    torch's own are left out: :func:`seed_step` seeds them in every step.
+    """
+    version, python, gauss = random.getstate()
+    name, numpy, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": [version, torch.tensor(python), gauss],
+        "numpy": [
+            str(name),
+            torch.from_numpy(np.asarray(numpy).astype(np.int64)),
+            int(position),
+            int(has_gauss),
+            float(cached),
+        ],
+    }
+
+
+def set_random_states(states: Mapping[str, Any]) -> None:
+    """Put the global generators where :func:`random_states` found them."""
+    version, python, gauss = states["python"]
+    random.setstate((version, tuple(python.tolist()), gauss))
+    name, numpy, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((name, numpy.numpy().astype(np.uint32), position, has_gauss, cached))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -368,19 +369,18 @@ def test_numpy_s_own_functions_are_out_of_reach(tmp_path: Path) -> None:
         ]
     ):
         path = _save(tmp_path / f"{number}.pth", dict(state_dict=_weights(), meta=dict(x=scalar)))
-        with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+        with pytest.raises(UntrustedFileError, match=re.escape(str(path))):
             load_checkpoint(path)
-    state = (3, "<", None, ("a",), {"a": (np.int64, 0)}, 8, 1, 0)
-    forged = dict(x=_Scalar(_Dtype("f8", state), np.float64(0.5).tobytes()))
-    path = tmp_path / "forged.pth"
-    save = dict(state_dict=_weights(), meta=forged)
-    with pytest.raises((UntrustedFileError, CheckpointError)):
-        load_checkpoint(_save(path, save))
-    state = (3, "<", None, None, None, 4096, 4096, 63)
-    forged = dict(x=_Scalar(_Dtype("f8", state), np.float64(0.5).tobytes()))
-    assert (
-        load_checkpoint(_save(path, dict(state_dict=_weights(), meta=forged)))["meta"]["x"] == 0.5
-    )
+    for number, state in enumerate(
+        [
+            (3, "<", None, ("a",), {"a": (np.int64, 0)}, 8, 1, 0),
+            (3, "<", None, None, None, 4096, 4096, 63),
+        ]
+    ):
+        forged = dict(x=_Scalar(_Dtype("f8", state), np.float64(0.5).tobytes()))
+        path = _save(tmp_path / f"s{number}.pth", dict(state_dict=_weights(), meta=forged))
+        with pytest.raises(UntrustedFileError, match=re.escape(str(path))):
+            load_checkpoint(path)
 
 
 # --- into a model ---------------------------------------------------------------------------------

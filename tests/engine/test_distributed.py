@@ -12,7 +12,7 @@ from torch import nn
 
 from pyskl.engine import distributed
 from pyskl.engine.distributed import Place, choose_device, place_from_environment
-from pyskl.errors import DeviceError
+from pyskl.errors import DeviceError, InputError, WriteError
 
 TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
 SLURM = {
@@ -170,3 +170,25 @@ def test_alone_there_is_nobody_to_talk_to() -> None:
     distributed.average_batchnorm(norm)
     assert norm.running_mean.tolist() == [3, 3]
     distributed.leave()
+
+
+# --- together -------------------------------------------------------------------------------------
+
+
+def test_processes_that_were_started_differently_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    facts = {"their config": "a = 1\nb = 2\n", "this package's code": "abc"}
+    distributed.check_same_everywhere(facts)  # alone
+    other = {**facts, "their config": "a = 1\nb = 3\n"}
+    monkeypatch.setattr(distributed, "from_all", lambda mine: [mine, other, mine])
+    with pytest.raises(
+        InputError, match=r"differ in their config: processes \[0, 2\] and \[1\] \('b = 2' against"
+    ):
+        distributed.check_same_everywhere(facts)
+
+
+def test_all_fail_as_the_main_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "from_main", lambda mine: WriteError("of the main process"))
+    with pytest.raises(WriteError, match="of the main process"), distributed.failing_together():
+        pass

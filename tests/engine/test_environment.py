@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import pyskl
-from pyskl.engine.environment import environment, git_state
+from pyskl.engine.environment import environment, git_state, source_digest
 
 
 def test_versions_and_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +51,19 @@ def test_no_checkout_and_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert git_state(tmp_path) == "not a git checkout"
     monkeypatch.setenv("PATH", "")
     assert git_state(tmp_path) == "not a git checkout"
+
+
+def test_the_digest_of_the_code_tells_every_change(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "a.py").write_text("a = 1")
+    found = {source_digest(tmp_path)}
+    (tmp_path / "a.py").write_text("a = 2")
+    found.add(source_digest(tmp_path))
+    (tmp_path / "inner" / "b.py").write_text("")
+    found.add(source_digest(tmp_path))
+    (tmp_path / "inner" / "b.py").rename(tmp_path / "inner" / "c.py")
+    found.add(source_digest(tmp_path))
+    assert len(found) == 4
+    (tmp_path / "notes.txt").write_text("of no importance")
+    assert source_digest(tmp_path) in found
+    assert source_digest() == source_digest()

@@ -149,3 +149,33 @@ def test_tensorboard_gets_the_numbers(
     log.close()
     folder = log_dir or str(tmp_path / "tf_logs")
     assert written == [(folder,), ("val/top1_acc", 0.5, 7), ("closed",)]
+
+
+def test_lines_that_a_full_disk_kept_out_come_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "run.log.json"
+    log = RunLog(path)
+    file = log._file
+
+    class Full:
+        """Takes five bytes of a line, and then nothing."""
+
+        taken = False
+
+        def write(self, data: bytes) -> int:
+            if self.taken:
+                raise OSError(28, "No space left on device")
+            self.taken = True
+            assert file is not None
+            return file.write(data[:5])
+
+    log.write({"a": 1})
+    log._file = Full()  # type: ignore[assignment]
+    for value in (2, 3):
+        log.write({"a": value})
+    assert caplog.text.count("No space left") == 1
+    log._file = file
+    log.write({"a": 4})
+    log.close()
+    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2, 3, 4]

@@ -15,12 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from pyskl.datasets import PoseDataset, build_dataloader
-from pyskl.engine import trainer as trainer_module
+from pyskl.engine import keeper as keeper_module
+from pyskl.engine import writer as writer_module
 from pyskl.engine.checkpoint import load_checkpoint
+from pyskl.engine.keeper import Keeper
 from pyskl.engine.log import RunLog
+from pyskl.engine.offenders import Offender
 from pyskl.engine.schedule import LearningRate
 from pyskl.engine.trainer import Saving, Trainer, TrainingError, Validation
-from pyskl.errors import CheckpointError
+from pyskl.errors import CheckpointError, WriteError
 from pyskl.models import STGCN, GCNHead, RecognizerGCN
 
 EPOCHS, BATCH, ITERS = 3, 4, 6  # 24 samples in batches of 4
@@ -78,10 +81,13 @@ def make(tiny_ann_file: Path, tmp_path: Path) -> Make:
                 **chosen,
             )
         model = options.pop("model", None) or _model()
+        fused = options.pop("fused", None)
         work_dir.mkdir(exist_ok=True)
         return Trainer(
             model=model,
-            optimizer=torch.optim.SGD(model.parameters(), 1.0, momentum=0.9, nesterov=True),
+            optimizer=torch.optim.SGD(
+                model.parameters(), 1.0, momentum=0.9, nesterov=True, fused=fused
+            ),
             schedule=LearningRate(
                 lr, epochs, len(loader), policy="CosineAnnealing", by_epoch=False
             ),
@@ -171,7 +177,7 @@ def test_between_lines_of_the_log_nothing_waits_for_the_device(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[int] = []
-    trainer = make(epochs=2, log_interval=4)
+    trainer = make(epochs=2, log_interval=4, fused=True)  # as optimizers are on a GPU
     for name in ("item", "tolist", "cpu", "numpy", "__bool__", "__float__"):
         original = getattr(Tensor, name)
 
@@ -180,15 +186,13 @@ def test_between_lines_of_the_log_nothing_waits_for_the_device(
             return _original(self, *args, **kwargs)
 
         monkeypatch.setattr(Tensor, name, read)
-    monkeypatch.setattr(trainer_module, "save_checkpoint", lambda *_: None)
-    monkeypatch.setattr(trainer_module, "point_latest_to", lambda *_: None)
+    monkeypatch.setattr(Keeper, "save", lambda *_, **__: None)
     # The pipelines' own tensors are on the CPU: take the batches as they come.
     batches = [list(trainer.loader) for _ in range(2)]
     monkeypatch.setattr(type(trainer.loader), "__iter__", lambda self: iter(batches.pop()))
     reads.clear()
     trainer.run()
     assert set(reads) == {4, 6, 10, 12}
-    assert len(reads) == 4
 
 
 def test_gradients_are_clipped(make: Make) -> None:
@@ -209,26 +213,84 @@ def test_gradients_are_clipped(make: Make) -> None:
 
 
 class _Broken(nn.Module):
-    """A recognizer whose loss is not a number from some call on."""
+    """A recognizer with weights whose loss is not a number in some calls."""
 
-    def __init__(self, good_calls: int) -> None:
+    def __init__(self, bad_calls: set[int]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(()))
-        self.left = good_calls
+        self.bad_calls = bad_calls
+        self.call = 0
 
     def forward(self, keypoint: Tensor, label: Tensor, return_loss: bool) -> dict[str, Tensor]:
-        self.left -= 1
-        loss = self.weight**2 if self.left >= 0 else self.weight * float("nan")
-        return {"loss": loss}
+        self.call += 1
+        loss = self.weight**2
+        return {"loss": loss * float("nan") if self.call in self.bad_calls else loss}
 
 
-def test_a_loss_that_is_no_number_stops_the_run(make: Make, tmp_path: Path) -> None:
-    trainer = make(model=_Broken(good_calls=ITERS + 4), log_interval=3)
-    with pytest.raises(
-        TrainingError, match=r"the loss became nan between iterations 4 and 6 of epoch 2"
-    ):
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_loss_that_is_no_number_stops_the_run_and_is_kept_to_be_looked_at(
+    make: Make, tmp_path: Path, fused: bool
+) -> None:
+    trainer = make(model=_Broken({ITERS + 4}), log_interval=3, fused=fused)
+    with pytest.raises(TrainingError, match="non-finite in iteration 4 of epoch 2") as caught:
         trainer.run()
-    assert _names(tmp_path, "*.pth") == ["epoch_1.pth", "latest.pth"]
+    path = tmp_path / "nonfinite_epoch_2_iter_4_process_0.pth"
+    for part in ("lr 0.0", str(path), "on_nonfinite='skip'"):
+        assert part in str(caught.value)
+    assert _names(tmp_path, "epoch*", "latest*") == ["epoch_1.pth", "latest.pth"]
+    kept = torch.load(path, weights_only=True)
+    assert kept["batch"]["keypoint"].shape[0] == BATCH
+    assert len(kept["meta"]["samples"]) == BATCH
+    for name in kept["meta"]["samples"]:
+        assert repr(name) in str(caught.value)
+    assert torch.equal(kept["state_dict"]["weight"], trainer.model.weight)
+    # It is the batch of that step: the fourth of the second epoch.
+    batches = trainer.loader.batch_sampler
+    batches.set_epoch(1, first_batch=3)  # type: ignore[union-attr]
+    (batch, *_) = list(trainer.loader)
+    assert torch.equal(kept["batch"]["keypoint"], batch["keypoint"])
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_steps_that_are_no_numbers_can_be_left_out(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, fused: bool
+) -> None:
+    log = RunLog(tmp_path / "a.log.json")
+    trainer = make(
+        model=_Broken({2, 9}), epochs=2, log_interval=3, fused=fused, on_nonfinite="skip", log=log
+    )
+    trainer.run()
+    told = [r.getMessage() for r in caplog.records if "was left out" in r.getMessage()]
+    assert [message[:24] for message in told] == [
+        "iteration 2 of epoch 1 w", "iteration 3 of epoch 2 w"
+    ]  # fmt: skip
+    assert all(message.count("'clip") == BATCH for message in told)
+    lines = _lines(tmp_path / "a.log.json")
+    assert [line["iter"] for line in lines] == [3, 6, 3, 6]
+    assert all(0 < line["loss"] <= 1 for line in lines)
+    assert torch.isfinite(trainer.model.weight)
+
+
+def test_samples_that_are_no_numbers_are_named(make: Make) -> None:
+    trainer = make(epochs=1)
+    collate = trainer.loader.collate_fn
+
+    def poisoned(samples: Any) -> dict[str, Any]:
+        batch = collate(samples)
+        batch["keypoint"][2, :, :, 3] = float("nan")
+        return batch
+
+    trainer.loader.collate_fn = poisoned
+    with pytest.raises(TrainingError) as caught:
+        trainer.run()
+    samples = Offender(trainer.loader, 0, 0, own_loss=True).samples()
+    assert f"of which {samples[2]!r} have keypoints that are not finite" in str(caught.value)
+
+
+def test_ignoring_numbers_that_went_wrong(make: Make) -> None:
+    trainer = make(model=_Broken({1}), epochs=1, on_nonfinite="ignore")
+    trainer.run()
+    assert torch.isnan(trainer.model.weight)
 
 
 def test_a_test_loader_is_refused(make: Make) -> None:
@@ -333,15 +395,16 @@ def test_one_best_checkpoint_is_kept(
 def test_the_old_best_goes_only_when_the_new_one_is_safe(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = trainer_module.save_checkpoint
+    save = keeper_module.save_checkpoint
 
     def failing(content: Any, path: Path) -> None:
         if path.name == "best_top1_acc_epoch_2.pth":
             raise CheckpointError("disk full")
         save(content, path)
 
-    monkeypatch.setattr(trainer_module, "save_checkpoint", failing)
-    with pytest.raises(CheckpointError, match="disk full"):
+    monkeypatch.setattr(keeper_module, "save_checkpoint", failing)
+    monkeypatch.setattr(writer_module, "PATIENCE", 0.1)
+    with pytest.raises(WriteError, match="disk full"):
         _validated(make, monkeypatch, [0.2, 0.5])
     assert _names(tmp_path, "best*") == ["best_top1_acc_epoch_1.pth"]
 
@@ -464,7 +527,8 @@ def test_other_epochs_lengths_go_on_at_the_same_share(
     trainer = make(tmp_path / "rest", batch=2 * BATCH)
     trainer.resume(tmp_path / "whole" / "iter_8.pth")  # an epoch and two of six iterations
     assert (trainer.progress.epoch, trainer.progress.iteration) == (1, 3 + 1)
-    assert "an epoch had 6 iterations and now has 3" in caplog.text
+    assert "steps an epoch 6 → 3" in caplog.text
+    assert "no longer the one that it would have been" in caplog.text
     trainer.run()
     assert trainer.progress.iteration == 9
 

@@ -118,8 +118,13 @@ def test_a_finished_run_is_said_to_be_finished(
     assert done.status == 0
     assert "2 of 2 epochs done" in done.err
     assert "this run is finished" in done.err
-    lines = Run(trained.config, work_dir, done).log_lines()
-    assert [line["mode"] for line in lines[1:]] == ["val", "test", "test"]
+    lines = [line for line in Run(trained.config, work_dir, done).log_lines() if "mode" in line]
+    times = ("time", "data_time")
+    assert [{k: v for k, v in line.items() if k not in times} for line in lines] == [
+        {k: v for k, v in line.items() if k not in times}
+        for line in trained.log_lines()
+        if "mode" in line
+    ]
     assert {path.name: path.read_bytes() for path in work_dir.glob("*.p[tk]*")} == before
 
 
@@ -165,6 +170,20 @@ def test_a_run_stopped_inside_an_epoch_takes_the_steps_that_are_left(
     )
     assert done.status == 0, done.err
     assert same(run.work_dir / "epoch_2.pth", trained.work_dir / "epoch_2.pth")
+
+
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_taken(
+    trained: Run, commands: Commands, tmp_path: Path
+) -> None:
+    work_dir = copied(trained, tmp_path)
+    damaged = work_dir / "epoch_2.pth"
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    done = commands.quick("tools/train.py", trained.config, "--work-dir", work_dir)
+    assert done.status == 0, done.err
+    log = Run(trained.config, work_dir, done).log_text()
+    assert "epoch_2.pth: damaged" in log.replace("latest", "epoch_2")
+    assert f"going on from {work_dir}/epoch_1.pth instead, which is of iteration 6" in log
+    assert same(damaged, trained.work_dir / "epoch_2.pth")
 
 
 def test_without_auto_resume_a_run_starts_anew(

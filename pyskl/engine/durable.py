@@ -1,0 +1,81 @@
+"""Files that are whole or not there, and still there after a power cut.
+
+A file is written beside its place under a hidden name, flushed, renamed, and the folder flushed, so
+that at any instant the place holds the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+_PARTIAL = ".{name}.{pid}.partial"
+
+
+def replace_with(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file beside ``path`` and move it there once it is safe on the disk.
+
+    Args:
+        path: The place.
+        write: Writes to the path that it is given. If it fails the place stays as it was.
+
+    Raises:
+        OSError: if the file can't be flushed or moved, besides what ``write`` raises.
+    """
+    partial = _beside(path)
+    try:
+        write(partial)
+        _flush(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def point_to(link: Path, target: Path) -> None:
+    """Make ``link`` a link to a file of the same folder; at no instant is it missing.
+
+    Where the file system has no links it becomes a copy.
+    """
+    partial = _beside(link)
+    partial.unlink(missing_ok=True)
+    try:
+        partial.symlink_to(target.name)
+    except OSError:  # a file system without links, or Windows without the right to make them
+        replace_with(link, lambda copy: _copy(target, copy))
+        return
+    os.replace(partial, link)
+    flush_folder(link.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make a renaming in the folder survive a power cut, where the system can do that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Delete what processes that were killed while writing left behind."""
+    for path in folder.glob(_PARTIAL.format(name="*", pid="*")):
+        path.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(_PARTIAL.format(name=path.name, pid=os.getpid()))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
