@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, default_collate, get_worker_info
+from torch.utils.data import DataLoader, default_collate
 
 from pyskl.datasets.sampling import KeyedDataset, TestBatches, TrainBatches
 from pyskl.datasets.wrappers import SkeletonDataset
@@ -90,94 +89,30 @@ def build_dataloader(
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Stack samples into a batch: arrays, tensors and numbers into tensors, the rest into lists.
 
-    Goes through the samples once and keeps none of them; each array is copied once, to its place.
-
     Raises:
         InputError: if arrays of one key differ in shape.
     """
-    columns: dict[str, _Stack | _List] = {}
-    for position, sample in enumerate(samples):
-        if position == 0:
-            columns = {key: _column(key, value, len(samples)) for key, value in sample.items()}
-        for key, column in columns.items():
-            column.put(position, sample[key])
-    return {key: column.result() for key, column in columns.items()}
+    batch: dict[str, Any] = {}
+    for key in samples[0]:
+        values = [sample[key] for sample in samples]
+        if isinstance(values[0], np.ndarray):
+            values = [_as_tensor(value) for value in values]
+        if isinstance(values[0], (torch.Tensor, np.number, int, float)):
+            shapes = {tuple(np.shape(value)) for value in values}
+            if len(shapes) > 1:
+                raise InputError(
+                    f"the samples of a batch differ in the shape of {key!r}: "
+                    f"{', '.join(map(str, sorted(shapes)))}; let the pipeline bring them to one "
+                    "(UniformSample, PadTo), or use batches of one sample"
+                )
+            batch[key] = default_collate(values)
+        else:
+            batch[key] = values
+    return batch
 
 
-def _column(key: str, first: Any, size: int) -> _Stack | _List:
-    array = _as_array(first)
-    return _List(key) if array is None else _Stack(key, array, size)
-
-
-def _as_array(value: Any) -> np.ndarray | None:
-    """Return an array, or a tensor's memory as one; None for all else."""
-    if isinstance(value, torch.Tensor):
-        try:
-            return value.numpy()
-        except (TypeError, RuntimeError):  # bfloat16, on a GPU, part of a graph, sparse, ...
-            return None
-    return value if isinstance(value, np.ndarray) else None
-
-
-class _Stack:
-    """The tensor of a key whose values are arrays, or tensors of what NumPy knows."""
-
-    def __init__(self, key: str, first: np.ndarray, size: int) -> None:
-        self.key = key
-        self.shape = first.shape
-        self.out = _batch_memory((size, *first.shape), first.dtype)
-        # NumPy takes a fraction of PyTorch's time to choose a row and to copy into it.
-        self.rows = self.out.numpy()
-
-    def put(self, position: int, value: Any) -> None:
-        """Copy a sample's value to its place."""
-        array = value.numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-        if array.shape != self.shape:
-            raise _unequal_shapes(self.key, [self.shape, array.shape])
-        if array.dtype != self.rows.dtype:
-            self.rows = self.rows.astype(np.promote_types(self.rows.dtype, array.dtype))
-            self.out = torch.from_numpy(self.rows)
-        self.rows[position] = array
-
-    def result(self) -> torch.Tensor:
-        """Return the batch."""
-        return self.out
-
-
-def _batch_memory(shape: tuple[int, ...], dtype: np.dtype) -> torch.Tensor:
-    """Return an uninitialised tensor; in a worker one that the main process need not copy."""
-    empty = torch.from_numpy(np.empty(0, dtype))
-    if get_worker_info() is None:
-        return empty.new_empty(shape)
-    # As default_collate allocates; share_memory_() would copy what is not yet there.
-    storage = empty._typed_storage()._new_shared(math.prod(shape))
-    return empty.new(storage).resize_(shape)
-
-
-class _List:
-    """The values of a key as they are: a list; one tensor where they are numbers or tensors."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.values: list[Any] = []
-
-    def put(self, position: int, value: Any) -> None:
-        """Append a sample's value."""
-        self.values.append(value)
-
-    def result(self) -> Any:
-        """Return the batch."""
-        if not isinstance(self.values[0], (torch.Tensor, np.number, int, float)):
-            return self.values
-        shapes = {tuple(np.shape(value)) for value in self.values}
-        if len(shapes) > 1:
-            raise _unequal_shapes(self.key, shapes)
-        return default_collate(self.values)
-
-
-def _unequal_shapes(key: str, shapes: Iterable[Sequence[int]]) -> InputError:
-    return InputError(
-        f"the samples of a batch differ in the shape of {key!r}: "
-        f"{', '.join(map(str, sorted(map(tuple, shapes))))}; let the pipeline bring them to one "
-        "(UniformSample, PadTo), or use batches of one sample"
-    )
+def _as_tensor(value: Any) -> Any:
+    """Return an array as a tensor; a read-only one, which no tensor can be, as a copy."""
+    if not isinstance(value, np.ndarray):
+        return value
+    return torch.from_numpy(value if value.flags.writeable else value.copy())

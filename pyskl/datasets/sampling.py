@@ -6,7 +6,7 @@ live through several epochs still draw each sample's randomness from (seed, epoc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,41 +43,6 @@ class KeyedDataset:
         """Return the sample of ``key``."""
         with KeyedRandomness(self.seed, key.epoch, key.index):
             return self.dataset[key.index]
-
-    def __getitems__(self, keys: Sequence[SampleKey]) -> SampleStream:
-        """Return the samples of a batch; a ``DataLoader`` asks for them by this method."""
-        return SampleStream(self, keys)
-
-
-class SampleStream(Sequence[dict[str, Any]]):
-    """The samples of a batch, each read when it is asked for and not kept.
-
-    What makes a batch of them needs the memory of the batch and of one sample, which is still in
-    the processor's cache when it is copied; a list would hold every sample a second time.
-
-    Args:
-        dataset: The data set to read.
-        keys: Which samples.
-    """
-
-    def __init__(self, dataset: KeyedDataset, keys: Sequence[SampleKey]) -> None:
-        self.dataset = dataset
-        self.keys = keys
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.keys)
-
-    def __getitem__(self, position: Any) -> Any:
-        """Return the sample at a position, or a stream of those in a slice."""
-        if isinstance(position, slice):
-            return SampleStream(self.dataset, self.keys[position])
-        return self.dataset[self.keys[position]]
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Read the samples in order."""
-        for key in self.keys:
-            yield self.dataset[key]
 
 
 class TrainBatches(Sampler[list[SampleKey]]):

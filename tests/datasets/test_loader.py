@@ -14,7 +14,7 @@ from torch.utils.data import default_collate
 from pyskl.datasets import PoseDataset, RepeatDataset, SampleError, build_dataloader
 from pyskl.datasets.annotation import Sample
 from pyskl.datasets.loader import collate
-from pyskl.datasets.sampling import KeyedDataset, SampleKey, TestBatches, TrainBatches
+from pyskl.datasets.sampling import TestBatches, TrainBatches
 from pyskl.errors import InputError
 
 
@@ -269,13 +269,6 @@ def test_collate_keeps_the_precision_of_the_finest() -> None:
         batch = collate([{"x": value} for value in values])["x"]
         assert batch.dtype == torch.float64
         assert torch.equal(batch, torch.stack([value.double() for value in values]))
-
-
-def test_a_batch_is_what_its_samples_are_one_by_one(dataset: PoseDataset) -> None:
-    keyed = KeyedDataset(dataset, seed=5)
-    keys = [SampleKey(3, index) for index in (4, 0, 9)]
-    single = collate([keyed[key] for key in keys])
-    assert same_epochs([[collate(keyed.__getitems__(keys))]], [[single]])
 
 
 def test_workers_hand_over_shared_memory(dataset: PoseDataset) -> None:

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.datasets.sampling import KeyedDataset, SampleKey, TestBatches, TrainBatches
+from pyskl.datasets.sampling import SampleKey, TestBatches, TrainBatches
 
 lengths = st.integers(1, 60)
 sizes = st.integers(1, 8)
@@ -201,37 +200,3 @@ def test_an_epoch_starts_at_one_of_its_batches(first_batch: int) -> None:
     batches = TrainBatches(10, 4)  # three batches
     with pytest.raises(ValueError, match=r"first_batch should lie in 0 to 3"):
         batches.set_epoch(0, first_batch=first_batch)
-
-
-class Counted:
-    """A data set of 5 numbers that knows what was read."""
-
-    def __init__(self) -> None:
-        self.read: list[int] = []
-
-    def __len__(self) -> int:
-        return 5
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        self.read.append(index)
-        if index >= 5:
-            raise IndexError(f"index {index} of 5 samples")
-        return {"index": index}
-
-
-def test_the_samples_of_a_batch_are_read_when_asked_for() -> None:
-    source: Any = Counted()
-    stream = KeyedDataset(source, 0).__getitems__([SampleKey(0, index) for index in (3, 1, 4)])
-    assert len(stream) == 3
-    assert source.read == []
-    samples = iter(stream)
-    assert next(samples) == {"index": 3}
-    assert source.read == [3]
-    assert list(stream[1:]) == [{"index": 1}, {"index": 4}]
-    assert stream[-1] == {"index": 4}
-
-
-def test_a_stream_does_not_end_early_at_an_index_error() -> None:
-    source: Any = Counted()
-    with pytest.raises(IndexError, match="index 7 of 5"):
-        list(KeyedDataset(source, 0).__getitems__([SampleKey(0, 1), SampleKey(0, 7)]))
