@@ -1,0 +1,80 @@
+"""Memory and age of processes, as Linux tells them."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pyskl.benchmark.memory import children, peak_memory, process_age, resident
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+MB = 2**20
+
+
+def test_own_and_mapped_memory_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(60 * MB))
+    before = resident()
+    assert before is not None
+    own = np.ones(80 * MB, np.uint8)
+    after_own = resident()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[::4096]) == 0  # every page was read
+        after_mapped = resident()
+    assert after_own is not None
+    assert after_mapped is not None
+    assert after_own.anonymous - before.anonymous == pytest.approx(own.nbytes, abs=10 * MB)
+    assert after_mapped.file - after_own.file == pytest.approx(60 * MB, abs=10 * MB)
+    assert after_mapped.anonymous - after_own.anonymous < 10 * MB
+
+
+def test_the_peak_is_that_of_the_block_alone() -> None:
+    if not os.access("/proc/self/clear_refs", os.W_OK):
+        pytest.skip("this system does not let a process forget its peak")
+    cpu = torch.device("cpu")
+    with peak_memory(cpu) as high:
+        np.ones(150 * MB, np.uint8)
+    with peak_memory(cpu) as low:
+        pass
+    assert high.bytes is not None
+    assert low.bytes is not None
+    assert high.bytes - low.bytes > 100 * MB
+
+
+def test_children_and_their_memory() -> None:
+    command = [sys.executable, "-c", "print('up', flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert child.pid in children()
+        found = resident(child.pid)
+        assert found is not None
+        assert found.anonymous > MB
+        child.communicate(b"\n")
+    assert child.pid not in children()
+    assert resident(child.pid) is None
+
+
+def test_the_age_counts_from_the_creation_of_the_process() -> None:
+    code = "import time; time.sleep(0.3); from pyskl.benchmark.memory import process_age as a;"
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code} print(a())"], capture_output=True, text=True, check=True
+    )
+    lived = time.perf_counter() - began
+    assert 0.3 <= float(done.stdout) <= lived + 0.02  # the system counts in hundredths
+    age = process_age()
+    assert age is not None
+    time.sleep(0.1)
+    later = process_age()
+    assert later is not None
+    assert 0.08 <= later - age < 5

@@ -1,0 +1,93 @@
+"""Measure speed: python tools/benchmark.py {pipeline,loader,step,startup,inference} CONFIG"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _command import Parser, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(description="Measure how fast data are read and networks are trained.")
+    modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
+    reading = _mode(modes, "pipeline", "samples/s of one process that reads, without workers")
+    loader = _mode(modes, "loader", "samples/s of the workers, and of training that waits for them")
+    step = _mode(modes, "step", "clips/s of training steps on a fixed batch")
+    startup = _mode(modes, "startup", "time and memory from the command to the first batch")
+    inference = _mode(modes, "inference", "samples/s of scoring")
+
+    for mode in (reading, loader):
+        mode.add_argument(
+            "--use", choices=["train", "val", "test"], default="train", help="the data set"
+        )
+    inference.add_argument(
+        "--use", choices=["val", "test"], default="test", help="the data set whose clips to score"
+    )
+    for mode in (reading, loader, step, inference):
+        mode.add_argument(
+            "--batch", nargs="+", type=int, default=[], help="samples per batch, one or several"
+        )
+        mode.add_argument("--seconds", type=float, default=1.0, help="of one measurement")
+    for mode in (reading, loader, step, startup):
+        mode.add_argument(
+            "--synthetic",
+            type=int,
+            metavar="N",
+            help="make up N samples in the shape of NTU RGB+D instead of reading the config's "
+            "files; done anyway where those do not exist",
+        )
+    for mode in (loader, step):
+        mode.add_argument("--workers", type=int, help="worker processes that read samples")
+        mode.add_argument(
+            "--variants",
+            nargs="+",
+            default=[],
+            metavar="NAME",
+            help="ways to compute a step, such as fp32, tf32, bf16, bf16-compiled, bf16-graph",
+        )
+    for mode in (step, inference):
+        mode.add_argument("--compile", action="store_true", help="measure compiled variants, too")
+    step.add_argument(
+        "--end-to-end",
+        action="store_true",
+        help="measure the training loop, data and all, with each batch size's best variant, too",
+    )
+    startup.add_argument(
+        "--ranks", nargs="+", type=int, default=[1, 2], help="numbers of processes to start"
+    )
+    return parser.parse_args()
+
+
+def _mode(modes: argparse._SubParsersAction, name: str, what: str) -> argparse.ArgumentParser:
+    """Add a mode with the options that all have."""
+    mode: argparse.ArgumentParser = modes.add_parser(name, help=what, description=what)
+    mode.add_argument("config", help="config file")
+    mode.add_argument("--repeats", type=int, default=5, help="measurements of each variant")
+    mode.add_argument("--device", help="cpu, cuda or cuda:N; by default the first GPU, else cpu")
+    mode.add_argument("--json", metavar="FILE", help="write all figures to this file, too")
+    mode.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
+    )
+    mode.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return mode
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure, and print the figures."""
+    from pyskl.benchmark import BenchmarkSettings, benchmark_from_config
+
+    options = dict(vars(args))
+    mode, config, cfg_options, file, _ = map(
+        options.pop, ("mode", "config", "cfg_options", "json", "debug")
+    )
+    settings = BenchmarkSettings(**options, launcher=Path(__file__).with_name("launch.py"))
+    report = benchmark_from_config(mode, config, settings, cfg_options=cfg_options)
+    print(report.text())
+    if file is not None:
+        report.write(file)
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
