@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,6 @@ from torch import nn
 from pyskl.apis.settings import TrainSettings
 from pyskl.engine.checkpoint import (
     LATEST,
-    check_resumable,
     load_checkpoint,
     load_weights,
     misfits,
@@ -24,6 +22,7 @@ from pyskl.engine.distributed import Place, failing_together, from_main
 from pyskl.engine.download import local_checkpoint
 from pyskl.engine.log import get_logger
 from pyskl.engine.recovery import newest_usable
+from pyskl.engine.resumable import check_resumable
 from pyskl.engine.trainer import Trainer
 from pyskl.errors import InputError
 
@@ -119,8 +118,6 @@ def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> Non
 def _adopt_best(trainer: Trainer, folder: Path) -> None:
     """Copy the best checkpoint of a run that is resumed in another work dir; forget a lost one."""
     best = trainer.progress.best
-    if best is not None and not _is_best(best):
-        raise InputError(f"{folder}: the checkpoint names a best one that can't be: {best!r}")
     if best is None or (trainer.work_dir / best["file"]).is_file():
         return
     theirs = folder / best["file"]
@@ -131,10 +128,3 @@ def _adopt_best(trainer: Trainer, folder: Path) -> None:
         "the best checkpoint so far, %s, is gone: the next validation decides anew", theirs
     )
     trainer.progress.best = None
-
-
-def _is_best(best: Any) -> bool:
-    """Return whether what a file says of the best checkpoint is of the form that runs write."""
-    if not isinstance(best, Mapping) or not {"key", "score", "epoch", "file"} <= best.keys():
-        return False
-    return bool(re.fullmatch(r"best_\w+_epoch_\d+\.pth", str(best["file"])))

@@ -189,7 +189,7 @@ def _start(workload: Workload, config: Path, ranks: int) -> Start:
             os.utime(file, (old, old))
     launcher = [str(workload.settings.launcher), str(ranks)] if ranks > 1 else []
     command = [sys.executable, *launcher, str(first_batch.__file__), str(config), str(folder)]
-    env = {**os.environ, "PYSKL_CACHE": str(config.parent / "cache")}
+    env = {**os.environ, "PYSKL_HOME": str(config.parent / "cache")}
     if workload.device.type == "cpu":
         env["CUDA_VISIBLE_DEVICES"] = ""
     began = time.time()

@@ -219,7 +219,7 @@ def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any], source: str) 
         if missing:
             raise ValueError(f"it lacks {', '.join(missing)}")
         optimizer.load_state_dict(dict(state))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{source}: its optimizer state does not fit {type(optimizer).__name__} ({error}); "
             "to start from its weights use load_from"
@@ -230,21 +230,6 @@ def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any], source: str) 
 _OPTIMIZER_SWITCHES = {
     "capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused", "maximize",
 }  # fmt: skip
-
-
-def check_resumable(checkpoint: Mapping[str, Any], source: str | Path) -> None:
-    """Check that a checkpoint says where its run stood.
-
-    Raises:
-        CheckpointError: if training can't be resumed from it.
-    """
-    missing = [name for name in ("optimizer",) if name not in checkpoint]
-    missing += [f"meta.{name}" for name in ("epoch", "iter") if name not in checkpoint["meta"]]
-    if missing:
-        raise CheckpointError(
-            f"{source} holds weights but no {', '.join(missing)}, so training can't be resumed "
-            "from it; to start from its weights use load_from"
-        )
 
 
 def _shown(names: Any) -> str:

@@ -15,9 +15,13 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from pyskl.engine.meeting import agree_on_name, connect, is_store_of_agent
 from pyskl.errors import DeviceError, InputError, RunError
 
 Launcher = Literal["none", "pytorch", "slurm"]
+
+# What the processes of this start are called in a store that knows others; see `own_part`.
+_name = ""
 
 # The buffers of BatchNorm that each process has its own of while it trains.
 STATISTICS = ("running_mean", "running_var")
@@ -142,19 +146,35 @@ def join(
         device: Its device.
         backend: The config's wish; 'nccl' is only heard on a GPU.
         stall: Seconds that what the processes do together may take.
+
+    Raises:
+        LostProcessError: if torchrun started others that don't come.
     """
+    global _name
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if place.world_size == 1 or dist.is_initialized():
         return
     chosen = (backend or "nccl") if device.type == "cuda" else "gloo"
+    store: dist.Store | None = None
+    if is_store_of_agent():
+        store = connect(stall)
+        _name = agree_on_name(store, place.rank, place.world_size, stall)
+        store = own_part(store, "group")
     dist.init_process_group(
         chosen,
+        store=store,
         rank=place.rank,
         world_size=place.world_size,
         device_id=device if chosen == "nccl" else None,
         timeout=timedelta(seconds=stall),
     )
+
+
+def own_part(store: dist.Store, use: str) -> dist.Store:
+    """Return the part of a store that is for one use by the processes of this start alone."""
+    start = _name or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # who joined otherwise
+    return dist.PrefixStore(f"pyskl/{use}/{start}", store)
 
 
 def leave() -> None:

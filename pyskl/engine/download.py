@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 from pyskl.engine.log import get_logger
 from pyskl.errors import CheckpointError
+from pyskl.home import cache_folder
 
 try:
     import fcntl
@@ -82,7 +84,7 @@ def local_checkpoint(location: str | Path, *, trusted: bool = False) -> Path:
 
 
 def _cached(url: str) -> Path:
-    home = Path(os.environ.get("PYSKL_HOME", Path.home() / ".cache" / "pyskl"))
+    home = cache_folder()
     parts = urlsplit(url)
     query = f"{parts.query}_" if parts.query else ""
     readable = re.sub(r"[^\w.-]+", "_", f"{parts.netloc}_{query}{parts.path.lstrip('/')}")
@@ -277,7 +279,7 @@ def _check_hash(url: str, target: Path) -> None:
     digest = _sha256(target)
     record = target.with_name(f"{target.name}.sha256")
     if not record.is_file():
-        partial = record.with_name(f".{record.name}.{os.getpid()}")
+        partial = record.with_name(f".{record.name}.{os.getpid()}.{threading.get_ident()}")
         partial.write_text(digest + "\n", encoding="ascii")
         os.replace(partial, record)
     elif record.read_text(encoding="ascii", errors="replace").strip() != digest:

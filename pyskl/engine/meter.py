@@ -71,7 +71,14 @@ class Meter:
         return {"totals": dict(self.totals), "steps": self.steps}
 
     def load_state(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on from the sums of a run that was interrupted."""
+        """Go on from the sums of a run that was interrupted.
+
+        Raises:
+            ValueError: if these are no sums of steps.
+        """
+        totals, steps = dict(state["totals"]), int(state["steps"])
+        if steps < 0 or (steps and not totals) or any(one.ndim > 0 for one in totals.values()):
+            raise ValueError(f"the sums of {steps} steps can't be {totals}")
         self.clear()
-        self.totals = {name: value.to(device) for name, value in state["totals"].items()}
-        self.steps = int(state["steps"])
+        self.totals = {name: value.to(device) for name, value in totals.items()}
+        self.steps = steps

@@ -32,10 +32,17 @@ def gather_states(model: nn.Module, meter: Meter) -> list[dict[str, Any]]:
 def load_state(
     model: nn.Module, meter: Meter, states: Sequence[Mapping[str, Any]], rank: int
 ) -> None:
-    """Give a process what :func:`gather_states` found of it."""
+    """Give a process what :func:`gather_states` found of it.
+
+    Raises:
+        ValueError: if a buffer has another shape; states of another form raise what reading them
+            comes to, a TypeError or KeyError for example.
+    """
     state = states[rank]
     buffers = dict(_own_buffers(model))
     for name, value in state["buffers"].items():
+        if buffers[name].shape != value.shape:
+            raise ValueError(f"{name} is {tuple(value.shape)} for {tuple(buffers[name].shape)}")
         buffers[name].copy_(value)
     meter.load_state(state["meter"], next(model.parameters()).device)
     set_random_states(state["random"])

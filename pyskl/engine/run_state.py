@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,16 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from pyskl.engine.checkpoint import check_resumable, load_checkpoint, load_optimizer, load_weights
+from pyskl.engine.checkpoint import load_checkpoint, load_optimizer, load_weights
 from pyskl.engine.log import get_logger
 from pyskl.engine.meter import Meter
 from pyskl.engine.process_state import gather_states, load_state, mean_statistics
 from pyskl.engine.progress import Progress, Steps, moved, no_longer_exact
+from pyskl.engine.resumable import check_resumable
+from pyskl.errors import CheckpointError
+
+# What reading a state raises that is not of the expected form.
+_MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
 @dataclass
@@ -85,10 +90,20 @@ class RunState:
             self.scaler.load_state_dict(checkpoint["scaler"])
         self.progress = Progress(int(meta["epoch"]), int(meta["iter"]), meta.get("best"))
         then = Steps.of_meta(meta, self.steps)
+        # Also where the steps are the same: what others wrote says only about where it stood.
+        self.progress = moved(self.progress, then, self.steps)
         change = no_longer_exact(then, self.steps)
         if change is not None:
-            self.progress = moved(self.progress, then, self.steps)
             get_logger().warning("%s", change)
         elif len(checkpoint.get("processes", ())) == self.steps.world_size:
-            load_state(self.model, self.meter, checkpoint["processes"], self.rank)
+            self._load_own(checkpoint["processes"], path)
         return meta
+
+    def _load_own(self, states: Sequence[Any], path: Path) -> None:
+        try:
+            load_state(self.model, self.meter, states, self.rank)
+        except _MISFITS as error:
+            raise CheckpointError(
+                f"{path}: its state of process {self.rank} (processes) is not that of such a run "
+                f"({type(error).__name__}: {error}); to start from its weights use load_from"
+            ) from error

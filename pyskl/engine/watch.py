@@ -18,13 +18,13 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
 from types import TracebackType
 
 import torch.distributed as dist
 
-from pyskl.engine.distributed import Place, in_group
+from pyskl.engine.distributed import Place, in_group, own_part
 from pyskl.engine.log import get_logger
+from pyskl.engine.meeting import connect
 from pyskl.engine.stop_signals import StopSignals
 from pyskl.errors import LostProcessError
 
@@ -95,7 +95,7 @@ class Watch:
     def __enter__(self) -> Watch:
         """Start watching: over the other processes if there are any, and over standing still."""
         if self._store is None and in_group():
-            self._store = _connect(self.timeout)
+            self._store = own_part(connect(self.timeout), "watch")
         for work in (self._judge,) if self._store is None else (self._talk, self._judge):
             self._threads.append(threading.Thread(target=work, daemon=True))
             self._threads[-1].start()
@@ -276,21 +276,6 @@ def _hear(peer: _Peer, message: str) -> None:
     peer.state = state
     if state == "alive":
         peer.doing = doing
-
-
-def _connect(timeout: float) -> dist.Store:
-    """Return a connection of its own to the store by which the processes met.
-
-    torchrun keeps its store when it starts the processes again: each start has its own keys.
-    """
-    store = dist.TCPStore(
-        os.environ["MASTER_ADDR"],
-        int(os.environ["MASTER_PORT"]),
-        is_master=False,
-        timeout=timedelta(seconds=max(1.0, timeout)),
-        wait_for_workers=False,
-    )
-    return dist.PrefixStore(f"pyskl/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
 
 
 def _cause(error: BaseException) -> str:

@@ -556,6 +556,30 @@ def test_what_can_not_be_resumed(make: Make, tmp_path: Path) -> None:
             **good,
             "optimizer": {"state": {}, "param_groups": [{"params": [0], "lr": 1.0}]},
         },
+        "bad.pth: its optimizer state does not fit SGD .*list": {
+            **good,
+            "optimizer": {**good["optimizer"], "state": [1]},
+        },
+        "bad.pth.*\n  meta.epoch should be a whole number": {
+            **good,
+            "meta": {**good["meta"], "epoch": "one"},
+        },
+        **{
+            f"bad.pth: its state of process 0 .*{told}": {
+                **good,
+                "processes": [{**good["processes"][0], **wrong}],
+            }
+            for told, wrong in (
+                ("KeyError", {"buffers": {"nothing": torch.ones(1)}}),
+                ("TypeError", {"random": 1}),
+                ("ValueError", {"random": {**good["processes"][0]["random"], "python": [3]}}),
+                ("AttributeError", {"meter": {"totals": {"loss": 1.0}, "steps": 1}}),
+                (
+                    "can't be",
+                    {"meter": {"totals": {"loss": torch.ones(2)}, "steps": 1}},
+                ),
+            )
+        },
     }
     for message, content in cases.items():
         torch.save(content, tmp_path / "bad.pth")
@@ -563,7 +587,7 @@ def test_what_can_not_be_resumed(make: Make, tmp_path: Path) -> None:
         before = _state_of_model(fresh)
         with pytest.raises(CheckpointError, match=message):
             fresh.resume(tmp_path / "bad.pth")
-        if "optimizer state" not in message:  # by then the weights are loaded
+        if "state" not in message:  # by then the weights are loaded
             _assert_same(_state_of_model(fresh), before)
     shutil.copy(tmp_path / "epoch_1.pth", tmp_path / "moved.pth")
     make(epochs=1).resume(tmp_path / "moved.pth")

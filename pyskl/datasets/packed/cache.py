@@ -2,8 +2,8 @@
 
 Where ``ntu60.pkl`` lies, ``ntu60.pkl.packed/`` takes its packs: one for each content of the file
 and each set of transforms applied ahead, named by a hash of both. Where that folder can't be
-written, a folder of the user's cache takes its place (``PYSKL_CACHE``, by default
-``~/.cache/pyskl``); where neither can, the file is read as it is.
+written, a folder of the user's cache takes its place (:func:`pyskl.home.cache_folder`); where
+neither can, the file is read as it is.
 
 The content is hashed when the file's size, times or inode differ from those noted last time, so a
 file that is replaced is noticed, and one that is merely touched or moved is not packed again.
@@ -36,6 +36,7 @@ from pyskl.datasets.packed.folder import (
 )
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import AnnotationError
+from pyskl.home import cache_folder
 from pyskl.registry import TransformConfig
 
 if TYPE_CHECKING:
@@ -105,14 +106,6 @@ def _roots(path: Path) -> Iterator[Path]:
     yield path.with_name(f"{path.name}.packed")
     where = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     yield cache_folder() / "packed" / f"{path.name}-{where}"
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder of this package."""
-    given = os.environ.get("PYSKL_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyskl"
 
 
 def _make(

@@ -25,7 +25,7 @@ AHEAD: list[dict[str, Any]] = [{"type": "PreNormalize3D"}]
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's cache, in the test's folder; files count as settled at once."""
-    monkeypatch.setenv("PYSKL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYSKL_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "_SETTLED_SECONDS", -1.0)
     return tmp_path / "cache"
 
