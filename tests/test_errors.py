@@ -7,17 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyskl import errors
-from pyskl.errors import InputError, did_you_mean, nearest
+from pyskl.errors import InputError, RunError, did_you_mean, nearest
 
 
-def test_all_are_input_errors_and_value_errors() -> None:
+def test_each_is_either_of_the_input_or_of_the_run() -> None:
     found = [
         value
         for value in vars(errors).values()
         if isinstance(value, type) and issubclass(value, Exception)
     ]
     assert len(found) > 4
-    assert all(issubclass(error, InputError) and issubclass(error, ValueError) for error in found)
+    for error in found:
+        assert issubclass(error, InputError) != issubclass(error, RunError)
+        assert issubclass(error, ValueError) == issubclass(error, InputError)
+        assert (error.exit_status == 2) == issubclass(error, InputError)
+    statuses = [error.exit_status for error in found if issubclass(error, RunError)]
+    assert len(set(statuses)) == len(statuses)
 
 
 @given(st.lists(st.text(min_size=1), min_size=1))
