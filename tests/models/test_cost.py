@@ -65,5 +65,5 @@ def test_the_slower_of_the_two_limits_counts() -> None:
 
 def test_refuses_other_models() -> None:
     model = RecognizerGCN(torch.nn.Identity(), torch.nn.Identity())
-    with pytest.raises(TypeError, match="found RecognizerGCN with .*Identity"):
+    with pytest.raises(TypeError, match=r"found RecognizerGCN with .*Identity"):
         step_cost(model, 16)
