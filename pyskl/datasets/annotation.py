@@ -27,8 +27,8 @@ import numpy as np
 from pyskl.datasets.packed.cache import Pack, cached_pack
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack, open_pack
 from pyskl.datasets.plain_pickle import load_plain_pickle
-from pyskl.datasets.sample_checks import raise_faults, sample_fault, sample_id
-from pyskl.errors import AnnotationError, UntrustedFileError, did_you_mean
+from pyskl.datasets.sample_checks import of_split, raise_faults, sample_fault, sample_id
+from pyskl.errors import AnnotationError, UntrustedFileError
 from pyskl.registry import TransformConfig
 
 Sample = dict[str, Any]
@@ -63,16 +63,7 @@ class AnnotationFile:
         """
         if split is None:
             return self.samples
-        if self.split is None:
-            raise AnnotationError(
-                f"{self.path}: the file is a bare list of samples and has no splits; "
-                f"use split=None instead of {split!r}"
-            )
-        if split not in self.split:
-            raise AnnotationError(
-                f"{self.path}: there is no split {split!r}{did_you_mean(split, self.split)}"
-            )
-        wanted = set(self.split[split])
+        wanted = set(of_split(self.path, self.split, split))
         chosen = [sample for sample in self.samples if sample_id(sample) in wanted]
         if not chosen:
             raise AnnotationError(

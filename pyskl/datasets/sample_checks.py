@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from pyskl.errors import AnnotationError
+from pyskl.errors import AnnotationError, did_you_mean
+
+_T = TypeVar("_T")
 
 # How many faulty samples a message spells out before it only counts them.
 _FAULTS_SHOWN = 10
@@ -18,6 +20,27 @@ def sample_id(sample: Mapping[str, Any]) -> str | None:
     """Return the id of a sample: ``frame_dir``, else ``filename``, else None."""
     identity = sample.get("frame_dir", sample.get("filename"))
     return None if identity is None else str(identity)
+
+
+def of_split(path: Path, splits: Mapping[str, _T] | None, split: str) -> _T:
+    """Return what an annotation file has of a split.
+
+    Args:
+        path: The file.
+        splits: By name; None for a file without any.
+        split: The name.
+
+    Raises:
+        AnnotationError: if there is no such split.
+    """
+    if splits is None:
+        raise AnnotationError(
+            f"{path}: the file is a bare list of samples and has no splits; "
+            f"use split=None instead of {split!r}"
+        )
+    if split not in splits:
+        raise AnnotationError(f"{path}: there is no split {split!r}{did_you_mean(split, splits)}")
+    return splits[split]
 
 
 def raise_faults(

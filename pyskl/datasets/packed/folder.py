@@ -34,8 +34,8 @@ from pyskl.datasets.packed.store import (
     columns_of,
     shapes_of,
 )
-from pyskl.datasets.sample_checks import content_fault, label_fault, raise_faults
-from pyskl.errors import AnnotationError, did_you_mean
+from pyskl.datasets.sample_checks import content_fault, label_fault, of_split, raise_faults
+from pyskl.errors import AnnotationError
 from pyskl.registry import PIPELINES, TransformConfig
 
 # Raised with every change of what a pack holds, or of what a transform that is applied ahead gives.
@@ -86,16 +86,7 @@ class PackedAnnotations:
         """
         if split is None:
             return PackedSamples(self.store)
-        if self.splits is None:
-            raise AnnotationError(
-                f"{self.path}: the file is a bare list of samples and has no splits; "
-                f"use split=None instead of {split!r}"
-            )
-        if split not in self.splits:
-            raise AnnotationError(
-                f"{self.path}: there is no split {split!r}{did_you_mean(split, self.splits)}"
-            )
-        indices = self.splits[split]
+        indices = of_split(self.path, self.splits, split)
         if isinstance(indices, str):
             raise AnnotationError(f"{self.path}: {indices}")
         return PackedSamples(self.store, indices)
@@ -154,6 +145,7 @@ def open_pack(folder: Path, source: Path | None = None) -> PackedAnnotations:
                 f"{folder}: this is a pack of format {meta['format']!r}, this version reads "
                 f"{FORMAT}; make it anew with tools/data/pack.py"
             )
+        _refuse_compression(folder / _COLUMNS)
         with np.load(folder / _COLUMNS, allow_pickle=False) as arrays:
             store = PackedStore(
                 {key: _map_rows(folder, key, meta["rows"][key]) for key in meta["rows"]},
@@ -179,6 +171,13 @@ def open_pack(folder: Path, source: Path | None = None) -> PackedAnnotations:
             f"{folder}: this pack is damaged ({type(error).__name__}: {error}); delete the folder "
             "and make it anew"
         ) from error
+
+
+def _refuse_compression(path: Path) -> None:
+    """Refuse arrays that would be larger in memory than they are in the file."""
+    with zipfile.ZipFile(path) as archive:
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            raise ValueError(f"{path.name} is compressed")
 
 
 def _map_rows(folder: Path, key: str, spec: Mapping[str, Any]) -> np.ndarray:

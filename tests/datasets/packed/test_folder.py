@@ -143,6 +143,9 @@ def damage(path: Path, how: str) -> None:
     elif how == "columns cut short":
         columns = path / "columns.npz"
         columns.write_bytes(columns.read_bytes()[:100])
+    elif how == "columns compressed":
+        with np.load(path / "columns.npz") as arrays:
+            np.savez_compressed(path / "columns.npz", **dict(arrays))
     elif how == "no meta":
         (path / "meta.json").write_text("{}")
     elif how == "meta is no JSON":
@@ -166,6 +169,7 @@ def damage(path: Path, how: str) -> None:
         "rows cut short",
         "rows missing",
         "columns cut short",
+        "columns compressed",
         "no meta",
         "meta is no JSON",
         "other format",
