@@ -30,6 +30,7 @@ def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
     written, 75 for a run that was asked to stop, 130 for a second Ctrl-C. ``args.debug`` shows the
     traceback instead of the message.
     """
+    _wait_briefly()
     try:
         from pyskl.errors import InputError, RunError
     except ModuleNotFoundError as error:
@@ -48,6 +49,16 @@ def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
     except KeyboardInterrupt:
         _report("stopped at once; what was done since the last checkpoint is lost")
         sys.exit(130)
+
+
+def _wait_briefly() -> None:
+    """Let threads that wait for each other sleep soon; to be called before torch is imported.
+
+    GNU OpenMP lets them spin for milliseconds. Beside other work on the same cores (data workers,
+    another user) the thread that is waited for can't run then, and a step took 50 times longer.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def readable(error: Exception) -> str:

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -20,19 +19,26 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 MB = 2**20
 
 
+def taken(size: int) -> mmap.mmap:
+    """Return memory fresh from the system: an array's may be what the process has kept."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.write(b"1" * size)
+    return memory
+
+
 def test_own_and_mapped_memory_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(60 * MB))
     before = resident()
     assert before is not None
-    own = np.ones(80 * MB, np.uint8)
+    own = taken(80 * MB)
     after_own = resident()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         assert sum(mapped[::4096]) == 0  # every page was read
         after_mapped = resident()
     assert after_own is not None
     assert after_mapped is not None
-    assert after_own.anonymous - before.anonymous == pytest.approx(own.nbytes, abs=10 * MB)
+    assert after_own.anonymous - before.anonymous == pytest.approx(len(own), abs=10 * MB)
     assert after_mapped.file - after_own.file == pytest.approx(60 * MB, abs=10 * MB)
     assert after_mapped.anonymous - after_own.anonymous < 10 * MB
 
@@ -42,7 +48,7 @@ def test_the_peak_is_that_of_the_block_alone() -> None:
         pytest.skip("this system does not let a process forget its peak")
     cpu = torch.device("cpu")
     with peak_memory(cpu) as high:
-        np.ones(150 * MB, np.uint8)
+        taken(150 * MB).close()
     with peak_memory(cpu) as low:
         pass
     assert high.bytes is not None

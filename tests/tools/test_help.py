@@ -38,3 +38,18 @@ def test_help_needs_no_torch(
     imported = {line.rpartition("|")[2].strip() for line in err.read_text().splitlines()}
     assert "argparse" in imported
     assert not imported & {"torch", "mmengine", "numpy", "pyskl.apis"}
+
+
+@pytest.mark.parametrize(("policy", "spins"), [(None, "1000"), ("active", "None")])
+def test_waiting_threads_sleep_soon_unless_the_user_decides(
+    repo_root: Path, policy: str | None, spins: str
+) -> None:
+    code = (
+        f"import os, sys; sys.path.insert(0, {str(repo_root / 'tools')!r}); import _command; "
+        "_command.end_with(lambda _: print(os.environ.get('GOMP_SPINCOUNT')), None)"
+    )
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
+    if policy is not None:
+        env["OMP_WAIT_POLICY"] = policy
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout == f"{spins}\n", done.stderr
