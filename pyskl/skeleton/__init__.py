@@ -1,8 +1,25 @@
-"""Skeletons: their layouts, and the graphs that the layouts make."""
+"""Skeletons: their layouts, the graphs that the layouts make, and drawings of them."""
 
 from __future__ import annotations
 
+from pyskl.skeleton.builtin import ALIASES, LAYOUTS
+from pyskl.skeleton.checks import LayoutError, layout_faults
+from pyskl.skeleton.files import layout_to_json
 from pyskl.skeleton.graph import Graph
-from pyskl.skeleton.layout import LAYOUTS, SkeletonLayout, resolve_layout
+from pyskl.skeleton.layout import SkeletonLayout
+from pyskl.skeleton.remarks import layout_remarks
+from pyskl.skeleton.resolve import find_faults, inlined, resolve_layout
 
-__all__ = ["Graph", "LAYOUTS", "SkeletonLayout", "resolve_layout"]
+__all__ = [
+    "ALIASES",
+    "Graph",
+    "LAYOUTS",
+    "LayoutError",
+    "SkeletonLayout",
+    "find_faults",
+    "inlined",
+    "layout_faults",
+    "layout_remarks",
+    "layout_to_json",
+    "resolve_layout",
+]

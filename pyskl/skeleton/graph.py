@@ -12,7 +12,8 @@ import numpy as np
 from scipy.sparse.csgraph import shortest_path
 
 from pyskl.errors import ConfigError, did_you_mean
-from pyskl.skeleton.layout import Pair, SkeletonLayout, resolve_layout
+from pyskl.skeleton.layout import Pair, SkeletonLayout
+from pyskl.skeleton.resolve import resolve_layout
 
 
 class Graph:
@@ -28,7 +29,7 @@ class Graph:
     - ``'random'``: normally distributed weights between all joints; K = ``num_filter``.
 
     Args:
-        layout: A layout, the name of a built-in one, or a mapping
+        layout: A layout, the name of a built-in one, a mapping, or the path of a ``.json`` file
             (:func:`pyskl.skeleton.resolve_layout`).
         mode: How the edges are parted and weighted, see above.
         max_hop: Joints farther apart than this have no distance. Used by ``'stgcn_spatial'``.

@@ -13,10 +13,11 @@ from pyskl.errors import ConfigError
 from pyskl.skeleton import LAYOUTS, Graph, SkeletonLayout
 
 MODES = ("stgcn_spatial", "spatial", "binary_adj")
+FAMILY = ("nturgb+d", "coco", "openpose", "handmp")  # the layouts that the original has, too
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize(("layout", "mode"), list(product(LAYOUTS, MODES)))
+@pytest.mark.parametrize(("layout", "mode"), list(product(FAMILY, MODES)))
 def test_matrices_are_the_original_s(golden: Path, layout: str, mode: str) -> None:
     with np.load(golden / "graphs.npz", allow_pickle=False) as arrays:
         expected, hop_dis = arrays[f"{layout}/{mode}"], arrays[f"{layout}/hop_dis"]

@@ -2,27 +2,17 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import trees
 
 from pyskl.errors import ConfigError
-from pyskl.skeleton import LAYOUTS, SkeletonLayout, resolve_layout
+from pyskl.skeleton import LAYOUTS, LayoutError, SkeletonLayout, resolve_layout
 
 ARM = {"name": "arm", "num_joints": 4, "edges": [(1, 0), (2, 1), (3, 2)], "center": 0}
-
-
-@st.composite
-def trees(draw: st.DrawFn) -> SkeletonLayout:
-    """A layout whose edges are a random tree with randomly numbered joints."""
-    size = draw(st.integers(1, 30))
-    numbers = draw(st.permutations(range(size)))
-    edges = [(numbers[joint], numbers[draw(st.integers(0, joint - 1))]) for joint in range(1, size)]
-    random.Random(draw(st.integers())).shuffle(edges)
-    return SkeletonLayout("tree", size, edges, center=numbers[0])
 
 
 @given(trees())
@@ -47,40 +37,9 @@ def test_a_tree_that_lacks_an_edge_is_refused(layout: SkeletonLayout, data: st.D
         return
     lost = data.draw(st.sampled_from(layout.edges))
     edges = [edge for edge in layout.edges if edge != lost]
-    with pytest.raises(ValueError, match=rf"does not link the joints .*\b{lost[0]}\b"):
+    with pytest.raises(ValueError, match=r"does not link the joints ") as caught:
         SkeletonLayout("tree", layout.num_joints, edges, layout.center)
-
-
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_built_in_mirror_pairs_bear_mirrored_names(name: str) -> None:
-    layout = LAYOUTS[name]
-    assert len(layout.joint_names) == layout.num_joints
-    for left, right in zip(layout.left, layout.right, strict=True):
-        assert layout.joint_names[left].startswith("left_")
-        assert layout.joint_names[right] == layout.joint_names[left].replace("left_", "right_")
-    sided = {joint for joint, text in enumerate(layout.joint_names) if text.startswith("left_")}
-    assert sided == set(layout.left)
-
-
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_built_in_edges_are_symmetric_under_mirroring(name: str) -> None:
-    layout = LAYOUTS[name]
-    mirror = dict(zip(layout.left + layout.right, layout.right + layout.left, strict=True))
-    for pairs in (layout.edges, layout.bones):
-        assert {(mirror.get(a, a), mirror.get(b, b)) for a, b in pairs} == set(pairs)
-
-
-def test_bones_that_differ_from_the_edges() -> None:
-    def differing(name: str) -> dict[int, int]:
-        layout = LAYOUTS[name]
-        return {
-            child: parent for child, parent in layout.bones if (child, parent) not in layout.edges
-        }
-
-    assert differing("nturgb+d") == {20: 20, 21: 22, 23: 24}
-    assert differing("coco") == {0: 0, 11: 0, 12: 0}
-    assert differing("openpose") == {0: 0, 1: 0}
-    assert differing("handmp") == {0: 0}
+    assert isinstance(caught.value, LayoutError)
 
 
 def test_joints_that_normalisation_turns_about() -> None:
@@ -89,13 +48,15 @@ def test_joints_that_normalisation_turns_about() -> None:
     assert coco.body_center == 16
     arm = SkeletonLayout(**ARM)
     assert (arm.body_center, arm.spine, arm.shoulders) == (3, (0, 1), (0, 0))
-    assert [LAYOUTS[name].dim for name in ("nturgb+d", "coco", "openpose", "handmp")] == [
-        3,
-        2,
-        2,
-        2,
-    ]
+    family = ("nturgb+d", "coco", "openpose", "handmp")
+    assert [LAYOUTS[name].dim for name in family] == [3, 2, 2, 2]
     assert arm.dim == 3
+
+
+def test_the_mirror_image_of_a_mirror_image_is_the_joint() -> None:
+    layout = SkeletonLayout("y", 4, [(1, 0), (2, 0), (3, 0)], 0, left=[1], right=[3])
+    np.testing.assert_array_equal(layout.mirror, [0, 3, 2, 1])
+    np.testing.assert_array_equal(layout.mirror[layout.mirror], np.arange(4))
 
 
 def test_layouts_are_read_only() -> None:
@@ -105,6 +66,8 @@ def test_layouts_are_read_only() -> None:
         LAYOUTS["coco"].center = 1  # type: ignore[misc]
     with pytest.raises(ValueError, match="read-only"):
         LAYOUTS["coco"].parents[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        LAYOUTS["coco"].mirror[0] = 1
 
 
 @pytest.mark.parametrize(
@@ -112,76 +75,54 @@ def test_layouts_are_read_only() -> None:
     [
         ({"num_joints": 0}, "num_joints is 0"),
         ({"num_joints": 3}, "edges has 3, outside of the joints 0 to 2"),
+        ({"num_joints": "4"}, "num_joints is '4', expected a whole number"),
+        ({"num_joints": True}, "num_joints is True, expected a whole number"),
         ({"center": 4}, "center has 4"),
+        ({"center": None}, "center is None, expected a whole number"),
         ({"edges": [(1, 0), (2, 1), (3, 3)]}, r"\(3, 3\), from a joint to itself"),
         ({"edges": [(1, 0), (2, 1), (3, 2), (3, 2)]}, r"\(3, 2\) more than once"),
+        ({"edges": [(1, 0), (2, 1), (3, 2), (2, 3)]}, r"\(3, 2\) both ways"),
         ({"edges": [(1, 0), (2, 1)]}, "does not link the joints 3"),
         ({"edges": [(1, 0), (2, 1), (2, 3)]}, "joint 2 has 2 bone pairs, to 1, 3"),
-        ({"edges": [1, 2]}, "pairs"),
-        ({"edges": [(1.5, 0)]}, "whole numbers"),
+        ({"edges": [1, 2]}, r"edges is \[1, 2\], expected pairs"),
+        ({"edges": [(1.5, 0)]}, "edges is .* of whole numbers"),
         ({"edges": [(1, 0, 2)]}, "pairs"),
+        ({"edges": "10"}, "edges is '10', expected pairs"),
         ({"bones": [(1, 0), (2, 1)]}, "bones has no pair for the joints 3"),
         ({"bones": [(1, 0), (2, 1), (3, 2), (3, 1)]}, "joint 3 has 2 bone pairs"),
+        ({"bones": [(1, 2), (2, 3), (3, 1)]}, "bones lead in a circle, 1 → 2 → 3 → 1"),
+        ({"bones": [(0, 1), (1, 0), (2, 3), (3, 2)]}, "0 → 1 → 0.*2 → 3 → 2"),
         ({"joint_names": ["a", "b"]}, "joint_names has 2, expected 4"),
-        ({"joint_names": ["a", "b", "b", "c"]}, "more than once"),
+        ({"joint_names": ["a", "b", "b", "c"]}, "'b' more than once"),
+        ({"joint_names": "abcd"}, "expected a list of names"),
+        ({"joint_names": ["a", "b\x1b[2J", "c", "d"]}, r"'b\\x1b\[2J' can't be printed"),
         ({"left": [1], "right": [2, 3]}, "left has 1 joints and right 2"),
         ({"left": [1, 2], "right": [2, 3]}, "left and right have 2 more than once"),
         ({"left": [-1], "right": [2]}, "left has -1"),
+        ({"left": [2], "right": [3]}, r"not mirror the edges: the image \(3, 1\) of \(2, 1\) is"),
         ({"body_center": 4}, "body_center has 4"),
+        ({"body_center": "neck"}, "body_center is 'neck', expected a whole number"),
         ({"spine": (0, 9)}, "spine has 9"),
+        ({"spine": 3}, "spine is 3, expected two joints"),
         ({"shoulders": (8, 4)}, "shoulders has 4, 8"),
         ({"dim": 4}, "dim is 4"),
+        ({"rest_pose": [(0, 0)]}, "rest_pose has 1 points, expected 4"),
+        ({"rest_pose": [(0, 0), (1, 1), (2, 2), (3, float("nan"))]}, "not finite"),
+        ({"rest_pose": [(0, 0, 0)] * 4}, r"expected points \(x, y\)"),
     ],
 )
 def test_faults_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SkeletonLayout(**{**ARM, **change})
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as caught:
         resolve_layout({**ARM, **change})
+    assert "skeleton layout 'arm': " in str(caught.value)
 
 
 def test_all_faults_are_listed_at_once() -> None:
-    with pytest.raises(ValueError, match=r"edges does not .*joint_names has 1.*dim is 7"):
+    with pytest.raises(ValueError, match=r"edges does not .*joint_names has 1.*dim is 7") as caught:
         SkeletonLayout("bad", 3, [(1, 0)], 0, bones=[(1, 0), (2, 1)], joint_names=["a"], dim=7)
-
-
-def test_resolve_takes_names_layouts_and_both_spellings() -> None:
-    assert resolve_layout("coco") is LAYOUTS["coco"]
-    assert resolve_layout(LAYOUTS["coco"]) is LAYOUTS["coco"]
-    ours = resolve_layout({**ARM, "joint_names": list("abcd")})
-    family = resolve_layout(
-        {
-            "name": "arm",
-            "num_node": 4,
-            "inward": [[1, 0], [2, 1], [3, 2]],
-            "center": 0,
-            "joints": list("abcd"),
-        }
-    )
-    assert ours == family
-    assert hash(ours) == hash(family)
-    assert resolve_layout({key: ARM[key] for key in ARM if key != "name"}).name == "custom"
-
-
-def test_resolve_takes_a_config_of_mmengine() -> None:
-    from mmengine.config import ConfigDict
-
-    config = ConfigDict(layout={**ARM, "edges": [[1, 0], [2, 1], [3, 2]]})
-    assert resolve_layout(config.layout) == SkeletonLayout(**ARM)
-
-
-@pytest.mark.parametrize(
-    ("layout", "message"),
-    [
-        ("cocoo", "did you mean 'coco'"),
-        ("ntu-rgb+d", r"did you mean 'nturgb\+d'"),
-        (17, "found int"),
-        ({**ARM, "centre": 0}, "unknown key 'centre'; did you mean 'center'"),
-        ({**ARM, "inwards": 0, "lefft": 0}, "'inwards'.*'inward'.*'lefft'.*'left'"),
-        ({**ARM, "inward": [(1, 0)]}, "edges is given twice"),
-        ({"num_node": 3}, "needs edges, center"),
-    ],
-)
-def test_resolve_refuses(layout: object, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        resolve_layout(layout)  # type: ignore[arg-type]
+    assert len(caught.value.faults) == 3  # type: ignore[attr-defined]
+    assert pickle.loads(pickle.dumps(caught.value)).faults == caught.value.faults  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"num_joints is 'x'.*center is 'y'.*left is 'z'"):
+        SkeletonLayout("bad", "x", [], "y", left="z")  # type: ignore[arg-type]

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pyskl.errors import ConfigError
 from pyskl.registry import PIPELINES, TransformConfig
+from pyskl.skeleton import inlined
 
 
 def leading_transforms(pipeline: Sequence[TransformConfig | Callable[..., Any]]) -> list[Any]:
@@ -26,10 +28,22 @@ def leading_transforms(pipeline: Sequence[TransformConfig | Callable[..., Any]])
         cls = PIPELINES.get(transform["type"])
         if not cls.__module__.startswith("pyskl.") or not vars(cls).get("deterministic", False):
             break
+        try:
+            transform = _with_layout_read(transform)
+        except ConfigError:
+            break  # told where the transform is built
         if canonical([transform]) is None:
             break
         leading.append(transform)
     return leading
+
+
+def _with_layout_read(transform: TransformConfig) -> TransformConfig:
+    """Return a transform with the content of a layout file in place of its path.
+
+    A pack is named by what was applied to it: one that was made with another content is another.
+    """
+    return {key: inlined(value) if key == "layout" else value for key, value in transform.items()}
 
 
 def canonical(transforms: Sequence[TransformConfig]) -> str | None:

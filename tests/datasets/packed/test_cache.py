@@ -16,8 +16,10 @@ import pytest
 
 from pyskl.datasets import PoseDataset, load_annotations
 from pyskl.datasets.packed import cache
+from pyskl.datasets.packed.ahead import leading_transforms
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
 from pyskl.errors import AnnotationError
+from pyskl.skeleton import layout_to_json, resolve_layout
 
 AHEAD: list[dict[str, Any]] = [{"type": "PreNormalize3D"}]
 
@@ -164,3 +166,18 @@ def test_processes_that_start_at_once_share_one_pack(ann_file: Path) -> None:
         process.join()
     assert len(found) == 1
     assert len(packs(ann_file)) == 1
+
+
+def test_a_layout_file_that_changes_makes_another_pack(ann_file: Path, tmp_path: Path) -> None:
+    layout = tmp_path / "mine.json"
+    pipeline = [{"type": "PreNormalize3D", "layout": str(layout)}]
+    folders = []
+    for center in (1, 2):
+        content = layout_to_json(resolve_layout(dict(base="nturgb+d", body_center=center)))
+        layout.write_text(content, encoding="utf-8")
+        ahead = leading_transforms(pipeline)
+        assert ahead[0]["layout"]["body_center"] == center
+        folders.append(opened(ann_file, ahead).folder)
+    assert folders[0] != folders[1]
+    layout.unlink()
+    assert leading_transforms(pipeline) == []

@@ -25,7 +25,7 @@ HUB = {  # bones of its own, spelt as the family spells layouts
     "num_node": 5,
     "inward": [(1, 0), (2, 0), (3, 1), (4, 2)],
     "center": 0,
-    "bones": [(0, 0), (1, 2), (2, 1), (3, 0), (4, 0)],
+    "bones": [(0, 0), (1, 2), (2, 3), (3, 0), (4, 0)],
     "dim": 2,
 }
 LAYOUTS: list[Any] = ["nturgb+d", "coco", "openpose", "handmp", ARM, HUB]

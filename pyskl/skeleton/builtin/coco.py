@@ -1,0 +1,31 @@
+"""The 17 keypoints of COCO, which most 2D pose estimators give."""
+
+from __future__ import annotations
+
+from pyskl.skeleton.builtin.parts import body, bones_but
+from pyskl.skeleton.layout import Pair
+
+_EDGES: tuple[Pair, ...] = (
+    *((15, 13), (13, 11), (16, 14), (14, 12), (11, 5), (12, 6), (9, 7), (7, 5), (10, 8)),
+    *((8, 6), (5, 0), (6, 0), (1, 0), (3, 1), (2, 0), (4, 2)),
+)
+
+# Keypoints as in Lin et al., "Microsoft COCO", ECCV 2014 (cocodataset.org, keypoints).
+COCO = body(
+    name="coco",
+    joint_names=(
+        *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+        *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow"),
+        *("left_wrist", "right_wrist", "left_hip", "right_hip"),
+        *("left_knee", "right_knee", "left_ankle", "right_ankle"),
+    ),
+    edges=_EDGES,
+    center=0,
+    # In published bone streams the hips hang on the nose, unlike in the graph.
+    bones=bones_but(_EDGES, (11, 0), (12, 0), (0, 0)),
+    # The family moves the last joint to the origin in layouts without a joint for it.
+    body_center=16,
+    spine=(11, 5),
+    shoulders=(6, 5),
+    dim=2,
+)

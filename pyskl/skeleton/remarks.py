@@ -1,0 +1,130 @@
+"""What is odd about a skeleton layout, but may well be meant so: told to whoever asks."""
+
+from __future__ import annotations
+
+import re
+
+from pyskl.skeleton.checks import hops, listed, not_mirrored, unlike_text
+from pyskl.skeleton.layout import SkeletonLayout
+
+
+def layout_remarks(layout: SkeletonLayout) -> list[str]:
+    """Return what is odd about a layout but legal.
+
+    Example:
+        >>> from pyskl.skeleton import LAYOUTS
+        >>> layout_remarks(LAYOUTS['coco'])
+        []
+    """
+    return [
+        *_edge_remarks(layout),
+        *_bone_remarks(layout),
+        *_side_remarks(layout),
+        *_turning_remarks(layout),
+        *_pose_remarks(layout),
+    ]
+
+
+def _edge_remarks(layout: SkeletonLayout) -> list[str]:
+    remarks = []
+    to_center = hops(layout)
+    extra = len(layout.edges) - (layout.num_joints - 1)
+    if extra > 0:
+        remarks.append(
+            f"edges has {extra} more than a tree of {layout.num_joints} joints, so some ways to "
+            "the centre part: hops are counted the shortest way"
+        )
+    away = [
+        (child, parent) for child, parent in layout.edges if to_center[child] < to_center[parent]
+    ]
+    if away:
+        remarks.append(f"edges has {listed(away)}, which lead away from the centre {layout.center}")
+    return remarks
+
+
+def _bone_remarks(layout: SkeletonLayout) -> list[str]:
+    remarks = []
+    roots = [child for child, parent in layout.bones if child == parent]
+    if len(roots) > 1:
+        remarks.append(f"the joints {listed(sorted(roots))} have bones of length zero, usually one")
+    unlike = not_mirrored(layout, layout.bones, directed=True)
+    if unlike:
+        remarks.append(f"left and right do not mirror the bones: {unlike_text(unlike, 'bone')}")
+    return remarks
+
+
+def _side_remarks(layout: SkeletonLayout) -> list[str]:
+    remarks = []
+    if layout.center in (*layout.left, *layout.right):
+        remarks.append(f"the centre {layout.center} is not in the middle: it has a mirror image")
+    if not layout.joint_names:
+        return remarks
+    sides = {joint: _side(name) for joint, name in enumerate(layout.joint_names)}
+    for key, other in (("left", "right"), ("right", "left")):
+        wrong = [joint for joint in getattr(layout, key) if sides[joint] == other]
+        if wrong:
+            remarks.append(
+                f"{key} has {listed(layout.label(joint) for joint in wrong)}, of the {other} side "
+                "by their names"
+            )
+    paired = {*layout.left, *layout.right}
+    single = [joint for joint, side in sides.items() if side and joint not in paired]
+    if single:
+        remarks.append(
+            f"{listed(layout.label(joint) for joint in single)} are of one side by their names, "
+            "but in neither left nor right: flips leave them where they are"
+        )
+    by_name = {(side, _sideless(layout.joint_names[joint])): joint for joint, side in sides.items()}
+    for left, right in zip(layout.left, layout.right):
+        named = by_name.get(("right", _sideless(layout.joint_names[left])))
+        if sides[left] == "left" and named not in (None, right):
+            remarks.append(
+                f"{layout.label(left)} mirrors {layout.label(right)}, not {layout.label(named)}"
+            )
+    return remarks
+
+
+def _turning_remarks(layout: SkeletonLayout) -> list[str]:
+    """Remark on what only PreNormalize3D reads."""
+    if layout.dim != 3:
+        return []
+    remarks = []
+    for key, what in (("spine", "upright"), ("shoulders", "to face the viewer")):
+        first, second = getattr(layout, key)
+        if first == second:
+            remarks.append(f"{key} is joint {first} twice: PreNormalize3D does not turn it {what}")
+    right, left = layout.shoulders
+    if right != left and layout.left:
+        if right in layout.left and left in layout.right:
+            remarks.append(f"shoulders is {layout.shoulders}, (left, right), usually (right, left)")
+        elif layout.mirror[right] != left:
+            remarks.append(f"shoulders is {layout.shoulders}, which is no mirror pair")
+    return remarks
+
+
+def _pose_remarks(layout: SkeletonLayout) -> list[str]:
+    places: dict[tuple[float, float], list[int]] = {}
+    for joint, place in enumerate(layout.rest_pose):
+        places.setdefault(place, []).append(joint)
+    return [
+        f"rest_pose has the joints {listed(joints)} at one point"
+        for joints in places.values()
+        if len(joints) > 1
+    ]
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name: ``left_eye``, ``LeftEye``, ``L Eye`` and ``LEye`` have two."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
+
+
+_SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
+
+
+def _side(name: str) -> str | None:
+    """Return ``'left'`` or ``'right'`` where a joint's name says so."""
+    return next((_SIDES[word] for word in _words(name) if word in _SIDES), None)
+
+
+def _sideless(name: str) -> tuple[str, ...]:
+    return tuple(word for word in _words(name) if word not in _SIDES)

@@ -1,0 +1,160 @@
+"""From what a config says to the layout that it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyskl.errors import ConfigError, did_you_mean
+from pyskl.skeleton.builtin import ALIASES, LAYOUTS
+from pyskl.skeleton.checks import LayoutError
+from pyskl.skeleton.files import SUFFIX, read_layout_file
+from pyskl.skeleton.layout import SkeletonLayout
+
+_FIELDS = tuple(SkeletonLayout.__dataclass_fields__)
+_REQUIRED = ("num_joints", "edges", "center")
+# The family's spelling → ours.
+_FAMILY = {"num_node": "num_joints", "inward": "edges", "joints": "joint_names"}
+_BASE = "base"
+
+
+def resolve_layout(
+    layout: str | os.PathLike[str] | Mapping[str, Any] | SkeletonLayout,
+) -> SkeletonLayout:
+    """Return the layout that a config means.
+
+    Args:
+        layout: The name of a built-in layout, the path of a ``.json`` file (seen, as those of
+            annotation files are, from the folder that the program runs in), a layout, or a mapping
+            of the arguments of :class:`SkeletonLayout`. A mapping, or a file's content, may also
+            say ``num_node``, ``inward`` and ``joints`` for ``num_joints``, ``edges`` and
+            ``joint_names``; its ``name`` may be left out. With ``base``, the name of a built-in
+            layout, it says only what differs from that; ``edges`` without ``bones`` are both.
+
+    Raises:
+        ConfigError: for an unknown name, or a mapping or file that does not make a layout
+            (:class:`LayoutError`, with the list of faults).
+
+    Example:
+        >>> resolve_layout('coco').num_joints
+        17
+        >>> resolve_layout(dict(num_node=2, inward=[(1, 0)], center=0)).name
+        'custom'
+        >>> resolve_layout(dict(base='mediapipe', dim=2)).num_joints
+        33
+    """
+    if isinstance(layout, SkeletonLayout):
+        return layout
+    if isinstance(layout, (str, os.PathLike)):
+        name = os.fspath(layout)
+        if str(name).lower().endswith(SUFFIX):
+            path = Path(name)
+            return _from_mapping(read_layout_file(path), path.stem, file=str(path))
+        return _built_in(str(name))
+    if not isinstance(layout, Mapping):
+        raise ConfigError(
+            "a skeleton layout is a name, the path of a .json file, a dict or a SkeletonLayout, "
+            f"found {type(layout).__name__}: {layout!r}"
+        )
+    return _from_mapping(layout, "custom")
+
+
+def inlined(layout: Any) -> Any:
+    """Return what a config says of a layout with a file's content in place of its path.
+
+    Who keeps something made with a layout (a pack) thereby notices that the file has changed.
+
+    Raises:
+        ConfigError: if the file can't be read.
+
+    Example:
+        >>> inlined('coco')
+        'coco'
+    """
+    if isinstance(layout, (str, os.PathLike)) and str(layout).lower().endswith(SUFFIX):
+        return {"name": Path(layout).stem, **read_layout_file(Path(layout))}
+    return layout
+
+
+def find_faults(
+    layout: str | os.PathLike[str] | Mapping[str, Any] | SkeletonLayout,
+) -> list[str]:
+    """Return everything that is wrong with a layout, given as for :func:`resolve_layout`.
+
+    Raises:
+        ConfigError: for a name or file that does not exist, or a file that is no JSON.
+
+    Example:
+        >>> find_faults(dict(num_joints=3, edges=[(1, 0)], center=0))[0]
+        'edges does not link the joints 2 to the centre'
+    """
+    try:
+        resolve_layout(layout)
+    except LayoutError as error:
+        return list(error.faults)
+    return []
+
+
+def _built_in(name: str) -> SkeletonLayout:
+    found = LAYOUTS.get(ALIASES.get(name, name))
+    if found is None:
+        raise ConfigError(
+            f"there is no skeleton layout {name!r}{did_you_mean(name, (*LAYOUTS, *ALIASES))}; a "
+            "layout of your own is given as a dict with num_joints, edges and center, or as the "
+            "path of a .json file that holds one"
+        )
+    return found
+
+
+def _from_mapping(layout: Mapping[str, Any], name: str, *, file: str = "") -> SkeletonLayout:
+    """Return the layout that a mapping describes.
+
+    Args:
+        layout: The mapping.
+        name: Of the layout, where it has none itself.
+        file: Where it stands, for messages.
+    """
+    values: dict[str, Any] = {}
+    faults = []
+    for key, value in layout.items():
+        field = _FAMILY.get(key, key)
+        if field not in (*_FIELDS, _BASE):
+            faults.append(
+                f"unknown key {key!r}{did_you_mean(str(key), (*_FIELDS, _BASE, *_FAMILY))}"
+            )
+        elif field in values:
+            faults.append(f"{field} is given twice (as {key!r} too)")
+        else:
+            values[field] = value
+    if _BASE in values:
+        values = _over_base(values, file)
+    name = str(values.setdefault("name", name))
+    missing = [field for field in _REQUIRED if field not in values]
+    if missing:
+        faults.append(f"needs {', '.join(missing)}")
+    if faults:
+        raise LayoutError.of(name, faults, file=file)
+    try:
+        return SkeletonLayout(**values)
+    except LayoutError as error:
+        raise LayoutError.of(name, error.faults, file=file) from error
+
+
+def _over_base(values: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """Return the fields of the base that a mapping names, with its own in their place."""
+    base = values[_BASE]
+    where = f"{file}: " if file else ""
+    if not isinstance(base, str) or base.lower().endswith(SUFFIX):
+        raise ConfigError(
+            f"{where}base of a skeleton layout is the name of a built-in one, found {base!r}"
+        )
+    try:
+        below = _built_in(base)
+    except ConfigError as error:
+        raise ConfigError(f"{where}base: {error}") from error
+    fields = {field: getattr(below, field) for field in _FIELDS}
+    if "edges" in values:
+        del fields["bones"]
+    return {**fields, **{key: value for key, value in values.items() if key != _BASE}}

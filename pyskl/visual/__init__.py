@@ -1,0 +1,1 @@
+"""Pictures: self-contained pages, charts, and drawings of skeletons."""

@@ -1,0 +1,41 @@
+'use strict';
+// What every page can do: change between light and dark, and sort its tables.
+(() => {
+  const root = document.documentElement;
+  const dark = window.matchMedia('(prefers-color-scheme: dark)');
+  const apply = (theme) => { root.dataset.theme = theme; };
+  apply(dark.matches ? 'dark' : 'light');
+  dark.addEventListener('change', (event) => apply(event.matches ? 'dark' : 'light'));
+
+  const numberOf = (text) => {
+    const value = Number(text.replace(/[,\s%]/g, ''));
+    return text.trim() === '' || Number.isNaN(value) ? null : value;
+  };
+  const compare = (a, b) => {
+    const [x, y] = [numberOf(a), numberOf(b)];
+    if (x !== null && y !== null) return x - y;
+    if (x !== null) return -1;
+    if (y !== null) return 1;
+    return a.localeCompare(b);
+  };
+  const sortBy = (header) => {
+    const table = header.closest('table');
+    const column = [...header.parentNode.children].indexOf(header);
+    const descending = header.getAttribute('aria-sort') === 'ascending';
+    for (const other of header.parentNode.children) other.removeAttribute('aria-sort');
+    header.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
+    const rows = [...table.tBodies[0].rows];
+    const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+    rows.sort((a, b) => (descending ? -1 : 1) * compare(key(a), key(b)));
+    table.tBodies[0].append(...rows);
+  };
+
+  document.addEventListener('DOMContentLoaded', () => {
+    document.getElementById('theme').addEventListener('click', () => {
+      apply(root.dataset.theme === 'dark' ? 'light' : 'dark');
+    });
+    for (const button of document.querySelectorAll('table.sortable th button')) {
+      button.addEventListener('click', () => sortBy(button.closest('th')));
+    }
+  });
+})();
