@@ -1,0 +1,97 @@
+"""Draw skeletons: python tools/visualize.py ANN.pkl|RECORDING [--out x.html|png|svg|gif|mp4]"""
+
+from __future__ import annotations
+
+import argparse
+
+from _command import Parser, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        description="Draw a skeleton sequence: as a page that plays it, a picture or a video."
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        help="annotation pickle, pack, or recording (docs/convert.md lists the formats); left out: "
+        "the data set of the config",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="what to write: .html (plays, turns), .png or .svg (a strip of frames), .gif, .mp4; "
+        "by default the sample's name and .html",
+    )
+    chosen = parser.add_argument_group("which sample of an annotation file")
+    chosen.add_argument(
+        "--sample", metavar="ID|NUMBER|random", help="by default the first (number 0)"
+    )
+    chosen.add_argument("--split", help="choose within this split")
+    what = parser.add_argument_group("what of it")
+    what.add_argument(
+        "--stream",
+        choices=["j", "b", "jm", "bm"],
+        default="j",
+        help="joints (default), bones, or the motion of either, as arrows",
+    )
+    what.add_argument(
+        "--pipeline",
+        metavar="CONFIG",
+        help="what the network sees: the sample after each transform of this config",
+    )
+    what.add_argument(
+        "--use",
+        choices=["train", "val", "test"],
+        default="test",
+        help="whose pipeline (and, without a source, data set): data.test (default) ...",
+    )
+    what.add_argument("--video", metavar="FILE", help="a video to lie under 2D skeletons")
+    skeleton = parser.add_argument_group("which joints; by default told from their number")
+    skeleton.add_argument("--layout", metavar="NAME|FILE.json", help="layout of the skeleton")
+    skeleton.add_argument("--config", help="take the layout of this config's model")
+    look = parser.add_argument_group("how it looks")
+    look.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="height of a skeleton's picture (240; videos 480)",
+    )
+    look.add_argument("--frames", type=int, default=6, help="frames of a .png or .svg (6)")
+    look.add_argument("--fps", type=float, help="frames per second (the file's, else 30)")
+    look.add_argument(
+        "--up", choices=["y", "-y", "z", "-z"], help="what is upward in 3D data (guessed)"
+    )
+    look.add_argument("--yaw", type=float, metavar="DEGREES", help="turn of 3D pictures (20)")
+    look.add_argument("--pitch", type=float, metavar="DEGREES", help="how far from above (8)")
+    look.add_argument("--dark", action="store_true", help="pictures on a dark ground")
+    parser.add_argument("--seed", type=int, help="of --sample random and of random transforms")
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
+    )
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="load the annotations with plain pickle, which RUNS what they say",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Draw."""
+    from pyskl.apis.visualize import DrawSettings, visualize
+
+    options = {
+        name: value
+        for name, value in vars(args).items()
+        if name not in ("source", "debug", "trust_files")
+    }
+    print(visualize(args.source, DrawSettings(**options, trusted=args.trust_files)))
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
