@@ -1,21 +1,31 @@
-"""Checkpoints from the web, with files and a server of our own standing in for the web."""
+"""Files from the web, with files and a server of our own standing in for the web."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from unreliable_server import (
+    BODY,
+    Handler,
+    Server,
+    cut,
+    lead_to,
+    running,
+    silent,
+    status,
+)
 
-from pyskl.engine import download
-from pyskl.engine.download import local_checkpoint
+from pyskl.engine import transfer
+from pyskl.engine.download import checked_hash, fetch, local_checkpoint
+from pyskl.engine.transfer import DownloadError, Source, partial_of, readable_size
 from pyskl.errors import CheckpointError
 
 
@@ -83,7 +93,7 @@ def _answer_with(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(self.url)
         self.partial.write_text(self.url)
 
-    monkeypatch.setattr(download._Download, "_fetch", fetch)
+    monkeypatch.setattr(transfer.Transfer, "_fetch", fetch)
     return asked
 
 
@@ -115,100 +125,18 @@ def test_other_urls_are_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- a server that does not always answer as it should --------------------------------------------
 
-BODY = bytes(range(256)) * 1024  # 256 KiB
-
-
-class _Server(ThreadingHTTPServer):
-    """Answers with BODY; ``plan`` says how the next requests go wrong.
-
-    Attributes:
-        asked: ``(path, Range header)`` of each request.
-        plan: Functions that answer instead, first to last; None answers as it should.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: list[tuple[str, str | None]] = []
-        self.plan: list[Callable[[_Handler], None] | None] = []
-        self.etag = '"one"'
-        self.ranges = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/j.pth"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers.get("Range")))
-        wrong = self.server.plan.pop(0) if self.server.plan else None
-        if wrong is None:
-            self.answer()
-        else:
-            wrong(self)
-
-    def answer(self, *, upto: int | None = None, length: int | None = None) -> None:
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        whole = not (
-            self.server.ranges and asked and self.headers.get("If-Range") == self.server.etag
-        )
-        start = 0 if whole or asked is None else int(asked[1])
-        self.send_response(200 if whole else 206)
-        if not whole:
-            self.send_header("Content-Range", f"bytes {start}-{len(BODY) - 1}/{len(BODY)}")
-        self.send_header("Content-Length", str(length or len(BODY) - start))
-        self.send_header("ETag", self.server.etag)
-        self.end_headers()
-        self.wfile.write(BODY[start:upto])
-        self.wfile.flush()
-        self.connection.shutdown(socket.SHUT_WR)
-
-
-def _cut(upto: int) -> Callable[[_Handler], None]:
-    """Announce all and send the first bytes only."""
-    return lambda handler: handler.answer(upto=upto)
-
-
-def _status(code: int) -> Callable[[_Handler], None]:
-    return lambda handler: handler.send_error(code)
-
-
-def _silent(handler: _Handler) -> None:
-    handler.rfile.read(1)  # until the other side has had enough
-
-
-def _lead_to(url: str) -> Callable[[_Handler], None]:
-    def lead(handler: _Handler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", url)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    return lead
-
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A running server; the pauses between tries are short."""
-    monkeypatch.setattr(download, "PAUSES", (0.01, 0.01, 0.01))
-    monkeypatch.setattr(download, "TIMEOUT", 2.0)
+    monkeypatch.setattr(transfer, "PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(transfer, "TIMEOUT", 2.0)
     monkeypatch.setenv("no_proxy", "*")
-    with _Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
+    with running() as server:
+        yield server
 
 
-def test_a_file_is_fetched_from_a_server(server: _Server, home: Path) -> None:
+def test_a_file_is_fetched_from_a_server(server: Server, home: Path) -> None:
     found = local_checkpoint(server.url, trusted=True)
     assert found.read_bytes() == BODY
     assert local_checkpoint(server.url, trusted=True) == found
@@ -216,14 +144,14 @@ def test_a_file_is_fetched_from_a_server(server: _Server, home: Path) -> None:
     assert {path.name for path in home.iterdir()} == {found.name, f"{found.name}.sha256"}
 
 
-def test_a_broken_connection_is_gone_on_with(server: _Server) -> None:
-    server.plan = [_cut(100_000), _cut(200_000)]
+def test_a_broken_connection_is_gone_on_with(server: Server) -> None:
+    server.plan = [cut(100_000), cut(200_000)]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
     assert [asked for _, asked in server.asked] == [None, "bytes=100000-", "bytes=200000-"]
 
 
-def test_a_later_run_goes_on_where_the_last_gave_up(server: _Server, home: Path) -> None:
-    server.plan = [_cut(100_000), *[_status(503)] * 3]
+def test_a_later_run_goes_on_where_the_last_gave_up(server: Server, home: Path) -> None:
+    server.plan = [cut(100_000), *[status(503)] * 3]
     with pytest.raises(CheckpointError, match=r"answers 503.*100000 bytes of it are kept"):
         local_checkpoint(server.url, trusted=True)
     assert not [path for path in home.iterdir() if path.suffix == ".pth"]
@@ -231,72 +159,72 @@ def test_a_later_run_goes_on_where_the_last_gave_up(server: _Server, home: Path)
     assert server.asked[-1][1] == "bytes=100000-"
 
 
-def test_a_file_that_changed_in_between_is_fetched_anew(server: _Server) -> None:
-    def change(handler: _Handler) -> None:
+def test_a_file_that_changed_in_between_is_fetched_anew(server: Server) -> None:
+    def change(handler: Handler) -> None:
         server.etag = '"two"'
         handler.answer()
 
-    server.plan = [_cut(100_000), change]
+    server.plan = [cut(100_000), change]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
     assert server.asked[1][1] == "bytes=100000-"
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
-def test_without_a_version_nothing_is_pieced_together(server: _Server, etag: str) -> None:
+def test_without_a_version_nothing_is_pieced_together(server: Server, etag: str) -> None:
     server.etag = etag
-    server.plan = [_cut(100_000)]
+    server.plan = [cut(100_000)]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
     assert [asked for _, asked in server.asked] == [None, None]
 
 
-def test_a_server_without_ranges_is_asked_for_all(server: _Server) -> None:
+def test_a_server_without_ranges_is_asked_for_all(server: Server) -> None:
     server.ranges = False
-    server.plan = [_cut(100_000)]
+    server.plan = [cut(100_000)]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
 
 
-def test_a_part_that_does_not_fit_is_thrown_away(server: _Server) -> None:
-    server.plan = [_cut(100_000), _status(416)]
+def test_a_part_that_does_not_fit_is_thrown_away(server: Server) -> None:
+    server.plan = [cut(100_000), status(416)]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
     assert [asked for _, asked in server.asked] == [None, "bytes=100000-", None]
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])
 def test_a_passing_failure_is_tried_again(
-    server: _Server, code: int, caplog: pytest.LogCaptureFixture
+    server: Server, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.plan = [_status(code)]
+    server.plan = [status(code)]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
     assert f"the server answers {code}" in caplog.text
     assert "trying again in 0.01 s" in caplog.text
 
 
 @pytest.mark.parametrize("code", [403, 404])
-def test_a_lasting_failure_is_told_at_once(server: _Server, home: Path, code: int) -> None:
-    server.plan = [_status(code)]
+def test_a_lasting_failure_is_told_at_once(server: Server, home: Path, code: int) -> None:
+    server.plan = [status(code)]
     with pytest.raises(CheckpointError, match=f"the server answers {code}.*give its path"):
         local_checkpoint(server.url, trusted=True)
     assert len(server.asked) == 1
     assert list(home.iterdir()) == []
 
 
-def test_tries_come_to_an_end(server: _Server) -> None:
-    server.plan = [_status(500)] * 9
+def test_tries_come_to_an_end(server: Server) -> None:
+    server.plan = [status(500)] * 9
     with pytest.raises(CheckpointError, match="the server answers 500"):
         local_checkpoint(server.url, trusted=True)
     assert len(server.asked) == 4
 
 
-def test_a_server_that_says_nothing(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "TIMEOUT", 0.2)
-    server.plan = [_silent]
+def test_a_server_that_says_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
+    server.plan = [silent]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
-    server.plan = [_silent] * 4
+    server.plan = [silent] * 4
     with pytest.raises(CheckpointError, match=r"no answer within 0\.2 s"):
         local_checkpoint(f"{server.url}?again", trusted=True)
 
 
-def test_a_promise_is_checked_and_a_broken_one_leaves_nothing(server: _Server, home: Path) -> None:
+def test_a_promise_is_checked_and_a_broken_one_leaves_nothing(server: Server, home: Path) -> None:
     digest = hashlib.sha256(BODY).hexdigest()
     good, bad = (server.url.replace("j.pth", f"j-{d}.pth") for d in (digest[:8], "0" * 8))
     assert local_checkpoint(good, trusted=True).read_bytes() == BODY
@@ -314,7 +242,7 @@ def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
         local_checkpoint("https://host.example/j.pth")
 
 
-def test_nobody_listens(server: _Server) -> None:
+def test_nobody_listens(server: Server) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/j.pth"
@@ -323,33 +251,34 @@ def test_nobody_listens(server: _Server) -> None:
 
 
 def test_https_does_not_lead_to_http() -> None:
-    handler = download._HttpsOnly()
-    request = download.urllib.request.Request("https://host.org/j.pth")
+    handler = transfer._HttpsOnly()
+    request = transfer.urllib.request.Request("https://host.org/j.pth")
     for worse in ("http://host.org/j.pth", "file:///etc/passwd", "ftp://host.org/j.pth"):
-        with pytest.raises(CheckpointError, match="without https"):
+        with pytest.raises(DownloadError, match="without https"):
             handler.redirect_request(request, None, 302, "Found", {}, worse)
     assert handler.redirect_request(request, None, 302, "Found", {}, "https://b.org/j.pth")
-    opener = download._Download("https://host.org/j.pth", Path("j.pth"), trusted=False).opener
-    assert any(isinstance(one, download._HttpsOnly) for one in opener.handlers)
+    source = Source("https://host.org/j.pth")
+    opener = transfer.Transfer(source, Path("j.pth"), trusted=False, otherwise="").opener
+    assert any(isinstance(one, transfer._HttpsOnly) for one in opener.handlers)
 
 
-def test_being_led_on(server: _Server) -> None:
-    server.plan = [_lead_to("/other.pth")]
+def test_being_led_on(server: Server) -> None:
+    server.plan = [lead_to("/other.pth")]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
     assert server.asked[-1][0] == "/other.pth"
 
 
-def test_a_full_disk_is_told(server: _Server, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+def test_a_full_disk_is_told(server: Server, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_copy", full)
+    monkeypatch.setattr(transfer, "_copy", full)
     with pytest.raises(CheckpointError, match=r"could not be kept as .*No space left.*PYSKL_HOME"):
         local_checkpoint(server.url, trusted=True)
     assert len(server.asked) == 1
 
 
-def test_processes_wait_for_each_other(server: _Server) -> None:
+def test_processes_wait_for_each_other(server: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: local_checkpoint(server.url, trusted=True), range(4)))
     assert len(set(found)) == 1
@@ -372,3 +301,145 @@ def test_names_of_any_length_and_shape_stay_in_the_folder(
         assert found.parent == home
         assert home.resolve() == found.resolve().parent
         assert len(found.name) < 200
+
+
+# --- a file of the user's choosing ----------------------------------------------------------------
+
+DIGEST = hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_known_size_and_hash_are_checked(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "data" / "set.pkl"
+    source = Source(server.url, size=len(BODY), sha256=DIGEST)
+    assert fetch(source, target, trusted=True) == target
+    assert target.read_bytes() == BODY
+    assert {path.name for path in target.parent.iterdir()} == {"set.pkl", "set.pkl.sha256"}
+    with pytest.raises(DownloadError, match=f"is not the file at .* should be {'0' * 64}"):
+        fetch(Source(server.url, sha256="0" * 64), target, trusted=True)
+    assert target.read_bytes() == BODY  # it may be the user's own
+
+
+def test_another_size_is_refused_before_anything_is_fetched(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "set.pkl"
+    with pytest.raises(DownloadError, match=r"announces 262144 bytes, but the file has 7; .*set"):
+        fetch(Source(server.url, size=7), target, trusted=True)
+    assert not partial_of(target).exists()
+
+
+def test_another_hash_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"but it should be 0000.*save it as"):
+        fetch(Source(server.url, sha256="0" * 64), tmp_path / "set.pkl", trusted=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_there_before_is_taken_with_its_hash(
+    server: Server, tmp_path: Path
+) -> None:
+    target = tmp_path / "set.pkl"
+    target.write_bytes(b"fetched by other means")
+    fetch(Source(server.url), target, trusted=True)
+    assert target.read_bytes() == b"fetched by other means"
+    assert server.asked == []
+    assert (
+        checked_hash(Source(server.url), target) == hashlib.sha256(target.read_bytes()).hexdigest()
+    )
+    target.write_bytes(b"and changed")
+    with pytest.raises(DownloadError, match=r"not the file it was.*set\.pkl\.sha256"):
+        checked_hash(Source(server.url), target)
+
+
+class _Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def test_a_file_that_does_not_fit_on_the_disk_is_not_begun(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "set.pkl"
+    server.plan = [cut(200_000), *[status(503)] * 3]
+    with pytest.raises(DownloadError):
+        fetch(Source(server.url), target, trusted=True)
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: _Usage(9, 9, 62_143))
+    with pytest.raises(DownloadError, match=r"62\.1 kB are to be fetched, .* room for 62\.1 kB"):
+        fetch(Source(server.url), target, trusted=True)
+    assert partial_of(target).stat().st_size == 200_000
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: _Usage(9, 9, 62_144))
+    assert fetch(Source(server.url), target, trusted=True).read_bytes() == BODY
+
+
+def test_tries_are_counted_from_where_it_last_got_on(server: Server) -> None:
+    server.plan = [cut(size) for size in range(20_000, 260_000, 20_000)]  # twelve, of three tries
+    assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY
+
+
+def test_a_server_that_always_breaks_off_at_one_place_is_given_up(server: Server) -> None:
+    server.ranges = False
+    server.plan = [cut(100_000)] * 9
+    with pytest.raises(CheckpointError, match="ended after 100000 of 262144 bytes"):
+        local_checkpoint(server.url, trusted=True)
+    assert len(server.asked) == 4
+
+
+def test_what_arrived_is_kept_when_the_process_is_interrupted(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, copy = tmp_path / "set.pkl", transfer._copy
+
+    class Interrupting:
+        """A bar that interrupts once so much has arrived."""
+
+        arrived = 0
+
+        def update(self, size: int) -> None:
+            self.arrived += size
+            if self.arrived >= 100_000:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        transfer, "_copy", lambda answer, file, _: copy(answer, file, Interrupting())
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fetch(Source(server.url), target, trusted=True)
+    kept = partial_of(target).stat().st_size
+    assert kept >= 100_000
+    monkeypatch.setattr(transfer, "_copy", copy)
+    assert fetch(Source(server.url), target, trusted=True).read_bytes() == BODY
+    assert server.asked[-1][1] == f"bytes={kept}-"
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    plan=st.lists(
+        st.one_of(
+            st.integers(0, len(BODY) - 1).map(cut),
+            st.sampled_from([429, 500, 503]).map(status),
+            st.none(),
+        ),
+        max_size=3,  # as many as are tried again without getting on
+    )
+)
+def test_whatever_goes_wrong_for_a_while_the_file_is_whole(
+    server: Server, tmp_path_factory: pytest.TempPathFactory, plan: list
+) -> None:
+    server.plan = list(plan)
+    target = tmp_path_factory.mktemp("fetched") / "set.pkl"
+    source = Source(server.url, size=len(BODY), sha256=DIGEST)
+    assert fetch(source, target, trusted=True).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (999_600, "1 MB"),
+        (1_240_000_000, "1.24 GB"),
+    ],
+)
+def test_sizes_in_words(size: int, words: str) -> None:
+    assert readable_size(size) == words

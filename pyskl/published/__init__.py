@@ -1,0 +1,6 @@
+"""The family's public files: which there are, where, and fetching them."""
+
+from pyskl.published.catalog import BASE_URL, CATALOG, Published, find_published
+from pyskl.published.fetch import check_files, fetch_files
+
+__all__ = ["BASE_URL", "CATALOG", "Published", "check_files", "fetch_files", "find_published"]

@@ -1,0 +1,129 @@
+"""The annotation pickles and weights that were published with PYSKL.
+
+Nobody of this project could reach the originals: of none of them is the size or the hash known, so
+both are None until somebody who has them writes them down here. The numbers of samples of NTU RGB+D
+are those of the data sets' papers without the recordings on the official lists of missing skeletons
+(302 of 56,880; 535 of 114,480); of NTU RGB+D 120's splits, those that public repositories state.
+The names of weights follow from which practices were trained on which benchmarks; ``configs/stgcn``
+has a config of the same name for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyskl.core.fusion import STREAMS
+from pyskl.engine.download import cached_checkpoint
+from pyskl.errors import InputError, nearest
+
+BASE_URL = "https://download.openmmlab.com/mmaction/pyskl"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file that was published.
+
+    Attributes:
+        name: What it is asked for by.
+        path: Where it is below :data:`BASE_URL`, or below a mirror's address.
+        what: What it is, in words.
+        size: Its bytes; None where that is not known.
+        sha256: Its hash; None where that is not known: then that of the first download counts.
+        samples: Of an annotation pickle: how many it should hold, where known.
+        splits: Likewise: name → number of ids.
+    """
+
+    name: str
+    path: str
+    what: str
+    size: int | None = None
+    sha256: str | None = None
+    samples: int | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_annotations(self) -> bool:
+        """Whether it is an annotation pickle, and no checkpoint."""
+        return self.path.endswith(".pkl")
+
+    def url(self, base_url: str = BASE_URL) -> str:
+        """Return its address."""
+        return f"{base_url.rstrip('/')}/{self.path}"
+
+    def target(self, out: str | Path | None = None) -> Path:
+        """Return where it belongs on this machine.
+
+        Args:
+            out: A folder to hold it; by default annotations go where the configs look for them,
+                ``data/...`` below the working directory, and checkpoints to the cache, where
+                their address finds them.
+        """
+        if out is not None:
+            return Path(out) / f"{self.name}{Path(self.path).suffix}"
+        return Path(self.path) if self.is_annotations else cached_checkpoint(self.url())
+
+
+_NTU60 = {"xsub_train": 40_091, "xsub_val": 16_487, "xview_train": 37_646, "xview_val": 18_932}
+_NTU120 = {"xsub_train": 63_026, "xsub_val": 50_919, "xset_train": 54_468, "xset_val": 59_477}
+
+
+def _annotations() -> Iterator[Published]:
+    for title, number, samples, splits in (
+        ("NTU RGB+D", 60, 56_578, _NTU60),
+        ("NTU RGB+D 120", 120, 113_945, _NTU120),
+    ):
+        for kind, what in (("3danno", "official 3D skeletons"), ("hrnet", "2D skeletons (HRNet)")):
+            path = f"data/nturgbd/ntu{number}_{kind}.pkl"
+            yield Published(
+                Path(path).stem, path, f"{title}, {what}", samples=samples, splits=splits
+            )
+    for title in ("GYM", "UCF101", "HMDB51", "Diving48"):
+        path = f"data/{title.lower()}/{title.lower()}_hrnet.pkl"
+        yield Published(Path(path).stem, path, f"{title}, 2D skeletons (HRNet)")
+
+
+_BENCHMARKS = {
+    "ntu60_xsub": "NTU RGB+D XSub",
+    "ntu60_xview": "NTU RGB+D XView",
+    "ntu120_xsub": "NTU RGB+D 120 XSub",
+    "ntu120_xset": "NTU RGB+D 120 XSet",
+}
+_TRAINED_ON = {"vanilla": ("ntu60_xsub", "ntu60_xview"), "pyskl": tuple(_BENCHMARKS)}
+
+
+def _weights() -> Iterator[Published]:
+    for practice, benchmarks in _TRAINED_ON.items():
+        for benchmark in benchmarks:
+            for kind, skeletons in (("3dkp", "3D"), ("hrnet", "2D")):
+                for stream, title in STREAMS.items():
+                    name = f"stgcn/stgcn_{practice}_{benchmark}_{kind}/{stream}"
+                    what = f"ST-GCN, {practice}, {_BENCHMARKS[benchmark]}, {skeletons}: {title}"
+                    yield Published(name, f"ckpt/{name}.pth", what)
+
+
+# All published files by name: annotations, then weights.
+CATALOG: dict[str, Published] = {one.name: one for one in (*_annotations(), *_weights())}
+
+
+def find_published(name: str) -> Published:
+    """Return the published file of a name.
+
+    Raises:
+        InputError: naming the nearest right name, if there is none of this name.
+
+    Example:
+        >>> find_published('ntu60_hrnet').url()
+        'https://download.openmmlab.com/mmaction/pyskl/data/nturgbd/ntu60_hrnet.pkl'
+    """
+    if name in CATALOG:
+        return CATALOG[name]
+    close = nearest(name, CATALOG)
+    if close is not None:
+        raise InputError(f"there is no published file {name!r}; did you mean {close!r}?")
+    annotations = ", ".join(one.name for one in CATALOG.values() if one.is_annotations)
+    raise InputError(
+        f"there is no published file {name!r}; there are {annotations}, and weights such as "
+        f"{next(reversed(CATALOG))} (--list shows them all)"
+    )

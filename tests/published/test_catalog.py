@@ -1,0 +1,128 @@
+"""The catalogue of published files: complete, and where the configs look."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pyskl.config import load_config
+from pyskl.core.fusion import STREAMS
+from pyskl.engine.download import local_checkpoint
+from pyskl.errors import InputError
+from pyskl.published import BASE_URL, CATALOG, find_published
+
+ANNOTATIONS = [one for one in CATALOG.values() if one.is_annotations]
+WEIGHTS = [one for one in CATALOG.values() if not one.is_annotations]
+
+
+def test_every_config_that_was_published_has_weights(repo_root: Path) -> None:
+    folder = repo_root / "configs"
+    configs = {
+        path.relative_to(folder).with_suffix("").as_posix()
+        for path in folder.glob("stgcn/*_ntu*/*.py")
+    }
+    assert len(configs) == 48
+    assert {one.name for one in WEIGHTS} == configs
+
+
+def test_weights_are_where_the_readme_links_them(repo_root: Path) -> None:
+    text = (repo_root / "configs" / "stgcn" / "README.md").read_text(encoding="utf-8")
+    links = {link.replace("http:", "https:") for link in re.findall(r"\((http\S+\.pth)\)", text)}
+    assert {one.url() for one in WEIGHTS} == links
+
+
+@pytest.mark.shared_data
+def test_weights_are_those_of_the_published_table(shared: Path) -> None:
+    text = (shared / "spec" / "model_zoo.md").read_text(encoding="utf-8")
+    (address,) = re.findall(r"`http:(\S+)<directory>/\{j,b,jm,bm\}\.pth`", text)
+    directories = re.findall(r"\| `(stgcn_\w+)` \|", text)
+    assert {one.url() for one in WEIGHTS} == {
+        f"https:{address}{directory}/{stream}.pth"
+        for directory in directories
+        for stream in STREAMS
+    }
+
+
+@pytest.mark.parametrize("weights", [one.name for one in WEIGHTS if one.name.endswith("/j")])
+def test_annotations_go_where_the_configs_look_and_have_their_splits(
+    repo_root: Path, weights: str
+) -> None:
+    data = load_config(repo_root / "configs" / f"{weights}.py").data
+    (annotations,) = [one for one in ANNOTATIONS if str(one.target()) == data.val.ann_file]
+    for split in (data.train.dataset.split, data.val.split, data.test.split):
+        assert annotations.splits[split] > 0
+    (classes,) = re.findall(r"ntu(\d+)_", annotations.name)
+    assert (
+        int(classes)
+        == load_config(repo_root / "configs" / f"{weights}.py").model.cls_head.num_classes
+    )
+
+
+@pytest.mark.parametrize("one", ANNOTATIONS, ids=lambda one: one.name)
+def test_each_benchmark_shares_all_samples_out(one) -> None:
+    for split in one.splits:
+        benchmark = split.rpartition("_")[0]
+        halves = one.splits[f"{benchmark}_train"], one.splits[f"{benchmark}_val"]
+        assert sum(halves) == one.samples
+        assert halves[0] != halves[1]
+
+
+def test_names_are_those_of_the_files() -> None:
+    for name, one in CATALOG.items():
+        assert one.name == name
+        assert one.path.endswith(f"{name}{Path(one.path).suffix}")
+        assert one.url().startswith("https://")
+    assert len({one.target() for one in CATALOG.values()}) == len(CATALOG)
+    assert len({one.target("out") for one in CATALOG.values()}) == len(CATALOG)
+
+
+def test_weights_go_where_their_address_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSKL_HOME", str(tmp_path))
+    one = find_published("stgcn/stgcn_pyskl_ntu60_xsub_3dkp/j")
+    one.target().parent.mkdir()
+    one.target().write_bytes(b"weights")
+    assert local_checkpoint(one.url()) == one.target()
+    assert local_checkpoint(one.url().replace("https", "http")) == one.target()
+
+
+def test_a_mirror_stands_for_the_base_address() -> None:
+    one = find_published("ntu60_hrnet")
+    assert one.url() == f"{BASE_URL}/data/nturgbd/ntu60_hrnet.pkl"
+    assert (
+        one.url("https://mirror.org/pyskl/")
+        == "https://mirror.org/pyskl/data/nturgbd/ntu60_hrnet.pkl"
+    )
+    assert one.target("there") == Path("there/ntu60_hrnet.pkl")
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("ntu60_hrnt", "ntu60_hrnet"),
+        ("ntu60_hrnet.pkl", "ntu60_hrnet"),
+        ("stgcn_pyskl_ntu60_xsub_3dkp/j", "stgcn/stgcn_pyskl_ntu60_xsub_3dkp/j"),
+        ("stgcn/stgcn_pyskl_ntu60_xsub_3dkp/bone", "stgcn/stgcn_pyskl_ntu60_xsub_3dkp/b"),
+    ],
+)
+def test_a_wrong_name_is_told_the_nearest_right_one(name: str, right: str) -> None:
+    with pytest.raises(InputError, match=f"no published file '{name}'; did you mean '{right}"):
+        find_published(name)
+
+
+def test_a_name_like_no_other_is_told_what_there_is() -> None:
+    with pytest.raises(
+        InputError, match=r"no published file 'x'; there are ntu60_3danno, .*--list"
+    ):
+        find_published("x")
+
+
+def test_the_document_names_what_there_is(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "download.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith("| annotations"))
+    assert re.findall(r"`(\w+)`", row.partition(")")[0]) == [one.name for one in ANNOTATIONS]
+    for expression, value in re.findall(r"^(CATALOG\S+)\s+# (\S+)$", text, re.MULTILINE):
+        assert str(eval(expression, {"CATALOG": CATALOG})) == value

@@ -1,0 +1,91 @@
+"""Fetch published annotations and weights: python tools/data/download.py NAME ... (or --list)"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _command import Parser, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        description="Fetch annotation pickles and weights that were published with PYSKL."
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="such as ntu60_hrnet or stgcn/stgcn_pyskl_ntu60_xsub_3dkp/j",
+    )
+    parser.add_argument("--list", action="store_true", help="list what there is, and what is here")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="hold the files that are here against their hashes, and fetch nothing",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="where to keep them; by default annotations go to data/..., where the configs look, "
+        "and weights to the cache (PYSKL_HOME), where their address finds them",
+    )
+    parser.add_argument(
+        "--base-url",
+        metavar="URL",
+        help="a mirror's address, which stands for https://download.openmmlab.com/mmaction/pyskl",
+    )
+    parser.add_argument(
+        "--no-open", action="store_true", help="do not open annotations to look what they hold"
+    )
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="also fetch by http://, and open annotations with plain pickle, which RUNS what they "
+        "say",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    args = parser.parse_args()
+    if args.list and args.check:
+        parser.error("--list and --check are two things: choose one")
+    if not (args.names or args.list or args.check):
+        parser.error("name what to fetch; --list shows what there is")
+    return args
+
+
+def main(args: argparse.Namespace) -> None:
+    """Fetch, list or check."""
+    from pyskl.published.catalog import BASE_URL
+    from pyskl.published.fetch import check_files, fetch_files, on_disk
+    from pyskl.published.listing import listing
+
+    if args.list:
+        print(f"from {args.base_url or BASE_URL}")
+        print(*listing(on_disk(args.names, out=args.out)), sep="\n")
+        print("?: not known before it is fetched")
+    elif args.check:
+        nothing = True
+        for one, found in check_files(args.names, out=args.out):
+            nothing = False
+            print(f"{one.target}: {found}")
+        if nothing:
+            print("none of the published files is here")
+    else:
+        paths = fetch_files(
+            args.names,
+            out=args.out,
+            base_url=args.base_url or BASE_URL,
+            trusted=args.trust_files,
+            look_inside=not args.no_open,
+        )
+        print(*paths, sep="\n")
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
