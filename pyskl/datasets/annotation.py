@@ -42,12 +42,14 @@ class AnnotationFile:
         path: Where it came from; used in messages.
         samples: All samples, in file order.
         split: Names of the splits and the sample ids of each, or None for a bare list.
+        label_names: The names of the classes in their order, where the file has them.
         applied: Transforms that the samples have gone through already: none.
     """
 
     path: Path
     samples: list[Sample]
     split: dict[str, list[str]] | None
+    label_names: tuple[str, ...] | None = None
     applied: ClassVar[tuple[TransformConfig, ...]] = ()
     _healthy: set[tuple[str | None, int | None, bool]] = field(default_factory=set, repr=False)
 
@@ -101,6 +103,37 @@ class AnnotationFile:
         ]
         raise_faults(self.path, split, faults)
         self._healthy.add(key)
+
+
+# Beside the annotation file, for readers of any kind: one name in each line.
+LABELS_SUFFIX = ".labels.txt"
+
+
+def read_label_names(ann_file: str | Path, *, trusted: bool = False) -> tuple[str, ...] | None:
+    """Return the names of the classes of an annotation file, in their order, where they are known.
+
+    They stand in the pickle (``label_names``), or in a text file beside it with one name in each
+    line: ``ANN_FILE.labels.txt``, which serves packs of large files, too, or ``label_map.txt``.
+
+    Args:
+        ann_file: The pickle, or the folder of a pack.
+        trusted: See :func:`load_annotations`.
+
+    Raises:
+        AnnotationError: as :func:`load_annotations`, or if the text file is unreadable.
+    """
+    path = Path(ann_file)
+    annotations = load_annotations(path, trusted=trusted)
+    if isinstance(annotations, AnnotationFile) and annotations.label_names is not None:
+        return annotations.label_names
+    for beside in (path.with_name(path.name + LABELS_SUFFIX), path.with_name("label_map.txt")):
+        if beside.is_file():
+            try:
+                lines = beside.read_text(encoding="utf-8-sig").splitlines()
+            except (OSError, ValueError) as error:
+                raise AnnotationError(f"{beside}: it can't be read ({error})") from error
+            return tuple(line.strip() for line in lines if line.strip()) or None
+    return None
 
 
 # Files already read by this process. Training, validation and test usually share one file; reading
@@ -173,6 +206,7 @@ def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationFi
 def _structured(path: Path, content: Any) -> AnnotationFile:
     """Check the outer structure of an annotation file's content."""
     split: dict[str, list[str]] | None = None
+    label_names: tuple[str, ...] | None = None
     if isinstance(content, Mapping):
         missing = [key for key in ("split", "annotations") if key not in content]
         if missing:
@@ -186,6 +220,7 @@ def _structured(path: Path, content: Any) -> AnnotationFile:
                 f"{type(content['split']).__name__}"
             )
         split = {str(name): _ids(path, name, ids) for name, ids in content["split"].items()}
+        label_names = _label_names(content.get("label_names"))
         content = content["annotations"]
     if not isinstance(content, Sequence) or isinstance(content, (str, bytes)):
         raise AnnotationError(
@@ -204,7 +239,14 @@ def _structured(path: Path, content: Any) -> AnnotationFile:
                 f"{path}: sample number {index} has neither 'frame_dir' nor 'filename', the id "
                 f"that the splits refer to; it has {sorted(map(str, sample))}"
             )
-    return AnnotationFile(path=path, samples=samples, split=split)
+    return AnnotationFile(path=path, samples=samples, split=split, label_names=label_names)
+
+
+def _label_names(names: Any) -> tuple[str, ...] | None:
+    """Return the names of the classes if that is what they are; others may use the key freely."""
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names) or None
 
 
 def _ids(path: Path, name: Any, ids: Any) -> list[str]:

@@ -1,0 +1,1 @@
+"""Motion capture: skeletons with joint angles (BVH, AMC), or optical markers (C3D)."""

@@ -1,0 +1,259 @@
+"""``tools/data/convert.py``: from folders of recordings to an annotation file that trains."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tool_commands import Commands
+
+from pyskl.config import check_config, load_config
+from pyskl.datasets.annotation import load_annotations
+from pyskl.datasets.recordings import FORMATS
+from pyskl.skeleton import LAYOUTS, resolve_layout
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "datasets" / "recordings"))
+
+from recording_files import (
+    BVH,
+    alphapose,
+    long_table,
+    openpose_folder,
+    people,
+    scores,
+    wide_table,
+    write,
+)
+
+TOOL = "tools/data/convert.py"
+NTU = list(LAYOUTS["nturgb+d"].joint_names)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Twelve recordings of two classes in tables, NTU's joints."""
+    for number in range(12):
+        label = ("wave", "squat")[number % 2]
+        keypoint = people(25, 3, frames=20, seed=number)
+        write(tmp_path / "in" / label / f"P{number // 4}_{number}.csv", wide_table(keypoint, NTU))
+    return tmp_path / "in"
+
+
+@pytest.mark.slow
+def test_recordings_become_a_data_set_that_trains(
+    commands: Commands, recordings: Path, tmp_path: Path, write_tiny_config: Callable[..., Path]
+) -> None:
+    out = tmp_path / "mine.pkl"
+    done = commands.quick(TOOL, recordings, "--out", out, "--layout", "nturgb+d", "--persons", 1)
+    assert done.status == 0, done.err
+    for line in (
+        f"{out}: 12 samples",
+        "joints: 25 of 3 coordinates, layout nturgb+d",
+        "frames: 20 to 20, median 20",
+        "persons: 1 in 12",
+        "classes: 2",
+        "  0 squat: 6",
+        "  1 wave: 6",
+        "splits: train 10, val 2",
+    ):
+        assert line in done.out.splitlines()
+    config = write_tiny_config(tmp_path / "mine.py", ann_file=out, total_epochs=1)
+    done = commands.quick("tools/train.py", config, "--work-dir", tmp_path / "work", "--validate")
+    assert done.status == 0, done.err
+    assert list((tmp_path / "work").glob("best_top1_acc_epoch_*.pth"))
+
+
+def test_what_can_not_be_read_is_told_and_left_out(
+    commands: Commands, recordings: Path, tmp_path: Path
+) -> None:
+    write(recordings / "wave" / "bad.csv", "frame,joint,x,y\n0,0,1\n")
+    write(recordings / "wave" / "other.csv", wide_table(people(3, 3), ["a", "b", "c"]))
+    write(recordings / "wave" / "video.mp4", "x")
+    out = tmp_path / "mine.pkl"
+    done = commands.quick(TOOL, recordings, "--out", out)
+    assert done.status == 0, done.err
+    assert f"{out}: 12 samples" in done.out
+    assert "left out: 2\n" in done.out
+    assert "bad.csv, line 2: 3 cells, expected 4" in done.out
+    assert "wave/other: 3 joints of 3 coordinates, but squat/P0_1 has 25" in done.out
+    assert "left alone: 1 .mp4" in done.out
+
+    before = out.read_bytes()
+    done = commands.quick(TOOL, recordings, "--out", out, "--strict")
+    assert done.status == 2
+    assert "bad.csv, line 2" in done.err
+    assert "Traceback" not in done.err
+    assert out.read_bytes() == before
+
+    done = commands.quick(TOOL, recordings / "wave" / "bad.csv", "--out", tmp_path / "none.pkl")
+    assert done.status == 2
+    assert "none of the 1 recordings can be used" in done.err
+    assert not (tmp_path / "none.pkl").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_subjects_lists_and_tables(commands: Commands, recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.pkl"
+    pattern = r"P(?P<subject>\d+)_"
+    done = commands.quick(
+        *(TOOL, recordings, "--out", out, "--name-pattern", pattern, "--split", "subject"),
+        *("--train-subjects", "0", "2", "--frame-step", "5", "--scale", "0.001"),
+    )
+    assert done.status == 0, done.err
+    found = load_annotations(out)
+    assert found.split is not None
+    assert {name[-4:-2] for name in found.split["val"]} <= {"P1", "/P"}
+    assert [len(ids) for ids in found.split.values()] == [8, 4]
+    assert found.samples[0]["total_frames"] == 4
+    np.testing.assert_allclose(
+        found.samples[0]["keypoint"], people(25, 3, frames=20, seed=1)[:, ::5] / 1000, rtol=1e-6
+    )
+
+    train = write(tmp_path / "train.txt", "squat/P0_1\nwave/P0_0\n")
+    val = write(tmp_path / "val.txt", "P1_5\n")
+    done = commands.quick(TOOL, recordings, "--out", out, "--split", "lists", train, val)
+    assert done.status == 0, done.err
+    assert "splits: train 2, val 1" in done.out
+
+    rows = [
+        f"P{number // 4}_{number},{number % 3},{'val' if number > 8 else 'train'}"
+        for number in range(12)
+    ]
+    table = write(recordings / "labels.csv", "\n".join(["name,label,split", *rows, "lost,1,train"]))
+    done = commands.quick(TOOL, recordings, "--out", out, "--labels", table)
+    assert done.status == 0, done.err
+    assert "splits: train 9, val 3" in done.out
+    assert "  2: 4" in done.out
+    assert "note: 1 rows of the table have no recording: lost" in done.out
+    assert sorted({sample["label"] for sample in load_annotations(out).samples}) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--split", "subjects"], "did you mean 'subject'"),
+        (["--split", "subject"], "takes the subjects that train"),
+        (["--train-subjects", "1"], "goes with --split subject"),
+        (["--split", "none", "--train-ratio", "0.5"], "go with --split ratio"),
+        (["--split", "ratio", "x"], "takes nothing more"),
+        (["--split", "subject", "--train-subjects", "1"], "12 of 12 samples have no subject"),
+        (["--labels", "none.csv"], "none.csv: there is no such table"),
+        (["--label-from", "("], "no regular expression"),
+        (["--layout", "coco"], "the layout 'coco' has no joint spine_base"),
+        (["--layout", "kinect"], "no skeleton layout 'kinect'"),
+        (["--layout-out", "x.json"], "do not describe their skeleton"),
+        (["--to-fps", "10"], "frames per second are not known"),
+        (["--to-fps", "10", "--frame-step", "2"], "give one of them"),
+        (["--scale", "0"], "scale is 0"),
+        (["--persons", "0"], "persons is 0"),
+        (["--format", "bvh"], "looked for .bvh, found 12 .csv"),
+        (["--out", "mine.json"], "ends in .pkl"),
+        (["--out", "none/mine.pkl"], "there is no folder"),
+    ],
+)
+def test_mistakes_are_told_in_one_message(
+    commands: Commands, recordings: Path, tmp_path: Path, options: list[str], part: str
+) -> None:
+    options = [
+        str(tmp_path / o) if o.endswith(".json") and "out" in options[0] else o for o in options
+    ]
+    done = commands.quick(TOOL, recordings, "--out", tmp_path / "mine.pkl", *options)
+    assert done.status == 2, done.out
+    assert part in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "mine.pkl").exists()
+
+
+def test_notes_before_training(commands: Commands, tmp_path: Path) -> None:
+    for label in "ab":
+        for number in range(3):
+            table = wide_table(people(3, seed=number), ["x", "y", "z"])
+            write(tmp_path / "in" / label / f"{number}.csv", table)
+    done = commands.quick(TOOL, tmp_path / "in", "--out", tmp_path / "mine.pkl")
+    assert "note: no layout is known for these joints" in done.out
+    assert "note: some samples have no image size, so PreNormalize2D takes 1080 x 1920" in done.out
+    done = commands.quick(TOOL, tmp_path / "in" / "a", "--out", tmp_path / "mine.pkl")
+    assert "note: there is one class only" in done.out
+
+
+def test_the_formats_of_the_option_are_those_of_the_package(
+    commands: Commands, tmp_path: Path
+) -> None:
+    done = commands.quick(TOOL, "--help")
+    for choices in re.findall(r"--format \{([\w,\s]+)\}", done.out):
+        assert re.sub(r"\s", "", choices).split(",") == ["auto", *FORMATS]
+    assert "--format {auto," in done.out
+
+
+# --- what the document says -----------------------------------------------------------------------
+
+
+def blocks(root: Path, language: str) -> list[str]:
+    text = (root / "docs" / "convert.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def documented(commands: Commands) -> Path:
+    """The folder that the commands of the document run in, with recordings to convert."""
+    root = commands.scratch
+    rows = ["name,label,split"]
+    for number in range(8):
+        label = ("squat", "wave")[number % 2]
+        table = long_table(people(25, 3, persons=2, seed=number), NTU)
+        write(root / f"recordings/csv/{label}/{number}.csv", table)
+        write(root / f"recordings/bvh/{label}/{number}.bvh", BVH)
+        keypoint, score = people(25, persons=2, seed=number), scores(2, 12, 25)
+        openpose_folder(root / f"recordings/openpose/clip{number}", keypoint, score)
+        rows.append(f"clip{number},{label},{'val' if number > 5 else 'train'}")
+        content: Any = alphapose(people(17, seed=number), scores(1, 12, 17), tracked=True)
+        write(root / f"recordings/alphapose/P{number // 3 + 1}_{label}.{number}.json", content)
+        content_path = root / f"recordings/alphapose/P{number // 3 + 1}_{label}.{number}.json"
+        content_path.rename(content_path.parent / f"{number}_P{number // 3 + 1}_{label}.json")
+    write(root / "recordings/labels.csv", "\n".join(rows))
+    return root
+
+
+@pytest.fixture(scope="module")
+def converted(commands: Commands, documented: Path, repo_root: Path) -> list[Path]:
+    """What the commands of the document make."""
+    text = "".join(blocks(repo_root, "bash")).replace("\\\n", " ")
+    made = []
+    for line in text.splitlines():
+        program, tool, *arguments = shlex.split(line)
+        assert (program, tool) == ("python", TOOL)
+        done = commands.quick(tool, *arguments)
+        assert done.status == 0, done.err
+        assert "left out" not in done.out
+        made.append(documented / arguments[arguments.index("--out") + 1])
+    return made
+
+
+def test_commands_of_the_document_run(converted: list[Path], documented: Path) -> None:
+    assert len(converted) == 4
+    for path in converted:
+        for split in ("train", "val"):
+            load_annotations(path).check(split, num_classes=2)
+    assert resolve_layout(str(documented / "mocap.json")).num_joints == 6
+
+
+def test_python_of_the_document_runs(
+    converted: list[Path], documented: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, in_python = blocks(repo_root, "python")
+    monkeypatch.chdir(documented)
+    text = config.replace("'configs/", f"'{repo_root.as_posix()}/configs/")
+    Path("mine2d.py").write_text(text, encoding="utf-8")
+    check_config(load_config("mine2d.py"), ["train", "val", "test"])
+
+    exec(compile(in_python, "docs/convert.md", "exec"), {})
+    found = load_annotations("own.pkl")
+    assert len(found.select("train")) == 8
+    assert json.dumps(found.split).count("squat-") == 4
