@@ -1,0 +1,67 @@
+"""Make the NTU RGB+D annotations: python tools/data/ntu_preproc.py --root DIR --out data/nturgbd"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _command import Parser, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        description="Make ntu60_3danno.pkl and ntu120_3danno.pkl of NTU RGB+D's raw .skeleton "
+        "files. A run that is cut short goes on where it was when it is started again."
+    )
+    parser.add_argument(
+        "--root",
+        action="append",
+        required=True,
+        metavar="PLACE",
+        help="folder with the raw files (at any depth, also in the official zip archives, which "
+        "need not be unpacked), or one such archive; may be given several times",
+    )
+    parser.add_argument(
+        "--out",
+        default="data/nturgbd",
+        metavar="DIR",
+        help="where to write (default: %(default)s, where the configs look)",
+    )
+    parser.add_argument(
+        "--only",
+        choices=["ntu60", "ntu120"],
+        help="write one of the two; by default both, if the raw files are of both",
+    )
+    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="write nothing if a file is unreadable or odd; by default such files are left out "
+        "and listed at the end",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Make the annotations."""
+    from pyskl.datasets.ntu.build import ODD_FILE, ODD_SHOWN, build_annotations
+    from pyskl.engine.log import setup_logging
+
+    setup_logging()
+    summary = build_annotations(
+        args.root, args.out, only=args.only, workers=args.workers, strict=args.strict
+    )
+    print(summary.text(ODD_SHOWN))
+    if len(summary.odd) > ODD_SHOWN:
+        print(f"all of them are listed in {Path(args.out) / ODD_FILE}")
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
