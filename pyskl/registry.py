@@ -97,6 +97,7 @@ LOSSES = Registry("loss", locations=["pyskl.models.losses"])
 RECOGNIZERS = Registry("recognizer", locations=["pyskl.models.recognizers"])
 DATASETS = Registry("dataset", locations=["pyskl.datasets"])
 PIPELINES = Registry("transform", locations=["pyskl.datasets.pipelines"])
+LOGGER_HOOKS = Registry("logger hook", locations=["pyskl.engine.trackers"])
 
 # The type of an argument that is a config to build, with the registry that its 'type' names. The
 # config checker reads them off the signatures, so a class that declares them is checked in depth.
@@ -106,3 +107,4 @@ LossConfig = Annotated[Mapping[str, Any], LOSSES]
 RecognizerConfig = Annotated[Mapping[str, Any], RECOGNIZERS]
 DatasetConfig = Annotated[Mapping[str, Any], DATASETS]
 TransformConfig = Annotated[Mapping[str, Any], PIPELINES]
+LoggerHookConfig = Annotated[Mapping[str, Any], LOGGER_HOOKS]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+import shutil
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,30 @@ def shared() -> Path:
 def golden(shared: Path) -> Path:
     """The folder of goldens: inputs and outputs of the original implementation."""
     return shared / "golden"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium, driven by playwright; skips, saying so, where one of them is absent."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright for Python")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs Chromium (a program called chromium or google-chrome)")
+    # Without the network, and able to run as root, as in a container.
+    quiet = ("gpu", "quic", "background-networking", "component-update", "sync")
+    args = ["--no-sandbox", "--no-first-run", *(f"--disable-{part}" for part in quiet)]
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=args)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 # --- a data set and a config that train in a second -----------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -23,12 +24,17 @@ class Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
+def end_with(
+    main: Callable[[argparse.Namespace], None],
+    args: argparse.Namespace,
+    *,
+    interrupted: str = "stopped by Ctrl-C",
+) -> None:
     """Run a tool and exit: 0, or with one clear message and the status that the error states.
 
     2 where the input was at fault, 69 for a lost process, 74 for a checkpoint that could not be
-    written, 75 for a run that was asked to stop, 130 for a second Ctrl-C. ``args.debug`` shows the
-    traceback instead of the message.
+    written, 75 for a run that was asked to stop, 130 for Ctrl-C (of a training: the second one).
+    ``args.debug`` shows the traceback instead of the message; ``interrupted`` is what Ctrl-C says.
     """
     _wait_briefly()
     try:
@@ -41,14 +47,20 @@ def end_with(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
         sys.exit(2)
     try:
         main(args)
+        sys.stdout.flush()
     except (InputError, RunError) as error:
         if args.debug:
             raise
         _report(readable(error))
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        _report("stopped at once; what was done since the last checkpoint is lost")
+        _report(interrupted)
         sys.exit(130)
+    except BrokenPipeError:
+        # Who reads the output has heard enough, as `| head` has. What is left in the buffer goes
+        # nowhere, or Python would complain of it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1)
 
 
 def _wait_briefly() -> None:

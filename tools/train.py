@@ -27,12 +27,17 @@ def parse_args() -> argparse.Namespace:
         metavar="PATH",
         help="resume from a checkpoint, by default the work dir's latest",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="build everything, take a few steps, say what the run would cost, and keep nothing",
+    )
     add_common_options(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train."""
+    """Train, or say what training would cost."""
     from pyskl.apis import TrainSettings, train_from_config
 
     settings = TrainSettings(
@@ -47,14 +52,22 @@ def main(args: argparse.Namespace) -> None:
         resume=args.resume,
         trusted=args.trust_files,
     )
-    train_from_config(
-        args.config,
-        settings,
-        cfg_options=args.cfg_options,
-        work_dir=args.work_dir,
-        launcher=args.launcher,
-    )
+    where = {
+        "cfg_options": args.cfg_options,
+        "work_dir": args.work_dir,
+        "launcher": args.launcher,
+    }
+    if args.dry_run:
+        from pyskl.apis.dry_run import dry_run_from_config
+        from pyskl.engine.distributed import place_from_environment
+
+        report = dry_run_from_config(args.config, settings, **where)
+        if place_from_environment(args.launcher).is_main:
+            print(report.text())
+    else:
+        train_from_config(args.config, settings, **where)
 
 
 if __name__ == "__main__":
-    end_with(main, parse_args())
+    lost = "stopped at once; what was done since the last checkpoint is lost"
+    end_with(main, parse_args(), interrupted=lost)

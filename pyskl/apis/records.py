@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 
+from pyskl.apis.origin import score_origin
 from pyskl.apis.start import StartPoint
-from pyskl.config import config_text
+from pyskl.config import config_text, known_part
+from pyskl.core.confusion_image import confusion_image
+from pyskl.core.results import dump_scores
 from pyskl.engine.distributed import Place, failing_together
 from pyskl.engine.durable import remove_partial_files
 from pyskl.engine.environment import environment
 from pyskl.engine.log import RunLog, get_logger, setup_logging
 from pyskl.engine.log_history import drop_later_lines
+from pyskl.engine.trackers import RunInfo, figures_at, open_trackers
+from pyskl.engine.trainer import Trainer
 from pyskl.errors import InputError
 
 
@@ -43,7 +50,8 @@ def open_logs(
     logger.info("config:\n%s", text)
     logger.info("seed %s, work dir %s", cfg.get("seed"), work_dir)
     logger.info("%s, %d process(es)", _named(device), place.world_size)
-    log.write({"env": found, "seed": cfg.get("seed"), "config": text})
+    head = {"env": found, "processes": place.world_size, "device": _named(device)}
+    log.write({**head, "seed": cfg.get("seed"), "config": text})
     return log
 
 
@@ -66,8 +74,12 @@ def _open_files(
         done = int(start.meta["iter"]) if start is not None and start.resumed else 0
         name = _continued(work_dir, start) or _unused(work_dir, timestamp)
         setup_logging(work_dir / f"{name}.log", cfg.get("log_level", "INFO"))
+        path = work_dir / f"{name}.log.json"
+        per_epoch = start.meta.get("iters_per_epoch") if start is not None else None
+        told = figures_at(path, done, per_epoch) if done and per_epoch and path.exists() else []
+        info = RunInfo(work_dir, name, done, told, known_part(cfg).to_dict())
         hooks = cfg.get("log_config", {}).get("hooks", ())
-        log = RunLog(work_dir / f"{name}.log.json", hooks, work_dir, first_step=done)
+        log = RunLog(path, open_trackers(hooks, info))
         # A config that was written into its own work dir is the user's: it stays as it is.
         if not (cfg.filename and config_copy.exists() and config_copy.samefile(cfg.filename)):
             config_copy.write_text(text, encoding="utf-8")
@@ -100,3 +112,30 @@ def _unused(work_dir: Path, timestamp: str) -> str:
         number += 1
         name = f"{timestamp}_{number}"
     return name
+
+
+def record_test(
+    trainer: Trainer, cfg: Config, dataset: Any, scores: np.ndarray, weights: str
+) -> None:
+    """Write the scores of a final test to the work dir, and their confusions to the trackers.
+
+    Args:
+        trainer: Of the run.
+        cfg: The config.
+        dataset: What was scored.
+        scores: (N, L).
+        weights: ``'last'`` or ``'best'``.
+    """
+    progress = trainer.progress
+    checkpoint = f"epoch_{progress.epoch}.pth"
+    if weights == "best" and progress.best is not None:
+        checkpoint = progress.best["file"]
+    origin = score_origin(cfg, dataset, trainer.model, scores, checkpoint)
+    dump_scores(scores, trainer.work_dir / f"{weights}_pred.pkl", origin)
+    labels = dataset.labels
+    if labels.ndim == 1:
+        trainer.log.image(
+            f"test/{weights}/confusion",
+            lambda: confusion_image(scores.argmax(axis=1), labels, scores.shape[1]),
+            progress.iteration,
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.data import build_data, build_loader, loader_settings
+from pyskl.apis.origin import score_origin
 from pyskl.config import check_config, load_config
 from pyskl.core.results import check_score_file, dump_scores
+from pyskl.engine.blame import who_was_lost
 from pyskl.engine.checkpoint import load_checkpoint, load_weights
 from pyskl.engine.distributed import (
     Launcher,
     Place,
+    barrier,
     choose_device,
     failing_together,
     is_main,
@@ -31,6 +35,8 @@ from pyskl.engine.download import local_checkpoint
 from pyskl.engine.evaluation import check_metrics, collect_scores, evaluate
 from pyskl.engine.log import get_logger, setup_logging
 from pyskl.engine.memory import keep_freed_memory
+from pyskl.engine.patience import Patience
+from pyskl.engine.watch import Watch
 from pyskl.errors import InputError
 from pyskl.models import build_model
 from pyskl.models.fuse import fuse_conv_bn
@@ -101,24 +107,52 @@ def test_from_config(
     setup_logging(is_main=place.is_main)
     cfg = load_config(config, cfg_options)
     check_config(cfg, ["test"], trusted=settings.trusted)
-    join(place, device, cfg.get("dist_params", {}).get("backend"))
+    talk = cfg.get("dist_params") or {}
+    patience = Patience.of(talk)
+    join(place, device, talk.get("backend"), patience)
     try:
-        model = _load_model(cfg, checkpoint, settings, place)
-        dataset = build_data(cfg, "test", trusted=settings.trusted)
-        check_measurable(settings.metrics, model, dataset.labels)
-        scores = test_model(
-            model, dataset, device=device, amp=settings.amp, **loader_settings(cfg, "test")
-        )
-        topk = cfg.get("evaluation", {}).get("topk", (1, 5))
-        found = evaluate(scores, dataset.labels, settings.metrics, topk)
-        if settings.out is not None:
-            with failing_together():
-                if place.is_main:
-                    dump_scores(scores, settings.out)
-            get_logger().info("scores written to %s", settings.out)
-        return found
+        with Watch(place, patience=patience) as watch, _naming_the_lost(watch):
+            return _tested(cfg, checkpoint, settings, place, device)
     finally:
         leave()
+
+
+@contextmanager
+def _naming_the_lost(watch: Watch) -> Iterator[None]:
+    """Let an error that comes of the end of a data worker or process say so."""
+    try:
+        yield
+    except RuntimeError as error:
+        lost = who_was_lost(error, watch, "while testing")
+        if lost is None:
+            raise
+        raise lost from error
+
+
+def _tested(
+    cfg: Config,
+    checkpoint: str | Path,
+    settings: TestSettings,
+    place: Place,
+    device: torch.device,
+) -> dict[str, float]:
+    """Test on all processes together; see :func:`test_from_config`."""
+    model = _load_model(cfg, checkpoint, settings, place)
+    dataset = build_data(cfg, "test", trusted=settings.trusted)
+    check_measurable(settings.metrics, model, dataset.labels)
+    scores = test_model(
+        model, dataset, device=device, amp=settings.amp, **loader_settings(cfg, "test")
+    )
+    topk = cfg.get("evaluation", {}).get("topk", (1, 5))
+    found = evaluate(scores, dataset.labels, settings.metrics, topk)
+    if settings.out is not None:
+        with failing_together():
+            if place.is_main:
+                origin = score_origin(cfg, dataset, model, scores, checkpoint)
+                dump_scores(scores, settings.out, origin)
+        get_logger().info("scores written to %s", settings.out)
+    barrier()  # who has the others' store may not leave first
+    return found
 
 
 def _load_model(

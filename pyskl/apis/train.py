@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +15,11 @@ from torch import nn
 
 from pyskl.apis.data import build_data, build_loader, loader_settings
 from pyskl.apis.data_checks import check_training_set, warn_of_shared_samples
-from pyskl.apis.records import open_logs
+from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
-from pyskl.apis.start import find_start, set_off
+from pyskl.apis.start import StartPoint, find_start, set_off
 from pyskl.apis.test import check_measurable, test_model
 from pyskl.config import check_config, config_text, load_config
-from pyskl.core.results import dump_scores
 from pyskl.engine.checkpoint import (
     load_checkpoint,
     load_weights,
@@ -42,11 +41,12 @@ from pyskl.engine.evaluation import describe_metrics, evaluate
 from pyskl.engine.log import RunLog, get_logger
 from pyskl.engine.memory import keep_freed_memory
 from pyskl.engine.optimizer import build_optimizer
+from pyskl.engine.patience import Patience
 from pyskl.engine.schedule import LearningRate
 from pyskl.engine.seeding import init_random_seed, set_random_seed
 from pyskl.engine.stop_signals import StopSignals
 from pyskl.engine.trainer import Saving, Trainer, Validation
-from pyskl.engine.watch import STALL, TIMEOUT, Watch
+from pyskl.engine.watch import Watch
 from pyskl.errors import InputError
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
@@ -54,6 +54,9 @@ from pyskl.models.units.norm import replace_sync_batchnorm
 # Clips a step that a config's learning rate is for unless it says otherwise (`auto_scale_lr`): the
 # published configs were trained with 8 GPUs x 16 clips.
 BASE_BATCH_SIZE = 128
+
+Result = TypeVar("Result")
+SomeTrainer = TypeVar("SomeTrainer", bound=Trainer)
 
 
 def train_from_config(
@@ -80,6 +83,42 @@ def train_from_config(
         ConfigError: listing all faults of the config, before anything is started.
         DeviceError: if the machine has fewer GPUs than processes.
     """
+    return run_from_config(
+        train_model,
+        config,
+        settings,
+        cfg_options=cfg_options,
+        work_dir=work_dir,
+        launcher=launcher,
+    )
+
+
+def run_from_config(
+    run: Callable[..., Result],
+    config: str | Path | Mapping[str, Any] | Config,
+    settings: TrainSettings | None = None,
+    *,
+    cfg_options: Sequence[str] = (),
+    work_dir: str | Path | None = None,
+    launcher: Launcher = "none",
+) -> Result:
+    """Check a config, bring the processes together, build model and data, and hand them to ``run``.
+
+    Args:
+        run: :func:`train_model`, or what takes the same arguments.
+        config: As for :func:`train_from_config`, as are the others.
+        settings: Likewise.
+        cfg_options: Likewise.
+        work_dir: Likewise.
+        launcher: Likewise.
+
+    Returns:
+        What ``run`` returns.
+
+    Raises:
+        ConfigError: as :func:`train_from_config`.
+        DeviceError: likewise.
+    """
     settings = settings or TrainSettings()
     place = place_from_environment(launcher)
     device = choose_device(place)
@@ -94,20 +133,18 @@ def train_from_config(
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename or "run").stem)
     talk = cfg.get("dist_params", {})
-    timeout, stall = float(talk.get("timeout", TIMEOUT)), float(talk.get("stall", STALL))
-    join(place, device, talk.get("backend"), stall)
+    patience = Patience.of(talk)
+    join(place, device, talk.get("backend"), patience)
     try:
-        with StopSignals() as stop, Watch(place, stop, timeout=timeout, stall=stall) as watch:
-            check_same_everywhere(_what_runs(cfg, settings))
+        with StopSignals() as stop, Watch(place, stop, patience=patience) as watch:
+            check_same_everywhere({"what they do": run.__name__, **_what_runs(cfg, settings)})
             given = settings.seed if settings.seed is not None else cfg.get("seed")
             cfg.seed = init_random_seed(given)
             settings = replace(settings, seed=given)  # None: a run that is resumed keeps its own
             set_random_seed(cfg.seed, deterministic=settings.deterministic)
             model = build_model(cfg.model)
             dataset = build_data(cfg, "train", trusted=settings.trusted)
-            found = train_model(
-                model, dataset, cfg, settings, place=place, device=device, watch=watch
-            )
+            found = run(model, dataset, cfg, settings, place=place, device=device, watch=watch)
             barrier()  # who has the others' store may not leave first
             return found
     finally:
@@ -153,9 +190,36 @@ def train_model(
     place = place or Place()
     watch = watch or Watch(place)
     device = device or choose_device(place)
-    work_dir = Path(cfg.work_dir)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
-    start = find_start(model, cfg, settings, work_dir, place)
+    start, tests = prepare(model, dataset, cfg, settings, place)
+    # What could be found wrong was; from here on the run leaves traces.
+    log = open_logs(cfg, Path(cfg.work_dir), timestamp, place, device, start)
+    try:
+        trainer = build_trainer(
+            Trainer, model, dataset, tests, cfg, settings, start, place, device, log, watch
+        )
+        trainer.run()
+        return _final_tests(trainer, tests.get("test"), cfg, settings)
+    finally:
+        log.close()
+
+
+def prepare(
+    model: nn.Module, dataset: Any, cfg: Config, settings: TrainSettings, place: Place
+) -> tuple[StartPoint | None, dict[str, Any]]:
+    """Do what comes before a run leaves traces: find its start, open its test sets, check all.
+
+    Args:
+        model: The recognizer.
+        dataset: The training set.
+        cfg: The config; a run that goes on gets the seed that it had.
+        settings: What the command line decides.
+        place: Which of the processes this is.
+
+    Returns:
+        Where the run starts, and the sets that it measures, ``'val'`` and ``'test'``.
+    """
+    start = find_start(model, cfg, settings, Path(cfg.work_dir), place)
     if start is not None and start.seed is not None and settings.seed is None:
         cfg.seed = start.seed
         set_random_seed(start.seed, deterministic=settings.deterministic)
@@ -169,24 +233,7 @@ def train_model(
     }
     check_training_set(dataset, model)
     _check_tests(model, cfg, settings, tests)
-    # What could be found wrong was; from here on the run leaves traces.
-    log = open_logs(cfg, work_dir, timestamp, place, device, start)
-    try:
-        warn_of_shared_samples(dataset, tests)
-        trainer = _build_trainer(
-            model, dataset, tests.get("val"), cfg, settings, place, device, log, watch
-        )
-        if start is not None:
-            set_off(trainer, start, settings)
-        if trainer.progress.epoch >= trainer.epochs:
-            get_logger().info(
-                "this run is finished; for more epochs raise total_epochs, for a new run choose "
-                "another --work-dir"
-            )
-        trainer.run()
-        return _final_tests(trainer, tests.get("test"), cfg, settings)
-    finally:
-        log.close()
+    return start, tests
 
 
 def _check_tests(
@@ -204,17 +251,35 @@ def _check_tests(
         )
 
 
-def _build_trainer(
+def build_trainer(
+    kind: type[SomeTrainer],
     model: nn.Module,
     dataset: Any,
-    validation_set: Any,
+    tests: Mapping[str, Any],
     cfg: Config,
     settings: TrainSettings,
+    start: StartPoint | None,
     place: Place,
     device: torch.device,
     log: RunLog,
     watch: Watch,
-) -> Trainer:
+) -> SomeTrainer:
+    """Return the trainer of a run, where it starts.
+
+    Args:
+        kind: Its class.
+        model: The recognizer.
+        dataset: The training set.
+        tests: The sets to measure; see :func:`prepare`.
+        cfg: The config.
+        settings: What the command line decides.
+        start: Where the run starts.
+        place: Which of the processes this is.
+        device: Where to train.
+        log: Where figures go.
+        watch: Where requests to stop arrive.
+    """
+    warn_of_shared_samples(dataset, tests)
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     else:
@@ -237,7 +302,7 @@ def _build_trainer(
     saving = cfg.get("checkpoint_config", {})
     if saving is None:
         saving = {"interval": 0}  # only the last
-    return Trainer(
+    trainer = kind(
         model=model,
         optimizer=build_optimizer(model, optimizer_cfg),
         schedule=LearningRate(
@@ -249,9 +314,7 @@ def _build_trainer(
         epochs=cfg.total_epochs,
         seed=seed,
         place=place,
-        validation=None
-        if validation_set is None
-        else _validation(validation_set, cfg, seed, device),
+        validation=_validation(tests["val"], cfg, seed, device) if "val" in tests else None,
         saving=Saving(
             saving.get("interval", 1),
             saving.get("by_epoch", True),
@@ -266,6 +329,14 @@ def _build_trainer(
         find_unused_parameters=cfg.get("find_unused_parameters", False),
         watch=watch,
     )
+    if start is not None:
+        set_off(trainer, start, settings)
+    if trainer.progress.epoch >= trainer.epochs:
+        get_logger().info(
+            "this run is finished; for more epochs raise total_epochs, for a new run choose "
+            "another --work-dir"
+        )
+    return trainer
 
 
 def _validation(dataset: Any, cfg: Config, seed: int, device: torch.device) -> Validation:
@@ -332,9 +403,10 @@ def _final_tests(
         results[name] = found
         with failing_together():
             if trainer.place.is_main:
-                dump_scores(scores, trainer.work_dir / f"{name}_pred.pkl")
+                record_test(trainer, cfg, dataset, scores, name)
         get_logger().info("test of the %s weights: %s", name, describe_metrics(found))
-        trainer.log.write({"mode": "test", "weights": name, **found})
+        figures = {"mode": "test", "weights": name, **found}
+        trainer.log.write(figures, step=trainer.progress.iteration)
     return results
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from pyskl.registry import DatasetConfig, RecognizerConfig
+from pyskl.registry import DatasetConfig, LoggerHookConfig, RecognizerConfig
 
 DatasetOrList = DatasetConfig | Sequence[DatasetConfig]
 
@@ -88,27 +88,18 @@ class EvaluationSection(TypedDict, total=False):
     save_best: str | None
 
 
-class _LogHookNeeds(TypedDict):
-    type: Literal["TextLoggerHook", "TensorboardLoggerHook"]
-
-
-class LogHookSection(_LogHookNeeds, total=False):
-    """One entry of ``log_config.hooks``."""
-
-    log_dir: str
-
-
 class LogSection(TypedDict, total=False):
     """``log_config``: how often to log, and where."""
 
     interval: int
-    hooks: Sequence[LogHookSection]
+    hooks: Sequence[LoggerHookConfig]
 
 
 class DistSection(TypedDict, total=False):
     """``dist_params``: how the processes talk, and when one counts as lost; times in seconds."""
 
     backend: Literal["nccl", "gloo"]
+    join: float
     timeout: float
     stall: float
 
@@ -175,6 +166,7 @@ OTHER_WORDS = {
 # What numbers may not fall below.
 AT_LEAST = {
     "auto_scale_lr.base_batch_size": 1,
+    "dist_params.join": 1,
     "dist_params.stall": 1,
     "dist_params.timeout": 1,
     "evaluation.interval": 1,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pyskl.core.score_origin import ScoreOrigin, encode_origin, origin_file
 from pyskl.errors import InputError, did_you_mean
 
 SUFFIXES = (".pkl", ".json", ".yaml", ".yml")
@@ -39,27 +40,45 @@ def check_score_file(path: str | Path) -> Path:
     return path
 
 
-def dump_scores(scores: np.ndarray | Sequence[np.ndarray], path: str | Path) -> None:
+def dump_scores(
+    scores: np.ndarray | Sequence[np.ndarray],
+    path: str | Path,
+    origin: ScoreOrigin | None = None,
+) -> None:
     """Write scores as a list with one vector per sample, in the format that the suffix names.
 
     Args:
         scores: (S, L), in the order of the data set.
         path: ``.pkl`` (vectors as float32 arrays), ``.json`` or ``.yaml`` (as lists).
+        origin: What they are scores of; goes to a file beside, see
+            :mod:`pyskl.core.score_origin`.
 
     Raises:
         InputError: for another suffix, or where the file can't be written.
     """
     path = check_score_file(path)
     vectors = [np.asarray(row) for row in scores]
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    content = _encoded(vectors, path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(_encoded(vectors, path.suffix))
-        os.replace(partial, path)
+        _replace(path, content)
+        if origin is None:
+            origin_file(path).unlink(missing_ok=True)  # it is of the scores that were there
+        else:
+            _replace(origin_file(path), encode_origin(origin, content))
     except OSError as error:
+        raise InputError(f"{path}: the scores could not be written ({error})") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise InputError(f"{path}: the scores could not be written ({error})") from error
+        raise
 
 
 def _encoded(vectors: list[np.ndarray], suffix: str) -> bytes:

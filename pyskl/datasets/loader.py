@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,7 +87,27 @@ def build_dataloader(
         collate_fn=collate,
         pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
         persistent_workers=persistent_workers and workers_per_gpu > 0,
+        worker_init_fn=partial(_end_with, os.getpid()),
     )
+
+
+def _end_with(parent: int, worker: int) -> None:
+    """Let this worker end when the process that it reads for is gone.
+
+    torch's workers look after that themselves, but only from the moment when they have started: of
+    a process that was killed meanwhile they would remain for ever, with the memory that they have.
+
+    Args:
+        parent: Id of the process that the worker reads for.
+        worker: Number of the worker.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=look, name=f"end worker {worker}", daemon=True).start()
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -15,13 +15,16 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from pyskl.engine.meeting import agree_on_name, connect, is_store_of_agent
-from pyskl.errors import DeviceError, InputError, RunError
+from pyskl.engine.meeting import agree_on_name, open_store
+from pyskl.engine.patience import Patience, at_most
+from pyskl.errors import DeviceError, InputError, LostProcessError, RunError
 
 Launcher = Literal["none", "pytorch", "slurm"]
 
-# What the processes of this start are called in a store that knows others; see `own_part`.
+# What the processes of this start are called in the store by which they met, which may know others
+# (see `own_part`), and that store: it has to live as long as the group.
 _name = ""
+_store: dist.Store | None = None
 
 # The buffers of BatchNorm that each process has its own of while it trains.
 STATISTICS = ("running_mean", "running_var")
@@ -137,7 +140,10 @@ def choose_device(place: Place) -> torch.device:
 
 
 def join(
-    place: Place, device: torch.device, backend: str | None = None, stall: float = 1800.0
+    place: Place,
+    device: torch.device,
+    backend: str | None = None,
+    patience: Patience | None = None,
 ) -> None:
     """Join the process group, where there is more than one process.
 
@@ -145,30 +151,38 @@ def join(
         place: Where this process runs.
         device: Its device.
         backend: The config's wish; 'nccl' is only heard on a GPU.
-        stall: Seconds that what the processes do together may take.
+        patience: How long to wait for the others, and what they do together may take.
 
     Raises:
-        LostProcessError: if torchrun started others that don't come.
+        DeviceError: if process 0 can't listen on its port.
+        LostProcessError: if others don't come, or end while all meet. Whoever is gone for good when
+            all have come, and are about to connect, ends this process.
     """
-    global _name
+    global _name, _store
+    patience = patience or Patience()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if place.world_size == 1 or dist.is_initialized():
         return
     chosen = (backend or "nccl") if device.type == "cuda" else "gloo"
-    store: dist.Store | None = None
-    if is_store_of_agent():
-        store = connect(stall)
-        _name = agree_on_name(store, place.rank, place.world_size, stall)
-        store = own_part(store, "group")
-    dist.init_process_group(
-        chosen,
-        store=store,
-        rank=place.rank,
-        world_size=place.world_size,
-        device_id=device if chosen == "nccl" else None,
-        timeout=timedelta(seconds=stall),
-    )
+    _store = open_store(place.rank, place.world_size, patience.join)
+    _name = agree_on_name(_store, place.rank, place.world_size, patience.join)
+    problem = "a process was killed since, or the network between them lets only some connect"
+    try:
+        with at_most(patience.timeout, f"the processes met, but did not connect: {problem}"):
+            dist.init_process_group(
+                chosen,
+                store=own_part(_store, "group"),
+                rank=place.rank,
+                world_size=place.world_size,
+                device_id=device if chosen == "nccl" else None,
+                timeout=timedelta(seconds=patience.stall),
+            )
+    except (RuntimeError, ConnectionError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise LostProcessError(
+            f"the processes met, but could not connect: {problem} ({first_line})"
+        ) from error
 
 
 def own_part(store: dist.Store, use: str) -> dist.Store:
@@ -179,8 +193,10 @@ def own_part(store: dist.Store, use: str) -> dist.Store:
 
 def leave() -> None:
     """Leave the process group, where there is one."""
+    global _store
     if dist.is_initialized():
         dist.destroy_process_group()
+    _store = None
 
 
 def in_group() -> bool:

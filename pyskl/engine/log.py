@@ -1,20 +1,23 @@
-"""Where a run's messages and figures go: console, files, TensorBoard.
+"""Where a run's messages and figures go: console, files, trackers of experiments.
 
 ``<timestamp>.log`` holds what a person reads, ``<timestamp>.log.json`` one JSON object a line.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tqdm import tqdm
+
+if TYPE_CHECKING:  # trackers tell of their failures through the logger of this module
+    from pyskl.engine.trackers import Tracker
 
 LOGGER_NAME = "pyskl"
 
@@ -76,59 +79,43 @@ class RunLog:
 
     Args:
         path: The ``.log.json`` file; None writes nothing, as in all processes but the main one.
-        hooks: ``log_config.hooks``: :class:`TensorboardLoggerHook` adds TensorBoard, where it is
-            installed.
-        work_dir: TensorBoard's files go to ``tf_logs`` in it, unless the hook says ``log_dir``.
-        first_step: Iterations that are finished: TensorBoard forgets what it was told of later
-            ones, as they are taken again.
+        trackers: Where figures of a step and pictures go, too; see :mod:`pyskl.engine.trackers`.
 
     Attributes:
         name: The file's, without its ending; None where nothing is written.
     """
 
-    def __init__(
-        self,
-        path: Path | None,
-        hooks: Sequence[Mapping[str, Any]] = (),
-        work_dir: Path = Path(),
-        *,
-        first_step: int = 0,
-    ) -> None:
+    def __init__(self, path: Path | None, trackers: Sequence[Tracker] = ()) -> None:
         self.name = None if path is None else path.name.removesuffix(".log.json")
         self._file: FileIO | None = None
         self._unwritten = b""
-        self._tensorboard: Any = None
-        if path is None:
-            return
-        # Without a buffer: what could not be written is known, and comes with the next line.
-        self._file = path.open("ab", buffering=0)
-        for hook in hooks:
-            if hook.get("type") == "TensorboardLoggerHook":
-                self._open_tensorboard(hook.get("log_dir") or str(work_dir / "tf_logs"), first_step)
-
-    def _open_tensorboard(self, log_dir: str, first_step: int) -> None:
-        if importlib.util.find_spec("tensorboard") is None:
-            get_logger().warning(
-                "log_config asks for TensorboardLoggerHook, but tensorboard is not installed "
-                "(pip install tensorboard): going on without it"
-            )
-            return
-        from torch.utils.tensorboard import SummaryWriter
-
-        purge = {"purge_step": first_step + 1} if first_step else {}
-        self._tensorboard = SummaryWriter(log_dir, **purge)
+        self._trackers = list(trackers)
+        if path is not None:
+            # Without a buffer: what could not be written is known, and comes with the next line.
+            self._file = path.open("ab", buffering=0)
 
     def write(self, figures: Mapping[str, Any], step: int | None = None) -> None:
-        """Write a line; numbers also go to TensorBoard where ``step`` is given."""
+        """Write a line; its numbers also go to the trackers where ``step`` is given."""
         if self._file is None:
             return
         self._put(json.dumps(dict(figures)).encode() + b"\n")
-        if self._tensorboard is not None and step is not None:
-            mode = figures.get("mode", "train")
-            for key, value in figures.items():
-                if isinstance(value, float):
-                    self._tensorboard.add_scalar(f"{mode}/{key}", value, step)
-            self._tensorboard.flush()
+        if step is not None and self._trackers:
+            named = named_figures(figures)
+            for tracker in self._trackers:
+                tracker.log(named, step)
+
+    def image(self, name: str, make: Callable[[], np.ndarray], step: int) -> None:
+        """Give the trackers a picture.
+
+        Args:
+            name: Such as ``'test/best/confusion'``.
+            make: Returns it, (height, width, 3) uint8; called only if there is a tracker.
+            step: Finished iterations.
+        """
+        if self._file is not None and self._trackers:
+            picture = make()
+            for tracker in self._trackers:
+                tracker.image(name, picture, step)
 
     def _put(self, line: bytes) -> None:
         """Write a line, and what a full disk kept from being written before."""
@@ -146,10 +133,27 @@ class RunLog:
                 )
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files and the trackers."""
         if self._file is not None:
             if self._unwritten:
                 self._put(b"")
             self._file.close()
-        if self._tensorboard is not None:
-            self._tensorboard.close()
+        for tracker in self._trackers:
+            tracker.close()
+
+
+def named_figures(line: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a line of the ``.log.json`` by the names that trackers know them by.
+
+    Example:
+        >>> named_figures({'mode': 'val', 'epoch': 2, 'iter': 6, 'top1_acc': 0.5})
+        {'val/epoch': 2.0, 'val/top1_acc': 0.5}
+    """
+    prefix = str(line.get("mode", "train"))
+    if "weights" in line:
+        prefix += f"/{line['weights']}"
+    return {
+        f"{prefix}/{key}": float(value)
+        for key, value in line.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and key != "iter"
+    }

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from pyskl.datasets.sampling import TrainBatches
+from pyskl.engine.blame import who_was_lost
 from pyskl.engine.distributed import Place, average_batchnorm, failing_together, in_group
 from pyskl.engine.evaluation import collect_scores, describe_metrics, evaluate
 from pyskl.engine.keeper import Keeper, Saving
@@ -32,7 +33,7 @@ from pyskl.engine.stop_signals import leave_signals_to_the_run
 from pyskl.engine.train_line import TrainLine
 from pyskl.engine.validation import LeavableLoader, Left, Validation
 from pyskl.engine.watch import Watch
-from pyskl.errors import InputError, LostProcessError, RunError, StoppedError, WriteError
+from pyskl.errors import InputError, StoppedError, WriteError
 
 __all__ = ["Progress", "Saving", "Trainer", "TrainingError", "Validation"]
 
@@ -159,30 +160,16 @@ class Trainer:
             yield
         except RuntimeError as error:
             self._finish_writing_after(error)
-            explained = self._explained(error)
-            if explained is None:
+            lost = who_was_lost(error, self.watch, f"after iteration {self.progress.iteration}")
+            if lost is None:
                 raise
-            raise explained from error
+            raise lost from error
         except InputError as error:
             self._finish_writing_after(error)
             raise
         finally:
             self.watch.stop.at_once = True
             self.watch.rest()
-
-    def _explained(self, error: RuntimeError) -> LostProcessError | None:
-        """Return what is to blame for an error of torch: a data worker, or another process."""
-        if isinstance(error, RunError):
-            return None
-        text = (str(error).splitlines() or [""])[0]
-        if text.startswith("DataLoader"):
-            return LostProcessError(
-                f"process {self.place.rank} lost a data worker after iteration "
-                f"{self.progress.iteration}: {text}; a worker that the system kills has mostly "
-                "used up the memory: fewer data.workers_per_gpu need less. The same command goes "
-                "on from the last checkpoint"
-            )
-        return self.watch.explained(error)
 
     def _train_epoch(self) -> None:
         """Take the steps of one epoch, or those that are left of it after resuming."""
@@ -250,7 +237,7 @@ class Trainer:
         if getattr(loader, "num_workers", 0) > 0:
             if loader.worker_init_fn is None:
                 loader.worker_init_fn = leave_signals_to_the_run
-            loader.timeout = loader.timeout or self.watch.stall
+            loader.timeout = loader.timeout or self.watch.patience.stall
 
     def _report(self, step: int, line: TrainLine) -> None:
         """Log the means since the last report; this waits for the device."""

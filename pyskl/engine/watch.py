@@ -25,6 +25,7 @@ import torch.distributed as dist
 from pyskl.engine.distributed import Place, in_group, own_part
 from pyskl.engine.log import get_logger
 from pyskl.engine.meeting import connect
+from pyskl.engine.patience import Patience
 from pyskl.engine.stop_signals import StopSignals
 from pyskl.errors import LostProcessError
 
@@ -33,11 +34,6 @@ _ROUND = 0.25
 
 # Seconds that a process which failed gets to tell its own error before the others end.
 _GRACE = 5.0
-
-# Seconds without a sign of life after which a process counts as lost, and without a step of
-# anybody after which a run counts as stuck.
-TIMEOUT = 120.0
-STALL = 1800.0
 
 
 @dataclass
@@ -58,8 +54,7 @@ class Watch:
     Args:
         place: Which of the processes this is.
         stop: Where requests to stop arrive; None where nobody asks.
-        timeout: Seconds without a sign of life after which a process counts as lost.
-        stall: Seconds without a step or batch of any process after which the run counts as stuck.
+        patience: How long a process may give no sign of life, and all of them may stand still.
         store: Where the processes leave word for each other; by default the store by which
             ``torch.distributed`` brought them together.
     """
@@ -69,14 +64,12 @@ class Watch:
         place: Place | None = None,
         stop: StopSignals | None = None,
         *,
-        timeout: float = TIMEOUT,
-        stall: float = STALL,
+        patience: Patience | None = None,
         store: dist.Store | None = None,
     ) -> None:
         self.place = place or Place()
         self.stop = stop or StopSignals()
-        self.timeout = timeout
-        self.stall = stall
+        self.patience = patience or Patience()
         self.reason = ""
         self._moves = 0
         self._doing: tuple[object, ...] = ("starting",)
@@ -95,7 +88,7 @@ class Watch:
     def __enter__(self) -> Watch:
         """Start watching: over the other processes if there are any, and over standing still."""
         if self._store is None and in_group():
-            self._store = own_part(connect(self.timeout), "watch")
+            self._store = own_part(connect(self.patience.timeout), "watch")
         for work in (self._judge,) if self._store is None else (self._talk, self._judge):
             self._threads.append(threading.Thread(target=work, daemon=True))
             self._threads[-1].start()
@@ -214,7 +207,9 @@ class Watch:
             last = now
             if self._store is None:
                 _hear(self._peers[self.place.rank], self._word(0))
-            lost = self._lost(self.timeout, _GRACE, " (dist_params.timeout)") or self._stuck(now)
+            lost = self._lost(
+                self.patience.timeout, _GRACE, " (dist_params.timeout)"
+            ) or self._stuck(now)
             if lost is not None and not self._closing.is_set():
                 get_logger().critical("%s; this process ends", lost)
                 os._exit(LostProcessError.exit_status)
@@ -260,10 +255,10 @@ class Watch:
     def _stuck(self, now: float) -> str | None:
         """Return a sentence on a run in which nobody gets on, if that is so."""
         peers = self._peers.values()
-        if self._moves == 0 or any(now - peer.moved < self.stall for peer in peers):
+        if self._moves == 0 or any(now - peer.moved < self.patience.stall for peer in peers):
             return None
         each = "; ".join(f"process {rank}: {peer.doing}" for rank, peer in self._peers.items())
-        return f"no process has got on for {self.stall:.0f} s (dist_params.stall): {each}"
+        return f"no process has got on for {self.patience.stall:.0f} s (dist_params.stall): {each}"
 
 
 def _hear(peer: _Peer, message: str) -> None:

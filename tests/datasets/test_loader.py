@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -279,3 +282,24 @@ def test_workers_hand_over_shared_memory(dataset: PoseDataset) -> None:
 def test_samples_of_different_shapes_do_not_stack(make_sample: Callable[..., Sample]) -> None:
     with pytest.raises(InputError, match=r"'keypoint'.*\(2, 4, 25, 3\), \(2, 9, 25, 3\).*PadTo"):
         collate([{"keypoint": make_sample(frames=frames)["keypoint"]} for frames in (9, 4)])
+
+
+_ORPHAN = """
+import os, time
+from pyskl.datasets.loader import _end_with
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        time.sleep(0.05)
+    _end_with(parent, 0)  # as a worker does whose process was killed while it started
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_a_worker_ends_if_its_process_is_gone_before_it_has_started() -> None:
+    # The output stays open as long as the worker lives.
+    done = subprocess.run(
+        [sys.executable, "-c", _ORPHAN], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,13 +1,13 @@
-"""Messages and figures: to the console, to files, to TensorBoard."""
+"""Messages and figures: to the console, to files, to trackers."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pyskl.engine.log import RunLog, get_logger, setup_logging
@@ -96,59 +96,52 @@ def test_every_line_is_json_and_there_at_once(tmp_path: Path) -> None:
     log.close()
 
 
+class Heard:
+    """A tracker that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def log(self, figures: Mapping[str, float], step: int) -> None:
+        self.told.append((dict(figures), step))
+
+    def image(self, name: str, array: np.ndarray, step: int) -> None:
+        self.told.append((name, array.shape, step))
+
+    def close(self) -> None:
+        self.told.append(("closed",))
+
+
+def test_trackers_get_the_numbers_of_steps_and_pictures(tmp_path: Path) -> None:
+    heard = Heard()
+    log = RunLog(tmp_path / "run.log.json", [heard])
+    log.write({"env": "no step", "seed": 1})
+    log.write({"mode": "train", "epoch": 1, "iter": 3, "lr": 0.1, "memory": 7}, step=3)
+    log.write({"mode": "test", "weights": "best", "top1_acc": 0.5}, step=6)
+    log.image("test/best/confusion", lambda: np.zeros((2, 3, 3), np.uint8), 6)
+    log.close()
+    assert heard.told == [
+        ({"train/epoch": 1.0, "train/lr": 0.1, "train/memory": 7.0}, 3),
+        ({"test/best/top1_acc": 0.5}, 6),
+        ("test/best/confusion", (2, 3, 3), 6),
+        ("closed",),
+    ]
+    assert len((tmp_path / "run.log.json").read_text().splitlines()) == 3
+
+
 def test_no_file_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    log = RunLog(None, [dict(type="TensorboardLoggerHook")])
+    log = RunLog(None)
     log.write({"mode": "train"}, step=1)
+    log.image("a", lambda: pytest.fail("nobody sees it"), 1)
     log.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_tensorboard_there_is_one_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *rest: None if name == "tensorboard" else find_spec(name, *rest),
-    )
-    hooks = [dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")]
-    log = RunLog(tmp_path / "run.log.json", hooks, tmp_path)
-    log.write({"mode": "train", "loss": 1.0}, step=1)
+def test_without_a_tracker_no_picture_is_drawn(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "run.log.json")
+    log.image("a", lambda: pytest.fail("nobody sees it"), 1)
     log.close()
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "tensorboard is not installed" in caplog.text
-    assert [path.name for path in tmp_path.iterdir()] == ["run.log.json"]
-
-
-@pytest.mark.parametrize("log_dir", [None, "elsewhere"])
-def test_tensorboard_gets_the_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_dir: str | None
-) -> None:
-    pytest.importorskip("tensorboard")
-    written: list[tuple[Any, ...]] = []
-
-    class Writer:
-        def __init__(self, folder: str) -> None:
-            written.append((folder,))
-
-        def add_scalar(self, *arguments: Any) -> None:
-            written.append(arguments)
-
-        def flush(self) -> None: ...
-
-        def close(self) -> None:
-            written.append(("closed",))
-
-    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Writer)
-    hook = dict(type="TensorboardLoggerHook", **({"log_dir": log_dir} if log_dir else {}))
-    log = RunLog(tmp_path / "run.log.json", [hook], tmp_path)
-    log.write({"env": "no step"})
-    log.write({"mode": "val", "epoch": 1, "top1_acc": 0.5}, step=7)
-    log.close()
-    folder = log_dir or str(tmp_path / "tf_logs")
-    assert written == [(folder,), ("val/top1_acc", 0.5, 7), ("closed",)]
 
 
 def test_lines_that_a_full_disk_kept_out_come_later(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -59,9 +61,10 @@ import torch
 import torch.distributed as dist
 from pyskl.engine.distributed import Place, from_main, join, own_part
 from pyskl.engine.meeting import connect
+from pyskl.engine.patience import Patience
 rank, delay, end = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
 time.sleep(delay)
-join(Place(rank, 2, rank, 2), torch.device("cpu"), stall=30)
+join(Place(rank, 2, rank, 2), torch.device("cpu"), patience=Patience(join=30, stall=30))
 assert from_main(rank) == 0
 part = own_part(connect(30), "watch")
 assert not part.check(["left"]), "the store has what an earlier start left"
@@ -104,3 +107,78 @@ def test_processes_started_again_with_the_agent_s_store_find_each_other() -> Non
                 process.kill()
         expected = -9 if end == "die" else 0
         assert [process.returncode for process in processes] == [expected] * 2, told
+
+
+_ALONE = """
+import sys
+import torch
+from pyskl.engine.distributed import Place, join
+from pyskl.engine.patience import Patience
+from pyskl.errors import InputError, RunError
+rank, patience = int(sys.argv[1]), float(sys.argv[2])
+try:
+    join(Place(rank, 2, rank, 2), torch.device("cpu"), patience=Patience(patience, patience, 60))
+except (InputError, RunError) as error:
+    print(error, flush=True)
+    sys.exit(error.exit_status)
+print("joined", flush=True)
+"""
+
+
+def _start(rank: int, port: int, patience: float) -> subprocess.Popen[str]:
+    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(
+        [sys.executable, "-c", _ALONE, str(rank), str(patience)],
+        env={**os.environ, **places},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rank", "message"),
+    [
+        (0, r"of 2 processes \[1\] have not come for 1 s"),
+        (1, "process 0 has not come to 127.0.0.1"),
+    ],
+)
+def test_who_waits_for_nobody_says_so_and_ends(free_port: int, rank: int, message: str) -> None:
+    process = _start(rank, free_port, 1)
+    try:
+        told = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert process.returncode == LostProcessError.exit_status
+    assert re.search(message, told)
+
+
+def test_the_end_of_process_0_in_the_meeting_is_noticed(free_port: int) -> None:
+    # Somebody who takes the connection, hears nothing and ends: torch alone would try for minutes.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", free_port))
+        listener.listen()
+        process = _start(1, free_port, 3)
+        try:
+            listener.settimeout(60)
+            listener.accept()[0].close()
+            listener.close()
+            told = process.communicate(timeout=60)[0]
+        finally:
+            process.kill()
+    assert process.returncode == LostProcessError.exit_status
+    assert "process 0" in told
+    assert "Traceback" not in told
+
+
+def test_a_port_that_is_taken_is_named(free_port: int) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", free_port))
+        holder.listen()
+        process = _start(0, free_port, 3)
+        try:
+            told = process.communicate(timeout=60)[0]
+        finally:
+            process.kill()
+    assert process.returncode == 2
+    assert f"can't listen on port {free_port}" in told

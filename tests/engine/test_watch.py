@@ -15,6 +15,7 @@ import torch.distributed as dist
 
 from pyskl.engine import watch as watch_module
 from pyskl.engine.distributed import Place
+from pyskl.engine.patience import Patience
 from pyskl.engine.stop_signals import StopSignals
 from pyskl.engine.watch import Watch
 
@@ -96,7 +97,7 @@ def test_one_without_a_sign_of_life_is_named(
 ) -> None:
     store = _store()
     store.set("beat/1", "alive|7|7|in iteration 3 of epoch 2")
-    with Watch(Place(0, 2), timeout=0.3, store=store):
+    with Watch(Place(0, 2), patience=Patience(timeout=0.3), store=store):
         assert _until(lambda: ended)
     assert ended[0] == 69
     assert "process 1 has given no sign of life" in caplog.text
@@ -120,9 +121,9 @@ def test_one_that_failed_is_missed_after_a_while(
 
 def test_one_that_is_done_is_not_missed(ended: list[int]) -> None:
     store = _store()
-    with Watch(Place(1, 2), timeout=0.2, store=store):
+    with Watch(Place(1, 2), patience=Patience(timeout=0.2), store=store):
         time.sleep(0.05)
-    with Watch(Place(0, 2), timeout=0.2, store=store):
+    with Watch(Place(0, 2), patience=Patience(timeout=0.2), store=store):
         time.sleep(0.6)
     assert ended == []
 
@@ -132,8 +133,8 @@ def test_a_run_in_which_nobody_gets_on_is_stuck(
 ) -> None:
     store = _store()
     with (
-        Watch(Place(1, 2), stall=0.5, store=store) as other,
-        Watch(Place(0, 2), stall=0.5, store=store) as watch,
+        Watch(Place(1, 2), patience=Patience(stall=0.5), store=store) as other,
+        Watch(Place(0, 2), patience=Patience(stall=0.5), store=store) as watch,
     ):
         other.doing("waiting for the data of iteration 5")
         for step in range(20):  # who gets on is not stuck, however long it takes in all
@@ -147,8 +148,8 @@ def test_a_run_in_which_nobody_gets_on_is_stuck(
 def test_what_is_no_training_may_take_its_time(ended: list[int]) -> None:
     store = _store()
     with (
-        Watch(Place(1, 2), stall=0.2, store=store) as other,
-        Watch(Place(0, 2), stall=0.2, store=store) as watch,
+        Watch(Place(1, 2), patience=Patience(stall=0.2), store=store) as other,
+        Watch(Place(0, 2), patience=Patience(stall=0.2), store=store) as watch,
     ):
         for one in (other, watch):
             one.doing("in iteration 1")
@@ -165,7 +166,10 @@ def test_the_one_who_was_frozen_blames_nobody(
     offset = [0.0]
     real = time.monotonic
     monkeypatch.setattr(watch_module.time, "monotonic", lambda: real() + offset[0])
-    with Watch(Place(1, 2), timeout=1, store=store), Watch(Place(0, 2), timeout=1, store=store):
+    with (
+        Watch(Place(1, 2), patience=Patience(timeout=1), store=store),
+        Watch(Place(0, 2), patience=Patience(timeout=1), store=store),
+    ):
         time.sleep(0.2)
         offset[0] = 100.0
         time.sleep(0.4)

@@ -82,7 +82,7 @@ class Case:
             checkpoint_config=dict(interval=1, max_keep_ckpts=2)
             if self.by_epoch
             else dict(interval=4, by_epoch=False, max_keep_ckpts=2),
-            dist_params=dict(timeout=20, stall=60),
+            dist_params=dict(join=20, timeout=20, stall=60),
         )
         text = "".join(f"{key} = {value!r}\n" for key, value in config.items())
         (folder / "tiny.py").write_text(text, encoding="utf-8")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -343,3 +346,19 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device(place) == torch.device("cuda", 1)
     with pytest.raises(DeviceError, match=r"4 processes .* 2 GPUs: start 2"):
         choose_device(Place(rank=3, world_size=4, local_rank=3, local_world_size=4))
+
+
+def test_a_reader_that_has_heard_enough_is_no_error(repo_root: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, str(repo_root / "tools/data/layout.py")],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writing)
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert done.stderr == ""

@@ -48,6 +48,8 @@ def test_a_run_writes_the_files_that_readers_expect(trained: Run) -> None:
         trained.best.name,
         "last_pred.pkl",
         "best_pred.pkl",
+        "last_pred.pkl.meta.json",
+        "best_pred.pkl.meta.json",
         "TIME.log",
         "TIME.log.json",
         "tiny.py",

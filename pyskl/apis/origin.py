@@ -1,0 +1,63 @@
+"""Say of which samples, and by which weights, scores are; see :mod:`pyskl.core.score_origin`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from pyskl.apis.test_data import data_leaves
+from pyskl.core.score_origin import ScoreOrigin, digest_of_ids
+
+
+def score_origin(
+    cfg: Config, dataset: Any, model: Any, scores: np.ndarray, checkpoint: str | Path | None
+) -> ScoreOrigin | None:
+    """Describe scores of a config's ``data.test``; None where the samples have no ids.
+
+    Args:
+        cfg: The config.
+        dataset: What was scored.
+        model: The recognizer.
+        scores: (N, L), or (N, clips, L) where the clips were kept apart.
+        checkpoint: The weights' file.
+    """
+    test = cfg["data"]["test"]
+    if not hasattr(dataset, "sample_ids"):  # a data set of the user's
+        return None
+    return ScoreOrigin(
+        samples=len(scores),
+        classes=int(scores.shape[-1]),
+        sample_ids_sha256=digest_of_ids(dataset.sample_ids),
+        data=tuple(data_leaves(test)),
+        config=str(cfg.filename) if cfg.filename else None,
+        checkpoint=None if checkpoint is None else str(checkpoint),
+        average_clips=getattr(model, "average_clips", None),
+        num_clips=num_clips(test),
+    )
+
+
+def num_clips(test: Any) -> int | None:
+    """Return how many clips of a sample a data set's config draws, where it says so."""
+    found = set(_numbers_of_clips(test))
+    return found.pop() if len(found) == 1 else None
+
+
+def _numbers_of_clips(test: Any) -> Iterator[int]:
+    if isinstance(test, (list, tuple)):
+        for one in test:
+            yield from _numbers_of_clips(one)
+    elif isinstance(test, Mapping):
+        inner = test.get("dataset", test.get("datasets"))
+        if inner is not None:
+            yield from _numbers_of_clips(inner)
+        else:
+            stated = [
+                transform["num_clips"]
+                for transform in test.get("pipeline", ())
+                if isinstance(transform, Mapping) and isinstance(transform.get("num_clips"), int)
+            ]
+            yield stated[-1] if stated else 1

@@ -1,0 +1,80 @@
+"""Fuse streams: python tools/fuse.py CONFIG_OR_ANNOTATIONS --scores j.pkl b.pkl jm.pkl bm.pkl"""
+
+from __future__ import annotations
+
+import argparse
+
+from _command import Parser, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        description="Fuse the scores of several streams, and measure each stream and the fusion."
+    )
+    parser.add_argument(
+        "source", help="config whose data.test the scores are of, or an annotation file"
+    )
+    parser.add_argument(
+        "--scores",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="score files (.pkl, .json, .yaml); j, b, jm or bm in a file's name, or else in its "
+        "folder's, says its stream",
+    )
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        type=float,
+        metavar="W",
+        help="one for each file; by default 1 1 for j b, and 2 2 1 1 for j b jm bm",
+    )
+    parser.add_argument(
+        "--search",
+        action="store_true",
+        help="search for weights on one half of the samples, and measure on the other half only",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed that shares out the halves")
+    parser.add_argument("--split", help="split of the annotation file")
+    parser.add_argument("--out", metavar="FILE", help="write the fused scores to this file")
+    parser.add_argument("--json", metavar="FILE", help="write all figures to this file, too")
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
+    )
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="load annotations and scores with plain pickle, which RUNS what they say",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Fuse, and print the figures."""
+    from pyskl.apis.fuse import fuse_files
+    from pyskl.apis.report_file import check_report_file, write_report
+
+    if args.json is not None:
+        check_report_file(args.json)
+    report = fuse_files(
+        args.source,
+        args.scores,
+        weights=args.weights,
+        search=args.search,
+        seed=args.seed,
+        out=args.out,
+        split=args.split,
+        cfg_options=args.cfg_options,
+        trusted=args.trust_files,
+    )
+    print(report.text())
+    if args.json is not None:
+        write_report(report.to_dict(), args.json)
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())

@@ -1,0 +1,57 @@
+"""Make rows of the model zoo: python tools/zoo.py work_dirs/stgcn [--out zoo.md] [--json FILE]"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _command import Parser, end_with
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        description="Turn finished runs into rows of the model zoo, with how each number was "
+        "obtained."
+    )
+    parser.add_argument("root", help="folder whose work dirs to look at, at any depth")
+    parser.add_argument(
+        "--weights",
+        choices=["best", "last"],
+        default="best",
+        help="whose scores to show: of the best or of the last weights",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help="write the table to this file; its links lead from there"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures to this file, too")
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="load annotations and scores with plain pickle, which RUNS what they say",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Make the table, and print or write it."""
+    from pyskl.apis.report_file import check_report_file, write_report
+    from pyskl.apis.zoo import zoo_from_folder
+
+    for path in (args.out, args.json):
+        if path is not None:
+            check_report_file(path)
+    zoo = zoo_from_folder(args.root, weights=args.weights, trusted=args.trust_files)
+    if args.json is not None:
+        write_report(zoo.to_dict(), args.json)
+    if args.out is None:
+        print(zoo.markdown(), end="")
+    else:
+        write_report(zoo.markdown(Path(args.out).absolute().parent), args.out)
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
