@@ -126,6 +126,15 @@ def read_label_names(ann_file: str | Path, *, trusted: bool = False) -> tuple[st
     annotations = load_annotations(path, trusted=trusted)
     if isinstance(annotations, AnnotationFile) and annotations.label_names is not None:
         return annotations.label_names
+    return label_names_beside(path)
+
+
+def label_names_beside(path: Path) -> tuple[str, ...] | None:
+    """Return the names of the classes that stand in a text file beside the annotations, if any.
+
+    Raises:
+        AnnotationError: if there is one that can't be read.
+    """
     for beside in (path.with_name(path.name + LABELS_SUFFIX), path.with_name("label_map.txt")):
         if beside.is_file():
             try:

@@ -11,12 +11,15 @@
     const value = Number(text.replace(/[,\s%]/g, ''));
     return text.trim() === '' || Number.isNaN(value) ? null : value;
   };
-  const compare = (a, b) => {
+  // Numbers before words, and what is empty last, whichever way the rest goes.
+  const compare = (a, b, sign) => {
+    const empty = [a, b].map((text) => ['', '–'].includes(text.trim()));
+    if (empty[0] !== empty[1]) return empty[0] ? 1 : -1;
     const [x, y] = [numberOf(a), numberOf(b)];
-    if (x !== null && y !== null) return x - y;
-    if (x !== null) return -1;
-    if (y !== null) return 1;
-    return a.localeCompare(b);
+    if (x !== null && y !== null) return sign * (x - y);
+    if (x !== null) return -sign;
+    if (y !== null) return sign;
+    return sign * a.localeCompare(b);
   };
   const sortBy = (header) => {
     const table = header.closest('table');
@@ -26,7 +29,7 @@
     header.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
     const rows = [...table.tBodies[0].rows];
     const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
-    rows.sort((a, b) => (descending ? -1 : 1) * compare(key(a), key(b)));
+    rows.sort((a, b) => compare(key(a), key(b), descending ? -1 : 1));
     table.tBodies[0].append(...rows);
   };
 
