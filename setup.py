@@ -18,7 +18,13 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["pyskl", "pyskl.*"]),
-    package_data={"pyskl": ["py.typed"]},
+    package_data={
+        "pyskl": ["py.typed"],
+        "pyskl.datasets.ntu": ["*.txt"],
+        "pyskl.visual": ["*.css", "*.js"],
+        "pyskl.visual.report": ["*.css", "*.js"],
+        "pyskl.visual.skeleton": ["*.css", "*.js"],
+    },
     python_requires=">=3.10,<3.14",
     install_requires=[
         "torch>=2.4",
@@ -29,13 +35,20 @@ setup(
         "tqdm>=4.60",
         "pyyaml>=6",
         "filelock>=3.12",
+        "opencv-python>=4.8",
+        "pillow>=10.1",
     ],
     extras_require={
         "tensorboard": ["tensorboard>=2.15"],
+        "wandb": ["wandb>=0.20"],
+        "mlflow": ["mlflow>=3"],
+        "mocap": ["c3d>=0.6"],
         # The linters are pinned: another version formats the same code otherwise.
         "dev": [
+            "c3d>=0.6",
             "hypothesis>=6.100",
             "mypy==2.4.1",
+            "playwright>=1.40",
             "pytest>=8",
             "ruff==0.17.6",
             "tensorboard>=2.15",

@@ -16,10 +16,20 @@ CPU_LIMIT = 0.5
 @pytest.mark.parametrize(
     ("tool", "options"),
     [
-        ("train", ["--validate", "--test-last", "--test-best", "--seed", "--resume", "--amp"]),
+        ("train", ["--validate", "--test-last", "--test-best", "--seed", "--resume", "--dry-run"]),
         ("test", ["--eval", "--out", "--average-clips", "--fuse-conv-bn", "--compile"]),
         ("print_config", ["--cfg-options"]),
+        ("fuse", ["--scores", "--weights", "--search"]),
+        ("zoo", ["--weights", "--out"]),
+        ("compare", ["--config", "--ann"]),
+        ("visualize", ["--out", "--sample", "--stream", "--pipeline", "--video", "--layout"]),
+        ("analysis/flops", ["--clip-len", "--persons"]),
         ("data/pack", ["--config", "--out"]),
+        ("data/layout", ["--svg", "--html", "--out"]),
+        ("data/convert", ["--labels", "--split", "--layout-out", "--persons"]),
+        ("data/check", ["--config", "--json", "--html", "--fix", "--fail-on"]),
+        ("data/ntu_preproc", ["--root", "--out", "--only", "--workers", "--strict"]),
+        ("data/download", ["--list", "--check", "--out", "--base-url"]),
     ],
 )
 def test_help_needs_no_torch(

@@ -22,7 +22,7 @@ def read(path: Path, options: ReadOptions) -> list[Recording]:
     except ImportError as error:
         raise RecordingError(
             f"{path}: C3D files are read with the package c3d, which is not installed: "
-            "pip install c3d"
+            "pip install 'pyskl[mocap]'"
         ) from error
     if not path.is_file():
         raise RecordingError(f"{path} is not a regular file")
