@@ -6,13 +6,16 @@ from pyskl.engine.watch import Watch
 from pyskl.errors import LostProcessError, RunError
 
 
-def who_was_lost(error: RuntimeError, watch: Watch, when: str) -> LostProcessError | None:
+def who_was_lost(
+    error: RuntimeError, watch: Watch, when: str, advice: str = ""
+) -> LostProcessError | None:
     """Return the error that names the data worker or process that was lost, if one was.
 
     Args:
         error: What torch raised.
         watch: Who knows of the other processes; it may take some seconds to find out.
         when: What this process was at, such as ``'after iteration 12'``.
+        advice: What to add where a data worker was lost.
     """
     if isinstance(error, RunError):
         return None
@@ -21,5 +24,6 @@ def who_was_lost(error: RuntimeError, watch: Watch, when: str) -> LostProcessErr
         return LostProcessError(
             f"process {watch.place.rank} lost a data worker {when}: {text}; a worker that the "
             "system kills has mostly used up the memory: fewer data.workers_per_gpu need less"
+            f"{advice}"
         )
     return watch.explained(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -53,7 +54,7 @@ class StopSignals:
             raise StoppedError(f"stopped by {self.requested} where there was nothing to save")
 
 
-def leave_signals_to_the_run(worker: int) -> None:
+def leave_signals_to_the_run(worker: int, then: Callable[[int], None] | None = None) -> None:
     """Let a data worker outlive the signal that asks the whole job to stop.
 
     A scheduler signals every process of a job. Without its workers the run could not go on to the
@@ -61,7 +62,8 @@ def leave_signals_to_the_run(worker: int) -> None:
     the process that started the worker, ends it.
 
     Args:
-        worker: Its number; not used, but every ``worker_init_fn`` is given it.
+        worker: Its number, which every ``worker_init_fn`` is given.
+        then: The ``worker_init_fn`` that the loader had, if any.
     """
     for name in ("SIGINT", "SIGUSR1"):
         if hasattr(signal, name):
@@ -71,3 +73,5 @@ def leave_signals_to_the_run(worker: int) -> None:
         signal.signal(number, signal.SIG_DFL)
 
     signal.signal(signal.SIGTERM, pass_over)
+    if then is not None:
+        then(worker)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -110,6 +111,9 @@ class Trainer:
         self.guard = FiniteGuard(
             self.model, self.optimizer, self.on_nonfinite, scaled=self.scaler.is_enabled()
         )
+        self._prepare_workers(self.loader)
+        if self.validation is not None:
+            self._prepare_workers(self.validation.loader)
         self.parallel: nn.Module = self.model
         if in_group():
             self.parallel = DistributedDataParallel(
@@ -160,7 +164,12 @@ class Trainer:
             yield
         except RuntimeError as error:
             self._finish_writing_after(error)
-            lost = who_was_lost(error, self.watch, f"after iteration {self.progress.iteration}")
+            lost = who_was_lost(
+                error,
+                self.watch,
+                f"after iteration {self.progress.iteration}",
+                advice=". The same command goes on from the last checkpoint",
+            )
             if lost is None:
                 raise
             raise lost from error
@@ -176,7 +185,6 @@ class Trainer:
         batches = self.loader.batch_sampler
         if not isinstance(batches, TrainBatches):
             raise TypeError("Trainer takes a loader built with shuffle=True")
-        self._prepare_workers(self.loader)
         epoch = self.progress.epoch + 1
         done = self.progress.iteration - self.progress.epoch * len(self.loader)
         batches.set_epoch(self.progress.epoch, first_batch=done)
@@ -235,8 +243,7 @@ class Trainer:
     def _prepare_workers(self, loader: DataLoader) -> None:
         """Let data workers outlive a request to stop, and not hang for ever."""
         if getattr(loader, "num_workers", 0) > 0:
-            if loader.worker_init_fn is None:
-                loader.worker_init_fn = leave_signals_to_the_run
+            loader.worker_init_fn = partial(leave_signals_to_the_run, then=loader.worker_init_fn)
             loader.timeout = loader.timeout or self.watch.patience.stall
 
     def _report(self, step: int, line: TrainLine) -> None:
@@ -302,7 +309,6 @@ class Trainer:
         """Measure the model on the validation set; the same on every process."""
         if self.validation is None:
             raise ValueError("this trainer was made without a validation set")
-        self._prepare_workers(self.validation.loader)
         scores = collect_scores(
             self.model,
             LeavableLoader(self.validation.loader, self.watch),  # type: ignore[arg-type]

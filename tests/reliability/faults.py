@@ -275,6 +275,28 @@ def main_process_stopped(root: Path) -> Found:
     return _struck_process(root, "stopped 0", TWO, signal.SIGSTOP, 0)
 
 
+def _killed_on_the_way(root: Path, name: str, rank: int) -> Found:
+    scene = Scene(root, name, TWO)
+
+    def prepare(own: int) -> None:
+        if own == rank:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    struck = time.monotonic()
+    job = scene.start("--cfg-options", f"dist_params.join={TIMEOUT}", prepare=prepare)
+    return scene.found(job, struck)
+
+
+def killed_before_the_meeting(root: Path) -> Found:
+    """process 1 of 2 killed before it comes, dist_params.join=3 (seconds: with the start)"""
+    return _killed_on_the_way(root, "on the way 1", 1)
+
+
+def main_process_killed_before_the_meeting(root: Path) -> Found:
+    """process 0 of 2 killed before it comes, dist_params.join=3 (seconds: with the start)"""
+    return _killed_on_the_way(root, "on the way 0", 0)
+
+
 def worker_killed(root: Path) -> Found:
     """a data worker killed (SIGKILL)"""
     scene = Scene(root, "worker killed", WORKERS)
@@ -548,6 +570,8 @@ SCENARIOS: list[Callable[[Path], Found]] = [
     main_process_killed,
     process_stopped,
     main_process_stopped,
+    killed_before_the_meeting,
+    main_process_killed_before_the_meeting,
     worker_killed,
     worker_stopped,
     started_differently,

@@ -39,7 +39,9 @@ def test_what_happens_to_runs_is_told_and_costs_nothing() -> None:
         "sigterm",
         "sigusr1_to_one_of_two",
         "sigterm_in_validation",
+        "sigterm_to_everything",
         "process_killed",
+        "killed_before_the_meeting",
         "worker_killed",
         "disk_error_for_a_while",
         "started_differently",
@@ -50,5 +52,6 @@ def test_what_happens_to_runs_is_told_and_costs_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = done.stdout.splitlines()
     assert len(rows) == len(names), done.stdout + done.stderr
-    for row, status in zip(rows, ("75", "75, 75", "75, 75", "69", "69", "2, 2", "0", "0, 0", "-9")):
+    expected = ("75", "75, 75", "75, 75", "75", "69", "69", "69", "2, 2", "0", "0, 0", "-9")
+    for row, status in zip(rows, expected):
         assert f"| {status}" in row, row
