@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 SERIES_COLOURS = ("var(--accent)", "var(--right)", "var(--good)", "var(--warn)", "var(--bad)")
-"""Of the series of a chart, in order; after the last the first comes again."""
+"""Of the series of a chart, in order; after the last the first comes again, in lines as dashes."""
 
 _LEFT, _BOTTOM, _TOP, _RIGHT = 52, 34, 10, 12
 
@@ -45,7 +45,7 @@ def bar_chart(
             f"<title>{escape(label)}: {short(value)}{unit}</title></rect>"
             f'<text x="{margin + length + 5:.1f}" y="{middle + 4}">{short(value)}{unit}</text>'
         )
-    return _svg(width, len(labels) * line, title, "".join(rows))
+    return chart_svg(width, len(labels) * line, title, "".join(rows))
 
 
 def grouped_bars(
@@ -93,7 +93,7 @@ def grouped_bars(
         parts.append(
             f'<text x="{margin - 6:.0f}" y="{middle:.1f}" text-anchor="end">{escape(label)}</text>'
         )
-    return _svg(width, top + len(labels) * group, title, "".join(parts))
+    return chart_svg(width, top + len(labels) * group, title, "".join(parts))
 
 
 def histogram(
@@ -124,7 +124,7 @@ def histogram(
             f"<title>{short(low)} to {short(high)}: {count}</title></rect>"
         )
     axes = _axes(edges[0], edges[-1], 0, max([*counts, 1]), width, height, label)
-    return _svg(width, height, title, axes + "".join(bars))
+    return chart_svg(width, height, title, axes + "".join(bars))
 
 
 def line_chart(
@@ -158,8 +158,10 @@ def line_chart(
     for index, (name, line) in enumerate(kept.items()):
         colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
+        turn = index // len(SERIES_COLOURS)
+        dashes = f";stroke-dasharray:{max(6 // turn, 1)} 3" if turn else ""
         drawn.append(
-            f'<polyline class="series" style="stroke:{colour}" points="{path}">'
+            f'<polyline class="series" style="stroke:{colour}{dashes}" points="{path}">'
             f"<title>{escape(name)}</title></polyline>"
         )
         if len(line) == 1:
@@ -171,10 +173,10 @@ def line_chart(
             row = height + 16 * index + 8
             drawn.append(
                 f'<line x1="{_LEFT}" x2="{_LEFT + 18}" y1="{row}" y2="{row}" '
-                f'style="stroke:{colour};stroke-width:3"/>'
+                f'style="stroke:{colour};stroke-width:3{dashes}"/>'
                 f'<text x="{_LEFT + 24}" y="{row + 4}">{escape(name)}</text>'
             )
-    return _svg(width, height + legend_height, title, "".join(drawn))
+    return chart_svg(width, height + legend_height, title, "".join(drawn))
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -232,7 +234,15 @@ def _axes(
     return "".join(parts)
 
 
-def _svg(width: int, height: int, title: str, content: str) -> str:
+def chart_svg(width: int, height: int, title: str, content: str) -> str:
+    """Return SVG elements as a chart, for the page's colours and for screen readers.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        title: What the chart shows.
+        content: The elements.
+    """
     return (
         f'<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}"><title>{escape(title)}</title>'
