@@ -11,6 +11,8 @@ VERSION = next(
     if line.startswith("__version__")
 )
 
+EXPORT = ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5", "safetensors>=0.4"]
+
 setup(
     name="pyskl",
     version=VERSION,
@@ -43,8 +45,10 @@ setup(
         "wandb": ["wandb>=0.20"],
         "mlflow": ["mlflow>=3"],
         "mocap": ["c3d>=0.6"],
+        "export": EXPORT,
         # The linters are pinned: another version formats the same code otherwise.
         "dev": [
+            *EXPORT,
             "c3d>=0.6",
             "hypothesis>=6.100",
             "mypy==2.4.1",

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from pyskl.datasets import build_dataloader, build_dataset
 from pyskl.datasets.device import build_device_loader, choose_data_device
 from pyskl.engine.log import get_logger
+from pyskl.errors import ConfigError
 
 
 def build_data(cfg: Mapping[str, Any], use: str, *, trusted: bool = False) -> Any:
@@ -25,6 +26,25 @@ def build_data(cfg: Mapping[str, Any], use: str, *, trusted: bool = False) -> An
     return build_dataset(
         _trusting(chosen) if trusted else chosen, {} if use == "train" else {"test_mode": True}
     )
+
+
+def first_dataset(cfg: Mapping[str, Any], use: str) -> Mapping[str, Any]:
+    """Return the config of the first data set in ``data.<use>`` that is not made of others.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    found: Any = cfg.get("data", {}).get(use)
+    while True:
+        if isinstance(found, (list, tuple)) and found:
+            found = found[0]
+        elif isinstance(found, Mapping) and "pipeline" not in found:
+            found = found.get("dataset") or found.get("datasets")
+        else:
+            break
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"the config has no data.{use} whose pipeline says how samples are read")
+    return found
 
 
 def _trusting(cfg: Any) -> Any:

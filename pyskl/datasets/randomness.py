@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.random.bit_generator import ISeedSequence
 
 
@@ -94,16 +94,22 @@ def generator() -> np.random.Generator:
 
 @contextmanager
 def seeded_globals() -> Iterator[None]:
-    """Seed the global generators from :func:`generator` within the block, then restore them."""
+    """Seed the global generators from :func:`generator` within the block, then restore them.
+
+    torch's is one of them where the process has imported torch.
+    """
+    torch = sys.modules.get("torch")
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    torch_state = torch.random.get_rng_state()
+    torch_state = torch.random.get_rng_state() if torch else None
     seeds = generator().integers(0, 2**32, size=3)
     np.random.seed(int(seeds[0]))
     random.seed(int(seeds[1]))
-    torch.random.default_generator.manual_seed(int(seeds[2]))
+    if torch:
+        torch.random.default_generator.manual_seed(int(seeds[2]))
     try:
         yield
     finally:
         np.random.set_state(numpy_state)
         random.setstate(python_state)
-        torch.random.set_rng_state(torch_state)
+        if torch:
+            torch.random.set_rng_state(torch_state)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from pyskl.engine import safetensors
 from pyskl.engine.checksum import add_checksum, wrong_checksum
 from pyskl.engine.durable import point_to, replace_with
 from pyskl.engine.log import get_logger
@@ -105,7 +106,7 @@ def load_checkpoint(
     """Read a checkpoint, or a bare state dict, as ``dict(meta, state_dict, ...)``.
 
     Args:
-        path: The file.
+        path: The file: what ``torch.save`` writes, or ``.safetensors``.
         map_location: Device to put tensors on.
         trusted: Read it with plain pickle, which runs whatever the file says. Only for files whose
             maker you trust as you trust their programs.
@@ -120,7 +121,10 @@ def load_checkpoint(
     damage = wrong_checksum(path)
     if damage is not None:
         raise CheckpointError(f"{path}: damaged or not a checkpoint ({damage})")
-    content = read_checkpoint(path, map_location, trusted=trusted)
+    if path.suffix == safetensors.SUFFIX:
+        content: Any = safetensors.read_weights(path, map_location)
+    else:
+        content = read_checkpoint(path, map_location, trusted=trusted)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path}: expected a dict, found {type(content).__name__}")
     checkpoint = dict(content)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
 from pyskl.datasets.pipelines.coordinates import with_score
 from pyskl.errors import did_you_mean
 from pyskl.registry import PIPELINES
+
+if TYPE_CHECKING:
+    import torch
 
 Sample = dict[str, Any]
 
@@ -123,6 +125,8 @@ class ToTensor:
 
 
 def _tensor(key: str, value: Any) -> torch.Tensor:
+    import torch  # here, as exported models run the other transforms without it
+
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, np.ndarray):

@@ -2,22 +2,27 @@
 
 NumPy converts float16 one element at a time in software, PyTorch with the processor's vector
 instructions: four to ten times faster on the sequences that annotation files hold. Both are exact
-towards float32 and round to the nearest, ties to even, towards float16.
+towards float32 and round to the nearest, ties to even, towards float16. PyTorch is used where the
+process has imported it, as all that train have; exported models run without it.
 """
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
-import torch
 
 
 def as_float32(array: np.ndarray) -> np.ndarray:
     """Return the array as float32: itself where it is that already, else a new one."""
-    if array.dtype == np.float16:
-        # PyTorch takes no negative strides, and warns about memory that it could not write to.
-        source = np.ascontiguousarray(array) if array.flags.writeable else array.copy()
-        return torch.from_numpy(source).float().numpy()
-    return array.astype(np.float32, copy=False)
+    if array.dtype != np.float16:
+        return array.astype(np.float32, copy=False)
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return array.astype(np.float32, order="C")
+    # PyTorch takes no negative strides, and warns about memory that it could not write to.
+    source = np.ascontiguousarray(array) if array.flags.writeable else array.copy()
+    return torch.from_numpy(source).float().numpy()
 
 
 def new_float32(array: np.ndarray) -> np.ndarray:
@@ -29,4 +34,8 @@ def new_float32(array: np.ndarray) -> np.ndarray:
 
 def round_to_float16(array: np.ndarray) -> np.ndarray:
     """Return the nearest float16 values of a writable float32 array, as float32."""
-    return torch.from_numpy(array).half().float().numpy()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return torch.from_numpy(array).half().float().numpy()
+    with np.errstate(over="ignore"):  # beyond float16 both say infinite, and only one warns
+        return array.astype(np.float16).astype(np.float32)

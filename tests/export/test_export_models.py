@@ -1,0 +1,192 @@
+"""Every format says what the original says, for every kind of graph and temporal unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pyskl.apis import inference_recognizer, init_recognizer
+from pyskl.errors import CheckpointError, InputError, UntrustedFileError
+from pyskl.export import FORMATS, ExportReport, ExportSettings, export_model, open_recognizer
+from pyskl.runtime import ExportedRecognizer
+
+pytest.importorskip("onnxscript", reason="needs the extra 'export'")
+pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
+pytest.importorskip("safetensors", reason="needs the extra 'export'")
+
+MakeCheckpoint = Callable[..., tuple[dict[str, Any], Path]]
+
+PLUSPLUS = dict(
+    gcn_adaptive="init",
+    gcn_with_res=True,
+    tcn_type="mstcn",
+    base_channels=6,
+    graph_cfg=dict(layout="nturgb+d", mode="spatial"),
+)
+VARIANTS = {
+    "importance": {},
+    "init": dict(gcn_adaptive="init"),
+    "offset": dict(gcn_adaptive="offset"),
+    "fixed": dict(gcn_adaptive=None),
+    "post": dict(gcn_conv_pos="post", gcn_with_res=True),
+    "plusplus": PLUSPLUS,
+    "MVC": dict(data_bn_type="MVC", num_person=1),
+    "no data_bn": dict(data_bn_type=None),
+    "coco": dict(graph_cfg=dict(layout="coco", mode="stgcn_spatial")),
+}
+
+
+def _check(config: Any, checkpoint: Path, out: Path, **settings: Any) -> ExportReport:
+    """Export, and hold what can be opened against the original once more, by other means."""
+    report = export_model(config, checkpoint, out, ExportSettings(**settings))
+    assert report.path == out
+    assert out.is_file()
+    assert [path.name for path in out.parent.iterdir()] == [out.name]  # nothing is left beside it
+    return report
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "format",
+    [  # torch.export takes seconds for each
+        pytest.param("onnx", marks=pytest.mark.slow),
+        "torchscript",
+        pytest.param("exported_program", marks=pytest.mark.slow),
+    ],
+)
+def test_every_variant_in_every_format(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, variant: str, format: str
+) -> None:
+    config, checkpoint = tiny_checkpoint(**VARIANTS[variant])
+    out = (tmp_path / "model").with_suffix(FORMATS[format].suffix)
+    found = _check(config, checkpoint, out, format=format).comparison
+    assert found.difference < 1e-5
+    assert found.largest > 0.05
+    assert found.agreement == 1
+    clips, persons, frames = (set(sizes) for sizes in zip(*found.inputs))
+    assert {37, 100, 300} <= frames
+    assert (1 in frames) == (format != "exported_program")
+    assert persons == ({1} if variant == "MVC" else {1, 2, 3})
+    assert len(clips) > 1
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_folding_batchnorm_is_a_choice(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, fuse: bool
+) -> None:
+    config, checkpoint = tiny_checkpoint()
+    path = tmp_path / "model.pt"
+    _check(config, checkpoint, path, format="torchscript", fuse=fuse)
+    with pytest.warns(DeprecationWarning, match="torch.jit.load"):
+        parts = [module.original_name for module in torch.jit.load(str(path)).modules()]
+    # data_bn, and those after the three graph products, stay; not those of the three temporal
+    # convolutions and of the two residuals that change the width or the stride.
+    assert parts.count("BatchNorm2d") == (3 if fuse else 3 + 3 + 2)
+    assert parts.count("BatchNorm1d") == 1
+
+
+@pytest.mark.parametrize("suffix", [".pt", pytest.param(".pt2", marks=pytest.mark.slow)])
+def test_programs_are_opened_on_trust_only_and_recognise(
+    tiny_checkpoint: MakeCheckpoint,
+    tiny_samples: Callable[[], list[dict[str, Any]]],
+    tmp_path: Path,
+    suffix: str,
+) -> None:
+    config, checkpoint = tiny_checkpoint()
+    path = tmp_path / f"model{suffix}"
+    format = next(name for name, one in FORMATS.items() if one.suffix == suffix)
+    report = _check(config, checkpoint, path, format=format)
+    with pytest.raises(UntrustedFileError, match="is a program"):
+        open_recognizer(path)
+    recognizer = open_recognizer(path, trusted=True)
+    assert isinstance(recognizer, ExportedRecognizer)
+    assert recognizer.metadata == report.metadata
+    model = init_recognizer(config, checkpoint)
+    sample = tiny_samples()[24]
+    expected, found = inference_recognizer(model, sample), recognizer.predict(sample)
+    assert [label for label, _ in found] == [label for label, _ in expected]
+    np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], atol=1e-5)
+    with pytest.raises(InputError, match="torch can't compute it"):
+        recognizer.logits(np.zeros((1, 1, 8, 17, 3), np.float32))
+
+
+def test_weights_of_safetensors_take_the_place_of_a_checkpoint(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    config, checkpoint = tiny_checkpoint()
+    path = tmp_path / "weights.safetensors"
+    found = _check(config, checkpoint, path, format="safetensors").comparison
+    assert found.difference == 0
+    expected = init_recognizer(config, checkpoint).state_dict()
+    loaded = init_recognizer(config, path).state_dict()
+    assert loaded.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(loaded[name], value), name
+    assert oct(path.stat().st_mode & 0o077) == oct(checkpoint.stat().st_mode & 0o077)
+    with pytest.raises(InputError, match="weights only"):
+        open_recognizer(path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match="damaged"):
+        init_recognizer(config, path)
+
+
+@pytest.mark.parametrize(
+    "format",
+    [
+        pytest.param("onnx", marks=pytest.mark.slow),
+        "torchscript",
+        pytest.param("exported_program", marks=pytest.mark.slow),
+        "safetensors",
+    ],
+)
+def test_half_precision_differs_a_little(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, format: str
+) -> None:
+    config, checkpoint = tiny_checkpoint(**PLUSPLUS)
+    out = (tmp_path / "model").with_suffix(FORMATS[format].suffix)
+    report = _check(config, checkpoint, out, format=format, precision="fp16")
+    assert 1e-6 < report.comparison.difference < 1e-2
+    assert report.metadata.precision == "fp16"
+
+
+def test_weights_beyond_half_precision_are_refused(
+    tiny_recognizer: Callable[..., tuple[dict[str, Any], nn.Module]], tmp_path: Path
+) -> None:
+    config, model = tiny_recognizer()
+    model.backbone.gcn[1].gcn.conv.weight.data[0, 0] = 1e6
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "large.pth")
+    settings = ExportSettings(format="torchscript", precision="fp16")
+    with pytest.raises(InputError, match=r"backbone.gcn.1.gcn.conv.weight has values beyond 65504"):
+        export_model(config, tmp_path / "large.pth", tmp_path / "large.pt", settings)
+    assert not (tmp_path / "large.pt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_weights_of_the_original_implementation(
+    golden: Path, tiny_config: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    config = tiny_config(
+        model__backbone=dict(
+            type="STGCN",
+            base_channels=8,
+            graph_cfg=dict(layout="nturgb+d", mode="stgcn_spatial"),
+        ),
+        model__cls_head=dict(type="GCNHead", num_classes=60, in_channels=32),
+    )
+    path = tmp_path / "small8.onnx"
+    found = _check(config, golden / "small8_nturgbd.pth", path).comparison
+    assert found.difference < 1e-4
+    with np.load(golden / "small_models.npz", allow_pickle=False) as arrays:
+        for frames in (100, 300):
+            keypoint = np.random.RandomState(0).randn(2, 2, frames, 25, 3).astype(np.float32)
+            expected = arrays[f"nturgbd/T{frames}/logits"]
+            np.testing.assert_allclose(
+                open_recognizer(path).logits(keypoint), expected, rtol=1e-4, atol=1e-4
+            )

@@ -1,0 +1,137 @@
+"""Export a recognizer: python tools/export.py CONFIG CHECKPOINT [--format FORMAT] [--out FILE]"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from _command import Parser, end_with
+
+if TYPE_CHECKING:
+    from pyskl.export import ExportReport
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        description="Write a trained recognizer as a file that other programs run, and check it "
+        "against the original."
+    )
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint, a path or an https:// URL")
+    parser.add_argument(
+        "--format",
+        choices=["onnx", "torchscript", "exported_program", "safetensors"],
+        default="onnx",
+        help="onnx (the default) runs without torch; safetensors holds the weights only",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", "fp16", "int8"],
+        default="fp32",
+        help="of the weights: as trained (the default), half of it, or whole numbers of 8 bits "
+        "(onnx only)",
+    )
+    parser.add_argument("--out", metavar="FILE", help="by default beside the checkpoint")
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="text file with the name of a class in each line; by default those that the test "
+        "annotations have",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        help="by which share of the largest logit the file may differ from the original: by "
+        "default 1e-5 (1e-4 of logits up to 10), or 5e-3 with fp16 and 0.1 with int8",
+    )
+    parser.add_argument(
+        "--calibrate",
+        choices=["data", "random"],
+        default="data",
+        help="what int8 is scaled by: samples of data.train, or noise where there are none",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=128,
+        metavar="N",
+        help="samples to calibrate int8 with; as many others are compared on (default: 128)",
+    )
+    parser.add_argument(
+        "--no-fuse", action="store_true", help="do not fold BatchNorm into convolutions"
+    )
+    parser.add_argument(
+        "--no-timing", action="store_true", help="do not time the file and the original"
+    )
+    parser.add_argument(
+        "--eval", action="store_true", help="measure the accuracy of both on data.test, too"
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override config keys",
+    )
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="load annotations and checkpoints with plain pickle, which RUNS what they say",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Export, and print how far the file is from the original."""
+    from pyskl.export import ExportSettings, export_model
+
+    settings = ExportSettings(
+        format=args.format,
+        precision=args.precision,
+        fuse=not args.no_fuse,
+        labels=args.labels,
+        tolerance=args.tolerance,
+        calibrate=args.calibrate,
+        samples=args.samples,
+        evaluate=args.eval,
+        time=not args.no_timing,
+        trusted=args.trust_files,
+    )
+    report = export_model(
+        args.config, args.checkpoint, args.out, settings, cfg_options=args.cfg_options
+    )
+    for line in lines(report):
+        print(line)
+
+
+def lines(report: ExportReport) -> list[str]:
+    """Return what is told of an export."""
+    found, metadata = report.comparison, report.metadata
+    shape = ", ".join(map(str, metadata.input_shape))
+    sizes = list(dict.fromkeys("x".join(map(str, size)) for size in found.inputs))
+    shown = ", ".join(sizes[:8]) + (", ..." if len(sizes) > 8 else "")
+    told = [
+        f"{report.path} ({report.path.stat().st_size / 1e6:.1f} MB): keypoint ({shape}) -> "
+        f"logits (N, {metadata.num_classes}), {metadata.precision}",
+        f"compared on {len(found.inputs)} inputs, clips x persons x frames: {shown}",
+        f"max_difference: {found.difference:.2e} (of logits up to {found.largest:.3g}; "
+        f"{found.limit:.2e} is allowed)",
+        f"max_difference_of_probabilities: {found.probability:.2e}",
+        f"same_top1: {found.agreement:.4f}",
+    ]
+    for name, (before, after) in report.accuracies.items():
+        told.append(f"{name}: {after:.4f} (original: {before:.4f})")
+    for name, time in report.milliseconds.items():
+        told.append(
+            f"ms_per_clip, {name}: {time.median:.1f} (from {time.low:.1f} to {time.high:.1f} here "
+            "and now)"
+        )
+    return told
+
+
+if __name__ == "__main__":
+    end_with(main, parse_args())
