@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tool_commands import Commands, Done
+from tool_commands import Commands, Done, hearing_ctrl_c
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
 
@@ -203,7 +203,8 @@ def test_an_interrupted_download_is_gone_on_with(
     env = {**commands.env, "no_proxy": "*"}
     target = tmp_path / f"{NAMES[WEIGHTS]}.pth"
     partial = target.with_name(".j.pth.partial")
-    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    with hearing_ctrl_c():
+        process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 60
         while not (partial.is_file() and partial.stat().st_size == 200_000):

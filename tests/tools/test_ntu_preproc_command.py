@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tool_commands import TIMEOUT, Commands
+from tool_commands import TIMEOUT, Commands, hearing_ctrl_c
 
 from pyskl.config import check_config, load_config
 
@@ -115,16 +115,15 @@ def many(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(commands: Commands, many: Path, out: Path) -> subprocess.Popen[str]:
     """Start the command in a group of its own; return it when the first part is there."""
-    run = subprocess.Popen(
-        [
-            *(sys.executable, str(commands.root / TOOL)),
-            *("--root", str(many), "--out", str(out), "--workers", "2"),
-        ],
-        env=commands.env,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    command = [sys.executable, str(commands.root / TOOL), "--root", str(many), "--out", str(out)]
+    with hearing_ctrl_c():
+        run = subprocess.Popen(
+            [*command, "--workers", "2"],
+            env=commands.env,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
     deadline = time.monotonic() + TIMEOUT
     while not list((out / ".ntu_preproc").glob("*.part")):
         assert run.poll() is None, "it ended before it could be stopped"

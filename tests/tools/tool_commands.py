@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,16 @@ class Done:
         return {
             name: float(value) for name, value in re.findall(r"^(\w+): ([\d.]+)$", self.out, re.M)
         }
+
+
+@contextmanager
+def hearing_ctrl_c() -> Iterator[None]:
+    """Let what is started inside hear Ctrl-C: in the background of a shell it would be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Commands:

@@ -110,8 +110,12 @@ def test_backbone(options: dict[str, Any], frames: int) -> None:
     assert_close(results(model, x.double()), expected)
 
 
-def test_single_precision_loses_less_than_a_hundred_thousandth() -> None:
-    """The errors of nine taps, 256 channels, relative to the largest value."""
+def test_single_precision_loses_little() -> None:
+    """The errors of nine taps, 256 channels, relative to the largest value.
+
+    They depend on the processor: with AVX-512 up to 1.6e-5 over 20 seeds, with AVX2 4e-6.
+    """
+    torch.manual_seed(0)
     unit = UnitTCN(256, 256, norm=None)
     x = torch.randn(1, 256, 27, 4).relu()
     found = results(unit, x)
@@ -119,7 +123,7 @@ def test_single_precision_loses_less_than_a_hundred_thousandth() -> None:
         exact = results(unit.double(), x.double())
     for name, value in found.items():
         error = (value - exact[name]).abs().max() / exact[name].abs().max()
-        assert error < 1e-5, name
+        assert error < 3e-5, name
 
 
 @pytest.mark.parametrize("threads", [1, 2])
