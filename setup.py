@@ -46,6 +46,7 @@ setup(
         "mlflow": ["mlflow>=3"],
         "mocap": ["c3d>=0.6"],
         "export": EXPORT,
+        "video": ["rtmlib>=0.0.16", "onnxruntime>=1.20"],
         # The linters are pinned: another version formats the same code otherwise.
         "dev": [
             *EXPORT,

@@ -1,26 +1,33 @@
-"""Recognise the action of one sequence."""
+"""Recognise the action of one sequence, and open recognizers for many."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from torch import nn
 
+from pyskl.apis.data import first_dataset
 from pyskl.config import load_config
-from pyskl.datasets.annotation import sample_fault
+from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.loader import collate
 from pyskl.datasets.pipelines import Compose
 from pyskl.engine.checkpoint import load_checkpoint, load_weights
+from pyskl.engine.distributed import Place, choose_device
 from pyskl.engine.download import local_checkpoint
-from pyskl.errors import AnnotationError, InputError
+from pyskl.engine.memory import keep_freed_memory
+from pyskl.errors import AnnotationError, DeviceError, InputError
+from pyskl.inference.ensemble import Member, stream_of_pipeline
+from pyskl.inference.model import ModelRecognizer, layout_of_model
+from pyskl.inference.sources import read_one
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.runtime.recognizer import best_classes
+from pyskl.runtime.sample import complete_sample
 
 
 def init_recognizer(
@@ -54,14 +61,15 @@ def init_recognizer(
 
 
 def inference_recognizer(
-    model: nn.Module, sample: Mapping[str, Any] | np.ndarray, topk: int = 5
+    model: nn.Module, sample: Mapping[str, Any] | np.ndarray | str | Path, topk: int = 5
 ) -> list[tuple[int, float]]:
     """Recognise the action of one sequence.
 
     Args:
         model: From :func:`init_recognizer`; its config's ``data.test.pipeline`` is applied.
         sample: A sample as annotation files hold them (``label`` is not needed), or its
-            ``keypoint`` alone: (M, T, V, C), or (T, V, C) for one person.
+            ``keypoint`` alone: (M, T, V, C), or (T, V, C) for one person; or the path of a
+            recording of any format that :func:`pyskl.datasets.recordings.read_recording` takes.
         topk: How many classes to return.
 
     Returns:
@@ -69,15 +77,21 @@ def inference_recognizer(
 
     Raises:
         AnnotationError: if the sample is malformed.
+        RecordingError: if the recording can't be read, or its joints are not those of the model.
         InputError: if the model does not average the clips of a sample.
+
+    Example::
+
+        model = init_recognizer(config, checkpoint)
+        inference_recognizer(model, 'S001C001P001R001A023.skeleton', topk=1)
     """
-    if isinstance(sample, np.ndarray):
-        sample = {"keypoint": sample[None] if sample.ndim == 3 else sample}
-    sample = _completed(sample)
+    if isinstance(sample, (str, Path)):
+        sample = read_one(sample, layout_of_model(model))
+    full, cfg = complete_sample(sample), cast(Config, model.cfg)
     try:
-        prepared = _pipeline(model)(sample)
+        prepared = Compose(first_dataset(cfg, "test")["pipeline"])(full)
     except ValueError as error:
-        raise AnnotationError(f"sample {sample['frame_dir']!r}: {error}") from error
+        raise AnnotationError(f"sample {full['frame_dir']!r}: {error}") from error
     keypoint = collate([prepared])["keypoint"].to(next(model.parameters()).device)
     with torch.inference_mode():
         scores = model.predict(keypoint)[0].float().cpu().numpy()  # type: ignore[operator]
@@ -86,25 +100,55 @@ def inference_recognizer(
             "the model keeps the clips of a sample apart (average_clips=None), so there is no "
             "ranking of the classes: set model.average_clips = 'prob'"
         )
-    best = np.argsort(-scores, kind="stable")[:topk]
-    return [(int(index), float(scores[index])) for index in best]
+    return best_classes(scores, topk)
 
 
-def _completed(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a checked copy of a sample with what a data set would add, as pipelines expect it."""
-    full = {"frame_dir": "sample", **copy.deepcopy(dict(sample)), "label": 0}
-    keypoint = full.get("keypoint")
-    shape = np.shape(keypoint) if isinstance(keypoint, np.ndarray) else ()
-    full.setdefault("total_frames", shape[1] if len(shape) == 4 else 0)
-    fault = sample_fault(full)
-    if fault is not None:
-        raise AnnotationError(f"sample {full['frame_dir']!r}: {fault}")
-    return {"start_index": 0, "modality": "Pose", **full, "test_mode": True}
+def open_recognizer(
+    config: str | Path | Mapping[str, Any] | Config,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    *,
+    cfg_options: Sequence[str] = (),
+    trusted: bool = False,
+) -> Member:
+    """Build a recognizer for many samples: for :class:`pyskl.inference.Ensemble`.
+
+    Args:
+        config: The config, or its path; ``data.test.pipeline`` is applied to samples.
+        checkpoint: Path or URL of the weights; None leaves them random.
+        device: ``'auto'`` for the first GPU, or the CPU where there is none; or its name.
+        cfg_options: ``key=value`` overrides of the config.
+        trusted: Load the checkpoint with plain pickle, which runs what it says.
+
+    Raises:
+        InputError: for faults of the config or the checkpoint.
+        DeviceError: if there is no such device.
+    """
+    place = _device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
+    cfg = load_config(config, cfg_options)
+    model = init_recognizer(cfg, checkpoint, place, trusted=trusted)
+    dataset = first_dataset(cfg, "test")
+    recognizer = ModelRecognizer(model, dataset["pipeline"])
+    labels = names_of_data(dataset, recognizer.num_classes)
+    name = config if isinstance(config, (str, Path)) else checkpoint or "the model"
+    return Member(
+        ModelRecognizer(model, dataset["pipeline"], labels),
+        str(name),
+        stream_of_pipeline(dataset["pipeline"]),
+    )
 
 
-def _pipeline(model: nn.Module) -> Compose:
-    cfg: Any = model.cfg
-    test = cfg.data.test
-    while "pipeline" not in test:
-        test = test[0] if isinstance(test, list) else test.get("dataset") or test["datasets"]
-    return Compose(test["pipeline"])
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return choose_device(Place())
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        first = (str(error).splitlines() or [""])[0]
+        raise DeviceError(f"--device {name}: there is no such device here ({first[:200]})") from (
+            error
+        )
+    return device

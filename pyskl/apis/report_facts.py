@@ -29,9 +29,9 @@ from pyskl.config import load_config
 from pyskl.config.diff import config_differences
 from pyskl.core.calibration import softmax
 from pyskl.core.scores_file import ScoreFile, read_scores
+from pyskl.datasets.label_names import names_of_data, read_label_file
 from pyskl.engine.evaluation import evaluate
 from pyskl.errors import AnnotationError, InputError
-from pyskl.inference.labels import names_of_data, read_label_file
 from pyskl.visual.report import Missing, Predictions, ReportFacts, RunFacts
 
 # A figure measured from the file may differ by this from the logged one: it has all its digits.

@@ -12,10 +12,7 @@ from torch import nn
 
 import pyskl
 from pyskl.apis.data import first_dataset
-from pyskl.datasets.annotation import read_label_names
-from pyskl.datasets.packed.cache import AUTO_FROM
-from pyskl.datasets.packed.folder import is_pack
-from pyskl.engine.log import get_logger
+from pyskl.datasets.label_names import names_of_data
 from pyskl.engine.recorded_hash import sha256_of
 from pyskl.errors import ConfigError, InputError
 from pyskl.registry import PIPELINES
@@ -41,7 +38,7 @@ def describe(
         model: The recognizer.
         checkpoint: The file that its weights are from.
         precision: Of the weights in the exported file.
-        labels: The classes' names; None takes those of ``data.test``'s annotations, if any.
+        labels: The classes' names; None takes those of ``data.test``, if they are known.
 
     Raises:
         ConfigError: if the config has no test pipeline, or one that can't be written down.
@@ -53,7 +50,7 @@ def describe(
     shape, layout = _input_shape(model), _layout(model)
     classes = _attribute(model.cls_head, "num_classes")
     if labels is None:
-        labels = _known_labels(dataset)
+        labels = names_of_data(dataset, classes)
     if labels is not None and len(labels) != classes:
         raise InputError(
             f"there are {len(labels)} names for the {classes} classes of the model; give a file "
@@ -71,34 +68,6 @@ def describe(
         checkpoint_sha256=None if checkpoint is None else sha256_of(checkpoint),
         toolbox=f"pyskl {pyskl.__version__}",
     )
-
-
-def read_labels(path: str | Path) -> tuple[str, ...]:
-    """Read the classes' names from a text file with one in each line, in the order of the labels.
-
-    Raises:
-        InputError: if the file can't be read or holds none.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the names of the classes can't be read ({error})") from error
-    names = tuple(line.strip() for line in lines if line.strip())
-    if not names:
-        raise InputError(f"{path}: holds no names of classes; one in each line is expected")
-    return names
-
-
-def _known_labels(dataset: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the names that the test annotations give their classes, if they are at hand."""
-    path = Path(dataset.get("ann_file", ""))
-    if not is_pack(path) and not (path.is_file() and path.stat().st_size < AUTO_FROM):
-        return None  # names are not worth reading a large file, or making one
-    try:
-        return read_label_names(path)
-    except InputError as error:
-        get_logger().info("the classes stay without names: %s", error)
-        return None
 
 
 # --- the model ------------------------------------------------------------------------------------

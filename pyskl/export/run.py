@@ -15,6 +15,7 @@ from mmengine.config import Config
 from pyskl.apis.inference import init_recognizer
 from pyskl.benchmark.timing import Spread
 from pyskl.config import load_config
+from pyskl.datasets.label_names import read_label_file
 from pyskl.engine.download import local_checkpoint
 from pyskl.engine.durable import replace_with
 from pyskl.engine.log import get_logger
@@ -22,7 +23,7 @@ from pyskl.errors import InputError, RunError, WriteError
 from pyskl.export.check import Comparison, check_export, logits_of, random_inputs
 from pyskl.export.data import accuracies, random_clips, sample_clips
 from pyskl.export.formats import Format, find_format
-from pyskl.export.metadata import describe, read_labels
+from pyskl.export.metadata import describe
 from pyskl.export.source import Source
 from pyskl.export.speed import milliseconds_per_clip
 from pyskl.runtime.metadata import PRECISIONS, ModelMetadata
@@ -146,7 +147,7 @@ def export_model(
         recognizer,
         weights,
         precision=settings.precision,
-        labels=None if settings.labels is None else read_labels(settings.labels),
+        labels=None if settings.labels is None else read_label_file(settings.labels),
     )
     calibration, inputs = _clips(cfg, metadata, settings)
     source = Source(recognizer, metadata, settings.fuse, tuple(calibration))
@@ -164,7 +165,6 @@ def export_model(
             found["accuracies"] = accuracies(cfg, recognizer, exported, trusted=settings.trusted)
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         replace_with(path, write)
     except OSError as error:
         raise WriteError(f"{path} could not be written ({error})") from error

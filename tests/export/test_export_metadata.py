@@ -13,9 +13,10 @@ import pytest
 from torch import nn
 
 import pyskl
+from pyskl.datasets.label_names import read_label_file
 from pyskl.datasets.pipelines import PoseDecode
 from pyskl.errors import ConfigError, InputError
-from pyskl.export.metadata import describe, read_labels
+from pyskl.export.metadata import describe
 from pyskl.runtime import ModelMetadata
 from pyskl.skeleton import LAYOUTS, layout_to_json
 
@@ -75,15 +76,15 @@ def test_names_come_from_the_test_annotations_where_they_are_at_hand(
 def test_names_are_read_one_a_line(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_bytes("\ufeffeat\r\n drink \n\nöffnen".encode())
-    assert read_labels(path) == ("eat", "drink", "öffnen")
+    assert read_label_file(path) == ("eat", "drink", "öffnen")
     path.write_text("\n\n")
     with pytest.raises(InputError, match="holds no names"):
-        read_labels(path)
+        read_label_file(path)
     path.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError, match=r"names\.txt"):
-        read_labels(path)
+        read_label_file(path)
     with pytest.raises(InputError, match=r"absent\.txt"):
-        read_labels(tmp_path / "absent.txt")
+        read_label_file(tmp_path / "absent.txt")
 
 
 def test_layouts_become_data(tiny_recognizer: MakeRecognizer, tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""The names of the classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyskl.datasets.annotation import read_label_names
+from pyskl.datasets.ntu import action_names
+from pyskl.datasets.packed.cache import AUTO_FROM
+from pyskl.datasets.packed.folder import is_pack
+from pyskl.datasets.toy_actions import ACTIONS
+from pyskl.errors import InputError
+
+
+def read_label_file(path: str | Path) -> tuple[str, ...]:
+    """Read names from a text file with one in each line, in the order of the labels.
+
+    Raises:
+        InputError: if the file can't be read or holds none.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: the names of the classes can't be read ({error})") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names:
+        raise InputError(f"{path}: it holds no names of classes; one in each line is expected")
+    return names
+
+
+def names_of_data(dataset: Mapping[str, Any], num_classes: int) -> tuple[str, ...] | None:
+    """Return the names of the classes of a data set, if they are known.
+
+    They are those that its annotation file has, where that is here and small; or those of the toy
+    data set, or of NTU RGB+D where the file is called as the published ones are.
+
+    Args:
+        dataset: The data set's config.
+        num_classes: The number of names that would do.
+    """
+    path = Path(str(dataset.get("ann_file", "")))
+    names: tuple[str, ...] | None = None
+    if is_pack(path) or (path.is_file() and path.stat().st_size < AUTO_FROM):
+        try:
+            names = read_label_names(path)
+        except InputError:  # whoever reads the samples will tell
+            names = None
+    if names is None:
+        names = _published(str(dataset.get("type")), path.stem)
+    return names if names is not None and len(names) == num_classes else None
+
+
+def _published(kind: str, stem: str) -> tuple[str, ...] | None:
+    if kind.removeprefix("pyskl.") == "ToyDataset":
+        return tuple(ACTIONS)
+    match = re.match(r"ntu(60|120)_", stem)
+    return None if match is None else action_names()[: int(match[1])]
