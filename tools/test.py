@@ -10,7 +10,10 @@ from _command import Parser, add_common_options, end_with
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(description="Test the weights of a recognizer.")
+    parser = Parser(
+        description="Test the weights of a recognizer.",
+        epilog="docs/custom_dataset.md walks the whole way from recordings to a prediction",
+    )
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint, a path or an https:// URL")
     parser.add_argument(

@@ -9,7 +9,10 @@ from _command import Parser, add_common_options, end_with
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(description="Train a recognizer as a config says.")
+    parser = Parser(
+        description="Train a recognizer as a config says.",
+        epilog="docs/custom_dataset.md walks the whole way from recordings to a prediction",
+    )
     parser.add_argument("config", help="config file")
     parser.add_argument("--validate", action="store_true", help="validate between epochs")
     parser.add_argument("--test-last", action="store_true", help="test the last checkpoint")

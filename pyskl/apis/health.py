@@ -22,7 +22,7 @@ from pyskl.datasets.health import (
     fix,
     read_for_check,
 )
-from pyskl.engine.durable import replace_with
+from pyskl.engine.durable import replace_with, unwritable
 from pyskl.errors import ConfigError, InputError
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 from pyskl.visual.health_page import health_page
@@ -59,7 +59,7 @@ def check_health(
     """
     path = Path(ann_file)
     outputs = [Path(out) for out in (json_file, html_file, fixed_file) if out is not None]
-    _refuse_overwriting(path, outputs)
+    _check_places(path, outputs)
     if fixed_file is not None and Path(fixed_file).exists():
         raise InputError(f"{fixed_file} exists; choose another name, or delete it first")
     file = read_for_check(path, trusted=trusted)
@@ -196,12 +196,15 @@ def _at(content: Any, *path: str) -> Any:
     return content
 
 
-def _refuse_overwriting(path: Path, outputs: Sequence[Path]) -> None:
+def _check_places(path: Path, outputs: Sequence[Path]) -> None:
     for out in outputs:
         if out.resolve() == path.resolve() or (
             out.exists() and path.exists() and out.samefile(path)
         ):
             raise InputError(f"{out} is the file to check, which is never written over")
+        reason = unwritable(out)
+        if reason is not None:
+            raise InputError(f"{out} can't be written ({reason})")
     resolved = [out.resolve() for out in outputs]
     if len(set(resolved)) < len(resolved):
         raise InputError("--json, --html and --fix need a name each")

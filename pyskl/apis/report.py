@@ -107,7 +107,6 @@ def _write(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         replace_with(path, write)
     except OSError as error:
         raise InputError(f"{path} can't be written ({error})") from error

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pyskl.engine.durable import unwritable
 from pyskl.errors import InputError
 
 
@@ -18,12 +19,9 @@ def check_report_file(path: str | Path) -> Path:
         InputError: if nothing can be written there.
     """
     path = Path(path)
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(
-            f"{path}: the figures can't be written there ("
-            + ("it is a folder)" if path.is_dir() else f"{folder} is no folder to write to)")
-        )
+    reason = unwritable(path)
+    if reason is not None:
+        raise InputError(f"{path}: the figures can't be written there ({reason})")
     return path
 
 

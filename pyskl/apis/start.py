@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from pyskl.engine.log import get_logger
 from pyskl.engine.recovery import newest_usable
 from pyskl.engine.resumable import check_resumable
 from pyskl.engine.trainer import Trainer
-from pyskl.errors import InputError
+from pyskl.errors import CheckpointError, InputError
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class StartPoint:
         seed: The seed of the run that goes on, if the checkpoint has it.
         meta: What the checkpoint of a run that goes on says of it.
         note: What else the user should know.
+        unasked: Whether the run goes on only because its work dir holds one.
     """
 
     path: Path
@@ -46,6 +48,20 @@ class StartPoint:
     seed: int | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     note: str | None = None
+    unasked: bool = False
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say in errors about the checkpoint why it was taken, where nobody named it."""
+        try:
+            yield
+        except CheckpointError as error:
+            if not self.unasked:
+                raise
+            raise CheckpointError(
+                f"{error}\n(going on with the run in {self.path.parent}; another --work-dir, or "
+                "--cfg-options auto_resume=False, starts anew)"
+            ) from error
 
 
 def find_start(
@@ -59,11 +75,12 @@ def find_start(
     start = from_main(start)
     if start is not None:
         checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
-        if start.resumed:
-            check_resumable(checkpoint, start.source)
-            meta = checkpoint["meta"]
-            start = replace(start, seed=meta.get("seed"), meta=meta)
-        misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
+        with start.explained():
+            if start.resumed:
+                check_resumable(checkpoint, start.source)
+                meta = checkpoint["meta"]
+                start = replace(start, seed=meta.get("seed"), meta=meta)
+            misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
     return start
 
 
@@ -71,7 +88,8 @@ def _chosen_start(cfg: Config, settings: TrainSettings, work_dir: Path) -> Start
     resumed = _resume_path(cfg, settings, work_dir)
     if resumed == work_dir / LATEST and resumed.exists():
         resumed, note = newest_usable(work_dir, trusted=settings.trusted)
-        return StartPoint(resumed, str(resumed), resumed=True, note=note)
+        unasked = settings.resume is None and not cfg.get("resume_from")
+        return StartPoint(resumed, str(resumed), resumed=True, note=note, unasked=unasked)
     if resumed is not None:
         return StartPoint(resumed, str(resumed), resumed=True)
     source = cfg.get("load_from")
@@ -104,10 +122,11 @@ def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> Non
     if start.note is not None:
         get_logger().error("%s", start.note)
     if start.resumed:
-        trainer.resume(start.path, trusted=settings.trusted)
+        with start.explained():
+            trainer.resume(start.path, trusted=settings.trusted)
         with failing_together():
             if trainer.place.is_main:
-                _adopt_best(trainer, start.path.parent)
+                _adopt_best(trainer, start.path.parent, trusted=settings.trusted)
         trainer.progress.best = from_main(trainer.progress.best)
         return
     checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
@@ -115,16 +134,49 @@ def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> Non
     get_logger().info("starting from the weights of %s", start.source)
 
 
-def _adopt_best(trainer: Trainer, folder: Path) -> None:
+def _adopt_best(trainer: Trainer, folder: Path, *, trusted: bool) -> None:
     """Copy the best checkpoint of a run that is resumed in another work dir; forget a lost one."""
-    best = trainer.progress.best
-    if best is None or (trainer.work_dir / best["file"]).is_file():
+    known = trainer.progress.best
+    if known is None or (trainer.work_dir / known["file"]).is_file():
         return
-    theirs = folder / best["file"]
-    if theirs.is_file():
-        shutil.copyfile(theirs, trainer.work_dir / best["file"])
-        return
-    get_logger().warning(
-        "the best checkpoint so far, %s, is gone: the next validation decides anew", theirs
-    )
-    trainer.progress.best = None
+    best: dict[str, Any] | None = known
+    if not (folder / known["file"]).is_file():
+        best = _successor(known, folder, trainer.progress.epoch, trusted=trusted)
+    if best is None:
+        get_logger().warning(
+            "the best checkpoint so far, %s, is gone: the next validation decides anew",
+            folder / known["file"],
+        )
+    elif not (trainer.work_dir / best["file"]).is_file():
+        shutil.copyfile(folder / best["file"], trainer.work_dir / best["file"])
+    trainer.progress.best = best
+
+
+def _successor(
+    best: Mapping[str, Any], folder: Path, epoch: int, *, trusted: bool
+) -> dict[str, Any] | None:
+    """Return what took the place of the best checkpoint that a regular one knows of, if anything.
+
+    An epoch is saved before it is validated: if it is the best then, the checkpoint that it knows
+    as the best is replaced by one that it does not know of.
+
+    Args:
+        best: What the regular checkpoint says.
+        folder: Where both were.
+        epoch: That of the regular one; what is better later is not yet known to the run.
+        trusted: See :func:`pyskl.engine.checkpoint.load_checkpoint`.
+    """
+    for path in folder.glob("best_*_epoch_*.pth"):
+        try:
+            checkpoint = load_checkpoint(path, trusted=trusted)
+            check_resumable(checkpoint, path)
+        except InputError:  # damaged, or of other makers
+            continue
+        found = checkpoint["meta"].get("best")
+        if (
+            found is not None
+            and (found["key"], found["file"]) == (best["key"], path.name)
+            and best["epoch"] < found["epoch"] <= epoch
+        ):
+            return dict(found)
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.config import load_config
-from pyskl.engine.durable import replace_with
+from pyskl.engine.durable import replace_with, unwritable
 from pyskl.engine.log import get_logger, setup_logging
 from pyskl.errors import InputError
 from pyskl.skeleton import SkeletonLayout
@@ -158,8 +158,9 @@ def _out(source: str | Path | None, found: Source, settings: DrawSettings) -> Pa
     out = Path(settings.out)
     if out.suffix.lower() not in SUFFIXES:
         raise InputError(f"{out}: --out should end in one of {', '.join(SUFFIXES)}")
-    if not out.parent.is_dir():
-        raise InputError(f"{out}: there is no folder {out.parent}")
+    reason = unwritable(out)
+    if reason is not None:
+        raise InputError(f"{out} can't be written ({reason})")
     for given in (source, settings.video, settings.layout):
         if given is not None and out.exists() and Path(given).exists() and out.samefile(given):
             raise InputError(f"{out} is what is to be drawn; write to another file")
@@ -170,7 +171,7 @@ def _out(source: str | Path | None, found: Source, settings: DrawSettings) -> Pa
 
 
 def _draw_clip(found: Source, layout: SkeletonLayout, out: Path, settings: DrawSettings) -> None:
-    notes = [f"label {found.sample['label']}"] if "label" in found.sample else []
+    notes = [f"label {found.label}"] if "label" in found.sample else []
     clip = Clip.of_sample(
         {**found.sample, "keypoint": _keypoint(found)},
         title=found.name,
@@ -225,7 +226,10 @@ def _over_video(clip: Clip, layout: SkeletonLayout, out: Path, settings: DrawSet
 def _clip_page(found: Source, clip: Clip, layout: SkeletonLayout, settings: DrawSettings) -> str:
     fragment, scripts, styles, data = player_html([clip], layout)
     rows = [["file", str(found.file)], ["layout", f"{layout.name} ({layout.num_joints} joints)"]]
-    rows += [[str(key), in_words(value)] for key, value in found.sample.items()]
+    rows += [
+        [str(key), found.label if key == "label" else in_words(value)]
+        for key, value in found.sample.items()
+    ]
     if settings.split is not None:
         rows.insert(1, ["split", settings.split])
     facts = table(["", ""], rows)

@@ -33,6 +33,7 @@ from pyskl.engine.schedule import LearningRate
 from pyskl.errors import ConfigError, InputError, did_you_mean, nearest
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES, Registry
+from pyskl.skeleton import names_fault
 
 # Arguments that only a class which takes `**kwargs` knows of, by this method of the class.
 _EXTRA_OPTIONS = "extra_options"
@@ -402,6 +403,15 @@ def _check_data(
                 num_classes=getattr(getattr(model, "cls_head", None), "num_classes", None),
                 multi_class=bool(cfg.get("multi_class", False)),
             )
+    graph = getattr(getattr(model, "backbone", None), "graph", None)
+    names = getattr(annotations, "joint_names", None)
+    wrong_joints = None if graph is None else names_fault(names, graph.layout)
+    if wrong_joints is not None:
+        faults.add(
+            f"{key}.ann_file",
+            f"{cfg['ann_file']}: {wrong_joints}; convert the recordings with the layout "
+            "(--layout), or name the layout that they are of in the config",
+        )
     if faults.under(key):
         return
     with faults.collecting(key):

@@ -1,7 +1,8 @@
 """Annotation files: read, check, and hand out their samples.
 
 The format is a pickle of ``dict(split={name: [id, ...]}, annotations=[sample, ...])``, or a bare
-list of samples. A sample is a dict:
+list of samples. The dict may also hold ``label_names`` and ``joint_names``, lists of text in the
+order of the labels and of the joints. A sample is a dict:
 
 =================== ===================== ==================================================
 key                 type                  meaning
@@ -27,7 +28,13 @@ import numpy as np
 from pyskl.datasets.packed.cache import Pack, cached_pack
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack, open_pack
 from pyskl.datasets.plain_pickle import load_plain_pickle
-from pyskl.datasets.sample_checks import of_split, raise_faults, sample_fault, sample_id
+from pyskl.datasets.sample_checks import (
+    classes_needed,
+    of_split,
+    raise_faults,
+    sample_fault,
+    sample_id,
+)
 from pyskl.errors import AnnotationError, UntrustedFileError
 from pyskl.registry import TransformConfig
 
@@ -43,6 +50,7 @@ class AnnotationFile:
         samples: All samples, in file order.
         split: Names of the splits and the sample ids of each, or None for a bare list.
         label_names: The names of the classes in their order, where the file has them.
+        joint_names: The names of the joints in their order, where the file has them.
         applied: Transforms that the samples have gone through already: none.
     """
 
@@ -50,6 +58,7 @@ class AnnotationFile:
     samples: list[Sample]
     split: dict[str, list[str]] | None
     label_names: tuple[str, ...] | None = None
+    joint_names: tuple[str, ...] | None = None
     applied: ClassVar[tuple[TransformConfig, ...]] = ()
     _healthy: set[tuple[str | None, int | None, bool]] = field(default_factory=set, repr=False)
 
@@ -101,7 +110,9 @@ class AnnotationFile:
             for index, sample in enumerate(self.select(split))
             if (fault := sample_fault(sample, num_classes=num_classes, multi_class=multi_class))
         ]
-        raise_faults(self.path, split, faults)
+        if faults:
+            labels = [sample.get("label") for sample in self.samples]
+            raise_faults(self.path, split, faults, classes=classes_needed(labels, num_classes))
         self._healthy.add(key)
 
 
@@ -122,11 +133,17 @@ def read_label_names(ann_file: str | Path, *, trusted: bool = False) -> tuple[st
     Raises:
         AnnotationError: as :func:`load_annotations`, or if the text file is unreadable.
     """
-    path = Path(ann_file)
-    annotations = load_annotations(path, trusted=trusted)
-    if isinstance(annotations, AnnotationFile) and annotations.label_names is not None:
-        return annotations.label_names
-    return label_names_beside(path)
+    return label_names_of(load_annotations(ann_file, trusted=trusted))
+
+
+def label_names_of(annotations: AnnotationFile | PackedAnnotations) -> tuple[str, ...] | None:
+    """Return the names of the classes of annotations that are open; see :func:`read_label_names`.
+
+    Raises:
+        AnnotationError: if a text file beside them is unreadable.
+    """
+    known = annotations.label_names if isinstance(annotations, AnnotationFile) else None
+    return known or label_names_beside(annotations.path)
 
 
 def label_names_beside(path: Path) -> tuple[str, ...] | None:
@@ -216,6 +233,7 @@ def _structured(path: Path, content: Any) -> AnnotationFile:
     """Check the outer structure of an annotation file's content."""
     split: dict[str, list[str]] | None = None
     label_names: tuple[str, ...] | None = None
+    joint_names: tuple[str, ...] | None = None
     if isinstance(content, Mapping):
         missing = [key for key in ("split", "annotations") if key not in content]
         if missing:
@@ -229,7 +247,8 @@ def _structured(path: Path, content: Any) -> AnnotationFile:
                 f"{type(content['split']).__name__}"
             )
         split = {str(name): _ids(path, name, ids) for name, ids in content["split"].items()}
-        label_names = _label_names(content.get("label_names"))
+        label_names = _names(content.get("label_names"))
+        joint_names = _names(content.get("joint_names"))
         content = content["annotations"]
     if not isinstance(content, Sequence) or isinstance(content, (str, bytes)):
         raise AnnotationError(
@@ -248,11 +267,11 @@ def _structured(path: Path, content: Any) -> AnnotationFile:
                 f"{path}: sample number {index} has neither 'frame_dir' nor 'filename', the id "
                 f"that the splits refer to; it has {sorted(map(str, sample))}"
             )
-    return AnnotationFile(path=path, samples=samples, split=split, label_names=label_names)
+    return AnnotationFile(path, samples, split, label_names, joint_names)
 
 
-def _label_names(names: Any) -> tuple[str, ...] | None:
-    """Return the names of the classes if that is what they are; others may use the key freely."""
+def _names(names: Any) -> tuple[str, ...] | None:
+    """Return names of classes or joints if that is what they are; others may use the key freely."""
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         return None
     return tuple(names) or None

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import AnnotationFile, Sample, load_annotations
+from pyskl.datasets.annotation import (
+    AnnotationFile,
+    Sample,
+    label_names_beside,
+    load_annotations,
+)
 from pyskl.datasets.packed.ahead import leading_transforms
 from pyskl.datasets.packed.cache import Pack
 from pyskl.datasets.packed.folder import PackedAnnotations
@@ -76,6 +81,7 @@ class PoseDataset:
         annotations = self.read_annotations(ann_file, pipeline=pipeline, trusted=trusted, pack=pack)
         annotations.check(split, num_classes=num_classes, multi_class=multi_class)
         self.samples: Sequence[Sample] = annotations.select(split)
+        self._label_names = getattr(annotations, "label_names", None)
         self._ahead = leading_transforms(pipeline)
         self._applied = len(annotations.applied)
         self.pipeline = Compose(pipeline[self._applied :])
@@ -110,6 +116,15 @@ class PoseDataset:
         if self.multi_class:
             return np.stack([self._label(label) for label in self._values("label")])
         return np.array(self._values("label"), dtype=np.int64)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the classes in their order; nothing where they are not known.
+
+        Raises:
+            AnnotationError: if a text file beside the annotations holds them and can't be read.
+        """
+        return self._label_names or label_names_beside(self.ann_file) or ()
 
     @property
     def sample_ids(self) -> list[str]:

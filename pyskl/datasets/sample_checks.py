@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,7 +44,11 @@ def of_split(path: Path, splits: Mapping[str, _T] | None, split: str) -> _T:
 
 
 def raise_faults(
-    path: Path, split: str | None, faults: Sequence[tuple[int, str | None, str]]
+    path: Path,
+    split: str | None,
+    faults: Sequence[tuple[int, str | None, str]],
+    *,
+    classes: int | None = None,
 ) -> None:
     """Raise an error that lists faulty samples, if there are any.
 
@@ -52,6 +56,7 @@ def raise_faults(
         path: The annotation file.
         split: The split that the samples are of.
         faults: Position in the split, id, and what is wrong.
+        classes: How many classes the labels need, where that is more than there are.
 
     Raises:
         AnnotationError: unless ``faults`` is empty.
@@ -66,7 +71,24 @@ def raise_faults(
         lines.append(f"... and {len(faults) - _FAULTS_SHOWN} more")
     where = f"{path}" if split is None else f"{path}, split {split!r}"
     count = f"{len(faults)} malformed sample{'s' if len(faults) > 1 else ''}"
-    raise AnnotationError("\n  ".join([f"{where}: {count}", *lines]))
+    needed = "" if classes is None else f"; the data need num_classes={classes}"
+    raise AnnotationError("\n  ".join([f"{where}: {count}{needed}", *lines]))
+
+
+def classes_needed(labels: Iterable[Any], num_classes: int | None) -> int | None:
+    """Return how many classes labels need, if that is more than ``num_classes``, else None.
+
+    Args:
+        labels: Of samples: whole numbers, or lists of them; what is neither is left out.
+        num_classes: How many there are; None for any number.
+    """
+    if num_classes is None:
+        return None
+    several = (list, tuple, np.ndarray)
+    each = (one for label in labels for one in (label if isinstance(label, several) else [label]))
+    whole = (int(one) for one in each if isinstance(one, (int, np.integer)))
+    needed = max(whole, default=-1) + 1
+    return needed if needed > num_classes else None
 
 
 def sample_fault(

@@ -72,6 +72,11 @@ class RepeatDataset:
         return np.tile(labels, (self.times,) + (1,) * (labels.ndim - 1))
 
     @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the classes, as far as the data set knows them."""
+        return getattr(self.dataset, "label_names", ())
+
+    @property
     def sample_ids(self) -> list[str]:
         """The ids, repeated."""
         return self.dataset.sample_ids * self.times
@@ -117,6 +122,12 @@ class ConcatDataset:
     def labels(self) -> np.ndarray:
         """The labels of all."""
         return np.concatenate([dataset.labels for dataset in self.datasets])
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the classes, if all data sets name them alike."""
+        first, *others = (getattr(dataset, "label_names", ()) for dataset in self.datasets)
+        return first if all(names == first for names in others) else ()
 
     @property
     def sample_ids(self) -> list[str]:

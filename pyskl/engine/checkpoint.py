@@ -27,6 +27,7 @@ LATEST = "latest.pth"
 
 # How many names of a list a message spells out.
 _NAMES_SHOWN = 8
+_SHAPES_SHOWN = 4
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -203,7 +204,10 @@ def misfits(
         faults.append(f"{len(unexpected)} that the model lacks: {_shown(unexpected)}")
     if other_shape:
         shapes = [f"{name} {a} for {b}" for name, (a, b) in sorted(other_shape.items())]
-        faults.append(f"{len(shapes)} of another shape (file's for model's): {_shown(shapes)}")
+        faults.append(f"{len(shapes)} of another shape (file's for model's):")
+        faults += [f"  {shape}" for shape in shapes[:_SHAPES_SHOWN]]
+        if len(shapes) > _SHAPES_SHOWN:
+            faults.append(f"  and {len(shapes) - _SHAPES_SHOWN} more")
     if faults:
         raise CheckpointError(
             f"{source} does not fit the model that the config describes:\n  " + "\n  ".join(faults)

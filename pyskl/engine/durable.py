@@ -18,13 +18,15 @@ def replace_with(path: Path, write: Callable[[Path], None]) -> None:
     """Write a file beside ``path`` and move it there once it is safe on the disk.
 
     Args:
-        path: The place.
+        path: The place; its folder is made where there is none.
         write: Writes to the path that it is given. If it fails the place stays as it was.
 
     Raises:
-        OSError: if the file can't be flushed or moved, besides what ``write`` raises.
+        OSError: if the folder can't be made, or the file can't be flushed or moved, besides what
+            ``write`` raises.
     """
     partial = _beside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(partial)
         _flush(partial)
@@ -32,6 +34,16 @@ def replace_with(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         partial.unlink(missing_ok=True)
     flush_folder(path.parent)
+
+
+def unwritable(path: Path) -> str | None:
+    """Return why no file can be written at ``path``, as far as folders tell; None where it can."""
+    if path.is_dir():
+        return "it is a folder"
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        return f"{folder} is no folder to write to"
+    return None
 
 
 def point_to(link: Path, target: Path) -> None:

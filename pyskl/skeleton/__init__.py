@@ -6,6 +6,7 @@ from pyskl.skeleton.builtin import ALIASES, LAYOUTS
 from pyskl.skeleton.checks import LayoutError, layout_faults
 from pyskl.skeleton.files import layout_to_json
 from pyskl.skeleton.graph import Graph
+from pyskl.skeleton.joint_names import layout_with, names_fault
 from pyskl.skeleton.layout import SkeletonLayout
 from pyskl.skeleton.remarks import layout_remarks
 from pyskl.skeleton.resolve import find_faults, inlined, resolve_layout
@@ -21,5 +22,7 @@ __all__ = [
     "layout_faults",
     "layout_remarks",
     "layout_to_json",
+    "layout_with",
+    "names_fault",
     "resolve_layout",
 ]

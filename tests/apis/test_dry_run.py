@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +138,17 @@ def test_repeated_data_is_counted_once(tiny_config: Callable[..., dict], tmp_pat
     assert found.splits == [SplitCounts("train", [8, 8, 8], 24, times=3)]
     assert found.per_epoch == 18
     assert "72 samples (3 passes) in 18 steps of 4" in found.text()
+
+
+def test_classes_are_named_as_the_annotations_name_them(
+    tiny_config: Callable[..., dict], tiny_ann_file: Path, tmp_path: Path
+) -> None:
+    content = pickle.loads(tiny_ann_file.read_bytes())
+    path = tmp_path / "named.pkl"
+    path.write_bytes(pickle.dumps({**content, "label_names": ["bow", "kick", "squat"]}))
+    text = dry_run_from_config(tiny_config(ann_file=path), work_dir=tmp_path / "work").text()
+    assert "\n   1 (kick)      8" in text
+    assert re.search(r"clip\d+ is 2 \(squat\)", text)
 
 
 def test_what_a_run_would_go_on_from(tiny_config: Callable[..., dict], tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from pyskl.apis import (
 )
 from pyskl.datasets import build_dataset
 from pyskl.engine.seeding import set_random_seed
-from pyskl.errors import ConfigError, InputError
+from pyskl.engine.trainer import Trainer
+from pyskl.errors import CheckpointError, ConfigError, InputError
 from pyskl.models import build_model
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
@@ -78,6 +79,55 @@ def test_resume_false_starts_anew(tiny_config: Callable[..., dict], tmp_path: Pa
     for settings in (TrainSettings(), TrainSettings(resume=False)):
         train_from_config(tiny_config(total_epochs=1), settings, work_dir=tmp_path)
     assert all("resumed" not in log.read_text() for log in tmp_path.glob("*.log"))
+
+
+def test_a_run_that_goes_on_unasked_says_so_where_it_can_not(
+    tiny_config: Callable[..., dict], tmp_path: Path
+) -> None:
+    train_from_config(tiny_config(total_epochs=1), work_dir=tmp_path / "work")
+    other = tiny_config(model__cls_head__num_classes=5)
+    with pytest.raises(CheckpointError, match="does not fit the model") as error:
+        train_from_config(other, work_dir=tmp_path / "work")
+    assert f"(going on with the run in {tmp_path / 'work'}; another --work-dir" in str(error.value)
+    named = TrainSettings(resume=tmp_path / "work" / "latest.pth")
+    with pytest.raises(CheckpointError, match="does not fit the model") as error:
+        train_from_config(other, named, work_dir=tmp_path / "elsewhere")
+    assert "going on" not in str(error.value)
+
+
+def test_the_best_checkpoint_is_known_when_the_last_epoch_was_the_best(
+    tiny_config: Callable[..., dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(total_epochs=2)
+    climbing = iter([0.25, 0.5, 0.5, 0.5])
+    monkeypatch.setattr(Trainer, "validate", lambda _: {"top1_acc": next(climbing)})
+    settings = TrainSettings(validate=True)
+    train_from_config(config, settings, work_dir=tmp_path / "work")
+    best = tmp_path / "work" / "best_top1_acc_epoch_2.pth"
+    before = best.read_bytes()
+    latest = tmp_path / "work" / "latest.pth"
+    for work_dir in (tmp_path / "work", tmp_path / "elsewhere"):
+        again = TrainSettings(validate=True, resume=latest)
+        train_from_config(config, again, work_dir=work_dir)
+        assert [path.name for path in work_dir.glob("best_*")] == [best.name]
+        assert (work_dir / best.name).read_bytes() == before
+        assert all("is gone" not in log.read_text() for log in work_dir.glob("*.log"))
+
+
+def test_a_best_checkpoint_that_is_gone_is_missed(
+    tiny_config: Callable[..., dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    climbing = iter([0.25, 0.5, 0.75, 0.5])
+    monkeypatch.setattr(Trainer, "validate", lambda _: {"top1_acc": next(climbing)})
+    settings = TrainSettings(validate=True)
+    config = tiny_config(total_epochs=3)
+    train_from_config(config, settings, work_dir=tmp_path / "work")
+    # Of epoch 2's best nothing is left; that of epoch 3 is none yet for a run that is at epoch 2.
+    again = TrainSettings(validate=True, resume=tmp_path / "work" / "epoch_2.pth")
+    with pytest.raises(StopIteration):
+        train_from_config(config, again, work_dir=tmp_path / "elsewhere")
+    (log,) = (tmp_path / "elsewhere").glob("*.log")
+    assert "best_top1_acc_epoch_1.pth, is gone" in log.read_text()
 
 
 def test_faults_are_errors_of_their_own(tiny_config: Callable[..., dict], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def ann_file(tiny_ann_file: Path, tmp_path: Path) -> Path:
     ("settings", "part"),
     [
         ({"out": "a.bmp"}, "should end in one of .html, .png, .svg, .gif, .mp4"),
-        ({"out": "none/a.png"}, "there is no folder none"),
+        ({"out": "tiny.pkl/a.png"}, "tiny.pkl is no folder to write to"),
         ({"layout": "coco"}, "'coco' has 17 joints"),
         ({"layout": "cocoa"}, "did you mean 'coco'"),
         ({"video": "film.mp4"}, "a video can lie under 2D skeletons"),
@@ -61,6 +61,17 @@ def test_a_folder_that_can_not_be_written_is_told(
     monkeypatch.setattr("pyskl.apis.visualize.replace_with", full)
     with pytest.raises(InputError, match=r"a\.svg can't be written .*No space left"):
         visualize(ann_file, DrawSettings(out=ann_file.with_name("a.svg")))
+
+
+def test_classes_are_named_where_names_are_known(ann_file: Path) -> None:
+    out = ann_file.parent / "not" / "there" / "a.html"
+    beside = ann_file.with_name("tiny.pkl.labels.txt")
+    beside.write_text("bow\nkick\n", encoding="utf-8")
+    for sample, words in (("clip1", "1 (kick)"), ("clip2", "2")):
+        visualize(ann_file, DrawSettings(out=out, sample=sample))
+        page = out.read_text(encoding="utf-8")
+        assert f"label {words}" in page
+        assert f'label</td><td class="text">{words}</td>' in page
 
 
 def test_one_call_draws(ann_file: Path) -> None:

@@ -18,6 +18,7 @@ from pyskl.config import check_config, load_config
 from pyskl.datasets import PoseDataset
 from pyskl.errors import ConfigError
 from pyskl.registry import BACKBONES, DATASETS, PIPELINES
+from pyskl.skeleton import LAYOUTS
 
 MakeConfig = Callable[..., dict[str, Any]]
 ALL = ("train", "val", "test")
@@ -332,7 +333,7 @@ def test_one_fault(
 def test_labels_outside_of_the_classes(tiny_config: MakeConfig) -> None:
     key, text = only_fault(tiny_config(model__cls_head__num_classes=2), ("train",))
     assert key == "data.train.ann_file"
-    assert "8 malformed samples" in text
+    assert "8 malformed samples; the data need num_classes=3\n" in text
     assert "'clip2'" in text
 
 
@@ -348,6 +349,27 @@ def test_a_layout_of_other_joints(tiny_config: MakeConfig) -> None:
     found = faults_of(config)
     assert set(found) == {f"data.{use}" for use in ALL}
     assert "25 joints, but the model's layout 'coco' has 17" in found["data.train"][0]
+
+
+def test_joints_of_other_names_or_in_another_order(
+    tiny_config: MakeConfig, tiny_ann_file: Path, tmp_path: Path
+) -> None:
+    content = pickle.loads(tiny_ann_file.read_bytes())
+    path = tmp_path / "named.pkl"
+    names = list(LAYOUTS["nturgb+d"].joint_names)
+    for joint_names, part in (
+        (names, None),
+        (names[::-1], "of the layout 'nturgb+d' in another order: joint 0 is "),
+        (list(LAYOUTS["body_25"].joint_names), "not those of the layout 'nturgb+d': joint 0 is"),
+        (names[:-1], None),  # of a number that no joints have: something else is meant by it
+    ):
+        path.write_bytes(pickle.dumps({**content, "joint_names": joint_names}))
+        if part is None:
+            assert faults_of(tiny_config(ann_file=path)) == {}
+        else:
+            key, text = only_fault(tiny_config(ann_file=path), ("train",))
+            assert key == "data.train.ann_file"
+            assert part in text
 
 
 def test_other_channels(tiny_config: MakeConfig) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,15 @@ def test_concat_gives_one_after_the_other(train: PoseDataset, val: PoseDataset) 
     assert ConcatDataset([val, val]).draw_weights() is None
     with pytest.raises(ValueError, match="at least one"):
         ConcatDataset([])
+
+
+def test_names_of_classes_are_those_of_the_data(ann_file: Path, tmp_path: Path) -> None:
+    named = Path(shutil.copy(ann_file, tmp_path / "named.pkl"))
+    (tmp_path / "named.pkl.labels.txt").write_text("bow\nkick\n", encoding="utf-8")
+    dataset, other = PoseDataset(named, []), PoseDataset(ann_file, [])
+    assert dataset.label_names == RepeatDataset(dataset, 2).label_names == ("bow", "kick")
+    assert ConcatDataset([dataset, RepeatDataset(dataset, 2)]).label_names == ("bow", "kick")
+    assert ConcatDataset([dataset, other]).label_names == other.label_names == ()
 
 
 def test_wrappers_nest(train: PoseDataset, val: PoseDataset) -> None:

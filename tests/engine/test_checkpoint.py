@@ -416,6 +416,19 @@ def test_all_that_does_not_fit_is_listed_and_nothing_is_loaded() -> None:
     torch.testing.assert_close(dict(model.state_dict()), before)
 
 
+def test_shapes_stand_one_a_line() -> None:
+    shapes = [torch.ones(1) for _ in range(9)]
+    model = torch.nn.ParameterList(shapes)
+    given = {name: torch.ones(2) for name in model.state_dict()}
+    with pytest.raises(CheckpointError) as error:
+        load_weights(model, given, "a.pth")
+    assert str(error.value).splitlines()[1:] == [
+        "  9 of another shape (file's for model's):",
+        *(f"    {joint} (2,) for (1,)" for joint in range(4)),
+        "    and 5 more",
+    ]
+
+
 def test_long_lists_are_cut() -> None:
     given = {f"extra.{i}": torch.ones(1) for i in range(20)}
     with pytest.raises(CheckpointError, match=r"20 that the model lacks: .*extra\.7 and 12 more$"):

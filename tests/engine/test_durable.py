@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyskl.engine.durable import point_to, remove_partial_files, replace_with
+from pyskl.engine.durable import point_to, remove_partial_files, replace_with, unwritable
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -23,6 +23,15 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     replace_with(path, lambda partial: partial.touch() or partial.write_bytes(b"new"))
     assert path.read_text() == "new"
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "not" / "there" / "a"
+    assert unwritable(path) is None
+    replace_with(path, lambda partial: partial.touch())
+    assert path.is_file()
+    assert unwritable(path.parent) == "it is a folder"
+    assert unwritable(path / "b") == f"{path} is no folder to write to"
 
 
 def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_what_can_not_be_read_is_told_in_one_message(
         ((broken,), "not a readable pickle"),
         ((evil,), "was refused"),
         ((tiny_ann_file, "--config", tmp_path / "none.py"), "no such config file"),
-        ((tiny_ann_file, "--json", tmp_path / "none" / "a.json"), "can't be written"),
+        ((tiny_ann_file, "--json", tiny_ann_file / "a.json"), "is no folder to write to"),
         ((tiny_ann_file, "--fail-on", "sometimes"), "invalid choice"),
     ):
         done = commands.quick(CHECK, *arguments)

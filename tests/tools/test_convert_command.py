@@ -155,7 +155,6 @@ def test_subjects_lists_and_tables(commands: Commands, recordings: Path, tmp_pat
         (["--persons", "0"], "persons is 0"),
         (["--format", "bvh"], "looked for .bvh, found 12 .csv"),
         (["--out", "mine.json"], "ends in .pkl"),
-        (["--out", "none/mine.pkl"], "there is no folder"),
     ],
 )
 def test_mistakes_are_told_in_one_message(
@@ -171,6 +170,17 @@ def test_mistakes_are_told_in_one_message(
     assert not (tmp_path / "mine.pkl").exists()
 
 
+def test_a_place_that_can_not_be_written_is_told_first(
+    commands: Commands, recordings: Path
+) -> None:
+    (file,) = recordings.glob("*/P0_0.csv")
+    done = commands.quick(TOOL, recordings, "--out", file / "mine.pkl")
+    assert done.status == 2
+    assert (
+        done.err == f"error: {file}/mine.pkl can't be written ({file} is no folder to write to)\n"
+    )
+
+
 def test_notes_before_training(commands: Commands, tmp_path: Path) -> None:
     for label in "ab":
         for number in range(3):
@@ -181,6 +191,62 @@ def test_notes_before_training(commands: Commands, tmp_path: Path) -> None:
     assert "note: some samples have no image size, so PreNormalize2D takes 1080 x 1920" in done.out
     done = commands.quick(TOOL, tmp_path / "in" / "a", "--out", tmp_path / "mine.pkl")
     assert "note: there is one class only" in done.out
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [(sorted(NTU), "IN ANOTHER ORDER"), (NTU, "in that order")],
+    ids=["other", "same"],
+)
+def test_joints_with_the_names_of_a_layout_are_noticed(
+    commands: Commands, tmp_path: Path, order: list[str], words: str
+) -> None:
+    for number in range(4):
+        table = wide_table(people(25, 3, frames=20, seed=number), order)
+        write(tmp_path / "in" / str(number % 2) / f"{number}.csv", table)
+    out = tmp_path / "not" / "there" / "mine.pkl"
+    done = commands.quick(TOOL, tmp_path / "in", "--out", out)
+    assert done.status == 0, done.err
+    note = f"note: the joints have the names of 'nturgb+d', {words}; say --layout nturgb+d"
+    assert note in done.out.splitlines()
+    assert "no layout is known" not in done.out
+    assert load_annotations(out).joint_names == tuple(order)
+    again = commands.quick(TOOL, tmp_path / "in", "--out", out, "--layout", "nturgb+d")
+    assert "note: the joints" not in again.out
+    assert load_annotations(out).joint_names == tuple(NTU)
+
+
+def test_joints_are_put_in_order_whatever_the_format(commands: Commands, tmp_path: Path) -> None:
+    source = write(tmp_path / "in" / "walk" / "a.bvh", BVH)
+    how = (TOOL, source.parent, "--split", "none", "--out")
+    first = commands.quick(*how, tmp_path / "a.pkl")
+    assert first.status == 0, first.err
+    a = load_annotations(tmp_path / "a.pkl")
+    names = a.joint_names[::-1]
+    layout = tmp_path / "turned.json"
+    edges = [[joint, 0] for joint in range(1, len(names))]
+    turned = dict(num_joints=len(names), center=0, edges=edges, joint_names=names)
+    layout.write_text(json.dumps(turned), encoding="utf-8")
+    done = commands.quick(*how, tmp_path / "b.pkl", "--layout", layout)
+    assert done.status == 0, done.err
+    b = load_annotations(tmp_path / "b.pkl")
+    assert b.joint_names == names
+    np.testing.assert_array_equal(b.samples[0]["keypoint"], a.samples[0]["keypoint"][:, :, ::-1])
+
+
+def test_a_reason_is_told_once_for_all_files(
+    commands: Commands, recordings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "mine.pkl"
+    done = commands.quick(TOOL, recordings, "--out", out, "--layout", "coco")
+    assert done.err.count("the layout 'coco' has no joint") == 1
+    assert "P0_1.csv, " in done.err
+    assert " and 9 more: the layout 'coco' has no joint" in done.err
+    for number in range(30):
+        write(recordings / "wave" / f"Q{number}.csv", "frame,a_x,a_y\n")
+    (recordings / "wave" / "R.csv").write_text("frame\n1\n", encoding="utf-8")
+    told = commands.quick(TOOL, recordings, "--out", out).out.partition("left out: 31\n")[2]
+    assert len(told.splitlines()) == 2
 
 
 def test_the_formats_of_the_option_are_those_of_the_package(

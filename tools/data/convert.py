@@ -23,7 +23,8 @@ def parse_args() -> argparse.Namespace:
     parser = Parser(
         description="Make an annotation file of recordings: tables, NumPy arrays, the JSON of "
         "OpenPose, AlphaPose, COCO and MediaPipe, NTU skeletons, BVH, AMC and C3D. "
-        "docs/convert.md says what exactly is read."
+        "docs/convert.md says what exactly is read.",
+        epilog="docs/custom_dataset.md walks the whole way from recordings to a prediction",
     )
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="files, or folders of them")
     parser.add_argument("--out", required=True, help="annotation file to write (.pkl)")

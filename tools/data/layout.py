@@ -124,12 +124,15 @@ def _print_table(headers: list[str], rows: list[list[str]]) -> None:
 
 def _write(args: argparse.Namespace, file: str, text: str) -> None:
     """Write a file, but not over the layout that was read."""
-    from pyskl.engine.durable import replace_with
+    from pyskl.engine.durable import replace_with, unwritable
     from pyskl.errors import ConfigError
 
     path = Path(file)
     if path.resolve() == Path(args.layout).resolve():
         raise ConfigError(f"{path} is the layout itself; give another file to write to")
+    reason = unwritable(path)
+    if reason is not None:
+        raise ConfigError(f"{path}: it can't be written ({reason})")
     try:
         replace_with(path, lambda beside: _write_text(beside, text))
     except OSError as error:

@@ -88,7 +88,9 @@ def examine(
         *_set_findings(file, facts, measured),
     ]
     if expected is not None:
-        findings += expectation_findings(expected, facts, measured, splits, collected.bones())
+        findings += expectation_findings(
+            expected, facts, measured, splits, collected.bones(), file.joint_names
+        )
     return HealthReport(
         path=str(file.path),
         bytes=file.path.stat().st_size if file.path.is_file() else 0,

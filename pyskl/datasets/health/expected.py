@@ -11,7 +11,7 @@ from pyskl.datasets.health.measure import Measured
 from pyskl.datasets.health.report import Facts, Finding, Item
 from pyskl.datasets.health.splits import Splits
 from pyskl.errors import did_you_mean
-from pyskl.skeleton import SkeletonLayout
+from pyskl.skeleton import SkeletonLayout, names_fault
 
 # Share by which the bones of a mirror pair may differ: people are less lopsided, clothes are not.
 _LOPSIDED = 0.5
@@ -73,6 +73,7 @@ def expectation_findings(
     measured: Sequence[Measured],
     splits: Splits,
     bones: np.ndarray | None,
+    joint_names: Sequence[str] = (),
 ) -> list[Finding]:
     """Return where a data set is not what a config expects.
 
@@ -82,11 +83,12 @@ def expectation_findings(
         measured: Its samples.
         splits: Its splits.
         bones: Mean length of each joint's bone (V,), 3D; None where it was not measured.
+        joint_names: Names of its joints (V,), where it has them.
     """
     return [
         Finding("config_faults", [Item(fault) for fault in expected.faults]),
         Finding("config_split", _missing_splits(expected, splits)),
-        *_layout_findings(expected, facts, bones),
+        *_layout_findings(expected, facts, bones, joint_names),
         *_class_findings(expected, facts, measured, splits),
         *_use_findings(expected, measured, splits),
     ]
@@ -101,13 +103,17 @@ def _missing_splits(expected: Expected, splits: Splits) -> list[Item]:
     return found
 
 
-def _layout_findings(expected: Expected, facts: Facts, bones: np.ndarray | None) -> list[Finding]:
+def _layout_findings(
+    expected: Expected, facts: Facts, bones: np.ndarray | None, joint_names: Sequence[str]
+) -> list[Finding]:
     joints, coordinates = [], []
     layout = expected.layout
     if layout is not None and facts.joints:
         if layout.num_joints != facts.joints:
             text = f"the layout has {layout.num_joints} joints, the samples {facts.joints}"
             joints.append(Item(layout.name, text))
+        elif (fault := names_fault(joint_names, layout)) is not None:
+            joints.append(Item(layout.name, fault))
         if layout.dim > facts.coordinates:
             text = f"the layout has {layout.dim} coordinates, the samples {facts.coordinates}"
             coordinates.append(Item(layout.name, text))

@@ -17,6 +17,7 @@ from pyskl.errors import AnnotationError, InputError
 
 _OUTER_KEYS = ("split", "annotations")
 _LABEL_NAMES = "label_names"
+_JOINT_NAMES = "joint_names"
 
 
 @dataclass
@@ -47,7 +48,15 @@ class CheckedFile:
     @property
     def label_names(self) -> list[str]:
         """The names of the classes, by label; empty where the file has none."""
-        names: Any = self.extra.get(_LABEL_NAMES)
+        return self._names(_LABEL_NAMES)
+
+    @property
+    def joint_names(self) -> list[str]:
+        """The names of the joints, in their order; empty where the file has none."""
+        return self._names(_JOINT_NAMES)
+
+    def _names(self, key: str) -> list[str]:
+        names: Any = self.extra.get(key)
         return [str(name) for name in names] if _is_list(names) else []
 
     def content(self) -> Any:

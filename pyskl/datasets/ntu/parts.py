@@ -108,7 +108,6 @@ def make_part(path: Path, files: Sequence[RawFile]) -> None:
             for keypoint in keypoints:
                 target.write(keypoint.tobytes())
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace_with(path, write)
 
 

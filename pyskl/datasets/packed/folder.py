@@ -34,7 +34,13 @@ from pyskl.datasets.packed.store import (
     columns_of,
     shapes_of,
 )
-from pyskl.datasets.sample_checks import content_fault, label_fault, of_split, raise_faults
+from pyskl.datasets.sample_checks import (
+    classes_needed,
+    content_fault,
+    label_fault,
+    of_split,
+    raise_faults,
+)
 from pyskl.errors import AnnotationError
 from pyskl.registry import PIPELINES, TransformConfig
 
@@ -116,7 +122,9 @@ class PackedAnnotations:
                 fault = verdicts[known]
             if fault is not None:
                 faults.append((position, _id_of(self.store, index), fault))
-        raise_faults(self.path, split, faults)
+        if faults:
+            labels = PackedSamples(self.store).values("label")
+            raise_faults(self.path, split, faults, classes=classes_needed(labels, num_classes))
         self._healthy.add(key)
 
 

@@ -15,10 +15,11 @@ from pyskl.datasets.recordings.numbers import listed
 from pyskl.datasets.recordings.recording import Recording, RecordingError
 from pyskl.datasets.recordings.sources import Source, find_sources
 from pyskl.datasets.recordings.splits import SplitPlan, make_splits
-from pyskl.datasets.recordings.summary import SHOWN, Summary
+from pyskl.datasets.recordings.summary import Failure, Summary
 from pyskl.datasets.recordings.writer import AnnotationWriter
+from pyskl.engine.durable import unwritable
 from pyskl.errors import ConfigError, InputError, did_you_mean
-from pyskl.skeleton import SkeletonLayout, layout_to_json, resolve_layout
+from pyskl.skeleton import SkeletonLayout, layout_to_json, layout_with, resolve_layout
 
 
 def convert(
@@ -82,10 +83,10 @@ def convert(
             try:
                 recordings = read_recordings(source.path, format=format, layout=skeleton, **options)
             except InputError as error:
-                _fail(summary, source.name, error, strict)
+                _fail(summary, str(source.path), error, strict)
                 continue
             for recording in recordings:
-                recording = _named(recording, source, len(recordings))
+                recording = replace(recording, name=source.name_of(recording))
                 about = known.of(source, recording.name)
                 try:
                     recording = _thinned(recording, frame_step, to_fps).scaled(scale)
@@ -102,9 +103,13 @@ def convert(
                 summary.frames.append(sample["total_frames"])
                 summary.persons[len(recording.keypoint)] += 1
         if kept is None:
-            reasons = "\n  ".join(reason for _, reason in summary.failures[:SHOWN])
             raise RecordingError(
-                f"none of the {len(found.sources)} recordings can be used:\n  {reasons}"
+                "\n  ".join(
+                    [
+                        f"none of the {len(found.sources)} recordings can be used:",
+                        *summary.reasons(),
+                    ]
+                )
             )
         summary.joints, summary.dim = kept.keypoint.shape[2:]
         if split is None:
@@ -118,6 +123,7 @@ def convert(
         summary.splits = {name: len(ids) for name, ids in splits.items()}
         summary.classes = _counted(writer)
         _write_layout(summary, kept, skeleton, layout, layout_out)
+        _note_layout(summary, kept)
     _note(summary, known, facts, splits, sizes)
     return summary
 
@@ -129,8 +135,9 @@ def _check_options(
         raise ConfigError(f"there is no format {format!r}{did_you_mean(format, FORMATS)}")
     if out.suffix.lower() not in (".pkl", ".pickle"):
         raise ConfigError(f"{out}: an annotation file ends in .pkl")
-    if not out.parent.is_dir():
-        raise ConfigError(f"{out}: there is no folder {out.parent.resolve()}; make it first")
+    reason = unwritable(out)
+    if reason is not None:
+        raise ConfigError(f"{out} can't be written ({reason})")
     if frame_step < 1:
         raise ConfigError(f"frame_step is {frame_step}, expected 1 or more")
     if to_fps is not None and (frame_step != 1 or not 0 < to_fps < 1e6):
@@ -142,18 +149,10 @@ def _check_options(
         raise ConfigError(f"scale is {scale:g}, expected a factor other than 0")
 
 
-def _fail(summary: Summary, name: str, error: InputError, strict: bool) -> None:
+def _fail(summary: Summary, what: str, error: InputError, strict: bool) -> None:
     if strict:
         raise error
-    summary.failures.append((name, str(error)))
-
-
-def _named(recording: Recording, source: Source, count: int) -> Recording:
-    """Return a recording under its id: the source's, and its own where the source has several."""
-    if count == 1 and "/" not in recording.name:
-        return replace(recording, name=source.name)
-    own = recording.name.partition("/")[2]
-    return replace(recording, name=f"{source.name}/{own}" if own else source.name)
+    summary.failures.append(Failure(what, str(error)))
 
 
 def _thinned(recording: Recording, frame_step: int, to_fps: float | None) -> Recording:
@@ -167,7 +166,10 @@ def _thinned(recording: Recording, frame_step: int, to_fps: float | None) -> Rec
 
 
 def _checked(recording: Recording, layout: SkeletonLayout | None) -> Recording:
-    """Return a recording whose layout is the one that was given, if one was."""
+    """Return a recording whose layout is the one that was given, if one was.
+
+    Joints with the layout's names are put in its order; others are in it, as that was said.
+    """
     if layout is None:
         return recording
     joints = recording.keypoint.shape[2]
@@ -176,7 +178,10 @@ def _checked(recording: Recording, layout: SkeletonLayout | None) -> Recording:
             f"{recording.name}: {joints} joints, but the layout {layout.name!r} has "
             f"{layout.num_joints}"
         )
-    return replace(recording, layout=layout.name)
+    names = layout.joint_names
+    if names and set(recording.joint_names) == set(names):
+        recording = recording.in_order(names)
+    return replace(recording, layout=layout.name, joint_names=names or recording.joint_names)
 
 
 def _counted(writer: AnnotationWriter) -> dict[str, int]:
@@ -219,6 +224,22 @@ def _write_layout(
     summary.layout = str(path)
 
 
+def _note_layout(summary: Summary, kept: Recording) -> None:
+    """Say which layout the names of the joints are of, where none was given."""
+    if summary.layout is not None:
+        return
+    same = layout_with(kept.joint_names)
+    if same is not None:
+        order = "in that order" if kept.joint_names == same.joint_names else "IN ANOTHER ORDER"
+        summary.notes.append(
+            f"the joints have the names of {same.name!r}, {order}; say --layout {same.name}"
+        )
+    elif not summary.notes:
+        summary.notes.append(
+            "no layout is known for these joints; a config needs one (docs/data.md)"
+        )
+
+
 def _note(
     summary: Summary,
     known: Labels,
@@ -228,8 +249,6 @@ def _note(
 ) -> None:
     """Say what is worth knowing before training."""
     notes = summary.notes
-    if summary.layout is None and not notes:
-        notes.append("no layout is known for these joints; a config needs one (docs/data.md)")
     if summary.dim == 2 and None in sizes:
         notes.append(
             "some samples have no image size, so PreNormalize2D takes 1080 x 1920 for it; say it "

@@ -10,15 +10,16 @@ class Draft:
     """A file that is written beside its place and moved there in the end.
 
     Args:
-        path: The place.
+        path: The place; its folder is made where there is none.
 
     Raises:
-        OSError: if the folder can't be written.
+        OSError: if the folder can't be made or written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.file = self.partial.open("wb")
 
     def keep(self) -> None:

@@ -73,6 +73,19 @@ class Recording:
             fps=None if self.fps is None else self.fps / step,
         )
 
+    def in_order(self, names: tuple[str, ...]) -> Recording:
+        """Return the recording with its joints, which have these names, in this order."""
+        if names == self.joint_names:
+            return self
+        order = [self.joint_names.index(name) for name in names]
+        return replace(
+            self,
+            keypoint=np.ascontiguousarray(self.keypoint[:, :, order]),
+            score=None if self.score is None else np.ascontiguousarray(self.score[:, :, order]),
+            own_layout=None,
+            joint_names=names,
+        )
+
     def scaled(self, factor: float) -> Recording:
         """Return the recording with all coordinates times ``factor``."""
         if factor == 1:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pyskl.datasets.recordings import openpose
 from pyskl.datasets.recordings.formats import FORMATS
 from pyskl.datasets.recordings.numbers import natural_key
-from pyskl.datasets.recordings.recording import RecordingError
+from pyskl.datasets.recordings.recording import Recording, RecordingError
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class Source:
     path: Path
     name: str
     folder: str
+
+    def name_of(self, recording: Recording) -> str:
+        """Return the id of a recording in it: the source's, and its own where it has several."""
+        own = recording.name.partition("/")[2]
+        return f"{self.name}/{own}" if own else self.name
 
 
 @dataclass

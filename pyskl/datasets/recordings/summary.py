@@ -5,9 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-# How many files that could not be read are spelled out before they are only counted.
-SHOWN = 20
+from pyskl.datasets.recordings.numbers import listed
+
+# How many reasons why files could not be read are spelled out, and how many files of each.
+_REASONS = 20
+_NAMED = 3
+
+
+class Failure(NamedTuple):
+    """What could not be read or used.
+
+    Attributes:
+        what: The file or the recording.
+        message: What was said of it; it begins with ``what`` where it is about the whole of it.
+    """
+
+    what: str
+    message: str
+
+    @property
+    def reason(self) -> str | None:
+        """What is wrong, without what it is wrong with; None where both can't be told apart."""
+        reason = self.message.removeprefix(f"{self.what}: ")
+        return None if reason == self.message else reason
 
 
 @dataclass
@@ -36,7 +58,7 @@ class Summary:
     joints: int = 0
     dim: int = 0
     layout: str | None = None
-    failures: list[tuple[str, str]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
@@ -66,7 +88,19 @@ class Summary:
         lines += [f"note: {note}" for note in self.notes]
         if self.failures:
             lines.append(f"left out: {len(self.failures)}")
-            lines += [f"  {reason}" for _, reason in self.failures[:SHOWN]]
-            if len(self.failures) > SHOWN:
-                lines.append(f"  ... and {len(self.failures) - SHOWN} more")
+            lines += [f"  {line}" for line in self.reasons()]
         return "\n".join(lines)
+
+    def reasons(self) -> list[str]:
+        """Return a line for each reason why something was left out, with what it was."""
+        groups: dict[str, list[Failure]] = {}
+        for failure in self.failures:
+            groups.setdefault(failure.reason or failure.message, []).append(failure)
+        lines = [
+            group[0].message
+            if len(group) == 1
+            else f"{listed([failure.what for failure in group], _NAMED)}: {reason}"
+            for reason, group in groups.items()
+        ]
+        rest = sum(map(len, list(groups.values())[_REASONS:]))
+        return lines[:_REASONS] + ([f"... and {rest} more"] if rest else [])

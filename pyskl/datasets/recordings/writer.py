@@ -17,6 +17,7 @@ from pyskl.datasets.recordings.pickle_stream import PickleStream
 from pyskl.datasets.recordings.recording import Recording, RecordingError
 from pyskl.datasets.sample_checks import sample_fault
 from pyskl.errors import AnnotationError, did_you_mean
+from pyskl.skeleton import LAYOUTS
 
 
 class AnnotationWriter:
@@ -25,7 +26,8 @@ class AnnotationWriter:
     The samples go to the disk one by one; the file is at its place, whole, when the ``with`` block
     ends without an error, and otherwise what was there stays. Beside ``mine.pkl`` the names of the
     classes are written to ``mine.pkl.labels.txt``, one in each line, besides the pickle's key
-    ``label_names``: packs of large files do not hold them.
+    ``label_names``: packs of large files do not hold them. The names of the joints, where they are
+    known, stand in the pickle's key ``joint_names``.
 
     Args:
         path: The annotation file (``.pkl``).
@@ -133,6 +135,9 @@ class AnnotationWriter:
         if self._stream is None or self._draft is None:
             raise AnnotationError(f"{self.path}: no recording was added, there is nothing to write")
         rest: dict[str, Any] = {"split": self.splits}
+        joint_names = () if self._first is None else _joint_names(self._first)
+        if joint_names:
+            rest["joint_names"] = list(joint_names)
         if self.label_names is not None:
             rest["label_names"] = list(self.label_names)
         beside = self.path.with_name(self.path.name + LABELS_SUFFIX)
@@ -202,6 +207,13 @@ class AnnotationWriter:
         return None
 
 
+def _joint_names(recording: Recording) -> tuple[str, ...]:
+    """Return the names of a recording's joints: its own, or those of its layout."""
+    layout = recording.own_layout or LAYOUTS.get(recording.layout or "")
+    names = recording.joint_names or (() if layout is None else layout.joint_names)
+    return names if len(names) == recording.keypoint.shape[2] else ()
+
+
 def _outline(recording: Recording) -> Recording:
     """Return a recording without its frames, to compare others with."""
     shape = recording.keypoint.shape
@@ -210,5 +222,6 @@ def _outline(recording: Recording) -> Recording:
         np.broadcast_to(np.float32(0), shape),
         None if recording.score is None else np.broadcast_to(np.float32(0), shape[:3]),
         layout=recording.layout,
+        own_layout=recording.own_layout,
         joint_names=recording.joint_names,
     )

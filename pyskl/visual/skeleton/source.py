@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import AnnotationFile, load_annotations
+from pyskl.datasets.annotation import AnnotationFile, label_names_of, load_annotations
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
 from pyskl.datasets.packed.store import PackedSamples
 from pyskl.datasets.recordings import read_recording
@@ -21,7 +21,7 @@ from pyskl.registry import DATASETS
 from pyskl.skeleton import LAYOUTS, SkeletonLayout, resolve_layout
 from pyskl.visual.skeleton.clip import Up
 from pyskl.visual.skeleton.scene import guess_up
-from pyskl.visual.skeleton.steps import data_set_with
+from pyskl.visual.skeleton.steps import data_set_with, in_words
 
 ANNOTATION_SUFFIXES = (".pkl", ".pickle")
 
@@ -41,6 +41,7 @@ class Source:
         layout: Its layout, where its format says.
         up: What is upward, where that is known.
         others: Some samples of the same file, from which to guess it.
+        label_names: Names of the classes, where they are known.
     """
 
     name: str
@@ -51,6 +52,16 @@ class Source:
     layout: SkeletonLayout | None = None
     up: Up | None = None
     others: Sequence[Mapping[str, Any]] = ()
+    label_names: Sequence[str] = ()
+
+    @property
+    def label(self) -> str:
+        """The class of the sample, by number and, where it has one, name."""
+        label: Any = self.sample.get("label")
+        whole = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+        if whole and 0 <= int(label) < len(self.label_names):
+            return f"{label} ({self.label_names[int(label)]})"
+        return in_words(label)
 
     def guess_up(self, layout: SkeletonLayout) -> Up | None:
         """Return what is upward: what is known, else a guess from samples of the file."""
@@ -215,6 +226,7 @@ def _of_annotations(
         index,
         up="z" if upright else None,
         others=[samples[other] for other in spread],
+        label_names=label_names_of(annotations) or (),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from health_sets import CLASSES, Set, found, healthy_set
 
-from pyskl.datasets.health import KINDS, Expected, Use
+from pyskl.datasets.health import KINDS, CheckedFile, Expected, Use, examine
 from pyskl.skeleton import LAYOUTS, SkeletonLayout
 
 TRAIN = Use("data.train.dataset", split="train", clip_len=8, num_person=1)
@@ -68,6 +69,16 @@ def _of(joints: int) -> SkeletonLayout:
 def _mirrored() -> SkeletonLayout:
     """Return a layout that takes a joint near the feet and one at the head for mirror images."""
     return SkeletonLayout("bag", 25, LAYOUT.edges, center=0, left=[1], right=[24])
+
+
+def test_joints_in_another_order_are_found_by_their_names() -> None:
+    expected = replace(FITTING, layout=LAYOUTS["nturgb+d"])
+    names = LAYOUTS["nturgb+d"].joint_names
+    for stated, differ in ((names, False), (names[::-1], True), ((), False)):
+        data = healthy_set()
+        file = CheckedFile(Path("a.pkl"), data.samples, data.split, {"joint_names": list(stated)})
+        finding = examine(file, expected).find("config_joints")
+        assert (finding is not None and "another order" in finding.items[0].detail) == differ
 
 
 def test_joints_of_flip_are_those_of_the_data() -> None:

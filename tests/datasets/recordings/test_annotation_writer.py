@@ -17,6 +17,7 @@ from pyskl.datasets.packed.cache import pack_annotations
 from pyskl.datasets.recordings import AnnotationWriter, Recording, RecordingError
 from pyskl.datasets.recordings.pickle_stream import PickleStream
 from pyskl.errors import AnnotationError
+from pyskl.skeleton import LAYOUTS
 
 
 def recording(name: str, joints: int = 3, dim: int = 2, **more: Any) -> Recording:
@@ -151,8 +152,10 @@ def test_splits_of_ids_that_were_not_added(tmp_path: Path) -> None:
     assert load_annotations(tmp_path / "mine.pkl").split == {"train": ["clip1"], "val": ["clip1"]}
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    writer = AnnotationWriter(tmp_path / "none" / "mine.pkl")
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    assert written(tmp_path / "not" / "there" / "mine.pkl", None).is_file()
+    (tmp_path / "file").touch()
+    writer = AnnotationWriter(tmp_path / "file" / "mine.pkl")
     with pytest.raises(AnnotationError, match="can't be written"):
         writer.add(recording("a"), 0)
 
@@ -192,6 +195,28 @@ def test_label_names_of_packs_and_of_the_familys_files(tmp_path: Path) -> None:
     (tmp_path / "label_map.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(AnnotationError, match=r"label_map\.txt"):
         read_label_names(pack)
+
+
+# --- the names of the joints ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "names"),
+    [
+        (recording("a", joint_names=("x", "y", "z")), ("x", "y", "z")),
+        (recording("a", 17, layout="coco"), LAYOUTS["coco"].joint_names),
+        (recording("a"), None),
+    ],
+    ids=["own", "layout", "none"],
+)
+def test_joint_names_are_kept(
+    tmp_path: Path, one: Recording, names: tuple[str, ...] | None
+) -> None:
+    path = tmp_path / "mine.pkl"
+    with AnnotationWriter(path) as writer:
+        writer.add(one, 0)
+    assert read_annotation_pickle(path).joint_names == names
+    assert pickle.loads(path.read_bytes()).get("joint_names") == (names and list(names))
 
 
 @pytest.mark.parametrize("names", [3, "ab", [1, 2], [], None, {"a": 1}])

@@ -1,0 +1,51 @@
+"""Joints by their names: which layout they are of, and whether they stand in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyskl.skeleton.builtin import LAYOUTS
+from pyskl.skeleton.layout import SkeletonLayout
+
+
+def layout_with(names: Sequence[str]) -> SkeletonLayout | None:
+    """Return the built-in layout whose joints have these names, in any order; None for none.
+
+    Example:
+        >>> layout_with(LAYOUTS['coco'].joint_names[::-1]).name
+        'coco'
+    """
+    found = [
+        layout
+        for layout in LAYOUTS.values()
+        if len(names) == layout.num_joints and set(names) == set(layout.joint_names)
+    ]
+    return found[0] if found else None
+
+
+def names_fault(names: Sequence[str] | None, layout: SkeletonLayout) -> str | None:
+    """Return in what the joints of data are not those of a layout, as their names tell; or None.
+
+    Args:
+        names: Of the joints, in their order; nothing where they are not known.
+        layout: Nothing is said where it has no names, or another number of joints.
+
+    Example:
+        >>> arm = SkeletonLayout('arm', 2, [(1, 0)], 0, joint_names=['elbow', 'wrist'])
+        >>> names_fault(['wrist', 'elbow'], arm)
+        "the joints of the samples are those of the layout 'arm' in another order: joint 0 is \
+'wrist', not 'elbow'"
+    """
+    wanted = layout.joint_names
+    if not names or len(names) != len(wanted) or tuple(names) == wanted:
+        return None
+    joint = next(joint for joint, name in enumerate(wanted) if names[joint] != name)
+    how = (
+        f"those of the layout {layout.name!r} in another order"
+        if set(names) == set(wanted)
+        else f"not those of the layout {layout.name!r}"
+    )
+    return (
+        f"the joints of the samples are {how}: joint {joint} is {names[joint]!r}, not "
+        f"{wanted[joint]!r}"
+    )
