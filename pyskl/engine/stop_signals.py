@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable
+from functools import cache
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -75,3 +78,21 @@ def leave_signals_to_the_run(worker: int, then: Callable[[int], None] | None = N
     signal.signal(signal.SIGTERM, pass_over)
     if then is not None:
         then(worker)
+
+
+@cache
+def end_workers_at_exit() -> None:
+    """Let data workers that are left when this process ends end with it, as after an error.
+
+    :mod:`multiprocessing` asks each of them by one SIGTERM and waits for it without end, but a
+    worker of :func:`leave_signals_to_the_run` passes over the first. This comes before that.
+    """
+    atexit.register(_kill_workers)
+
+
+def _kill_workers() -> None:
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take it for a failure
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()

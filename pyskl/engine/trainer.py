@@ -30,7 +30,7 @@ from pyskl.engine.progress import Progress, Steps
 from pyskl.engine.run_state import RunState
 from pyskl.engine.schedule import LearningRate
 from pyskl.engine.seeding import seed_step
-from pyskl.engine.stop_signals import leave_signals_to_the_run
+from pyskl.engine.stop_signals import end_workers_at_exit, leave_signals_to_the_run
 from pyskl.engine.train_line import TrainLine
 from pyskl.engine.validation import LeavableLoader, Left, Validation
 from pyskl.engine.watch import Watch
@@ -244,6 +244,7 @@ class Trainer:
         """Let data workers outlive a request to stop, and not hang for ever."""
         if getattr(loader, "num_workers", 0) > 0:
             loader.worker_init_fn = partial(leave_signals_to_the_run, then=loader.worker_init_fn)
+            end_workers_at_exit()
             loader.timeout = loader.timeout or self.watch.patience.stall
 
     def _report(self, step: int, line: TrainLine) -> None:

@@ -441,3 +441,34 @@ def test_slurm_starts_the_same_training(
     assert same(tmp_path / "work" / "epoch_2.pth", trained_by_two.work_dir / "epoch_2.pth")
     lines = [json.loads(line) for line in next(tmp_path.glob("work/*.log.json")).open()]
     assert [line["mode"] for line in lines[1:]] == ["train", "train"]
+
+
+BROKEN = """
+from pyskl.models import STGCN
+from pyskl.registry import BACKBONES
+
+
+@BACKBONES.register_module()
+class Broken(STGCN):
+    def forward(self, x):
+        raise TypeError("a slip in somebody's own model")
+"""
+
+
+@pytest.mark.slow
+def test_an_error_of_the_user_s_own_code_ends_the_run_and_its_workers(
+    commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "broken_backbone.py").write_text(BROKEN)
+    config = write_tiny_config(
+        tmp_path / "tiny.py",
+        custom_imports=dict(imports=["broken_backbone"]),
+        model__backbone__type="Broken",
+        data__workers_per_gpu=2,
+    )
+    done = commands.real(  # which waits until nobody has its output open any more
+        *("python", "tools/train.py", config, "--work-dir", tmp_path / "work"),
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.status == 1
+    assert "TypeError: a slip in somebody's own model" in done.err
