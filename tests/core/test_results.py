@@ -28,7 +28,10 @@ def read(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     hnp.arrays(
         np.float32,

@@ -43,7 +43,10 @@ def write(path: Path, content: Any) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".pkl", ".json", ".yaml", ".yml"])
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     hnp.arrays(
         np.float32,

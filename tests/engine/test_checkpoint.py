@@ -276,7 +276,10 @@ def test_garbage(tmp_path: Path, data: bytes, trusted: bool) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_damaged_bytes_give_one_kind_of_error(tmp_path: Path, data: st.DataObject) -> None:
     content = dict(meta=dict(epoch=1, score=np.float64(1)), state_dict=_weights())

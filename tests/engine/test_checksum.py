@@ -33,7 +33,10 @@ def test_torch_alone_reads_it(saved: bytes, tmp_path: Path, mmap: bool) -> None:
     assert found["meta"] == CONTENT["meta"]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_a_flipped_bit_is_noticed_or_matters_to_nobody(
     saved: bytes, tmp_path: Path, data: st.DataObject

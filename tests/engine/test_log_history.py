@@ -37,7 +37,7 @@ def _figures(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [line for line in lines if "mode" in line]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     kills=st.lists(st.tuples(st.integers(0, PER_EPOCH * EPOCHS), st.integers(0, 30)), max_size=4),
     cut=st.integers(0, 20),

@@ -100,7 +100,10 @@ def test_parameters_come_as_tensors(tmp_path: Path) -> None:
     assert not found["weight"].requires_grad
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     sizes=st.lists(st.integers(0, 4), max_size=4),
     dtype=st.sampled_from(DTYPES[:11]),

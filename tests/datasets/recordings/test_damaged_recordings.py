@@ -44,7 +44,9 @@ def damaged(content: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
 
 @pytest.mark.parametrize("kind", VALID_FILES)
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(changes=edits, persons=st.sampled_from([1, 2, None]))
 def test_nothing_but_clear_errors(
@@ -74,7 +76,9 @@ def test_what_the_damage_is_done_to_is_sound(tmp_path: Path, kind: str) -> None:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)),
