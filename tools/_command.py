@@ -1,4 +1,4 @@
-"""What the command-line tools share: how they end."""
+"""What the command-line tools share: options, and how they end."""
 
 from __future__ import annotations
 
@@ -95,16 +95,47 @@ def _report(message: str) -> None:
     print(f"error: {who}{message}", file=sys.stderr)
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all tools which run a model have."""
+def add_debug(parser: argparse._ActionsContainer) -> None:
+    """Add ``--debug``, which :func:`end_with` heeds."""
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error in the input"
+    )
+
+
+def add_cfg_options(
+    parser: argparse._ActionsContainer,
+    *,
+    such_as: str = "data.videos_per_gpu=8 or data.train.dataset.pipeline.1.feats=\"['b']\"",
+) -> None:
+    """Add ``--cfg-options``; ``such_as`` is an example of what one would override."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="override config keys, such as data.videos_per_gpu=8 or "
-        "data.train.dataset.pipeline.1.feats=\"['b']\"",
+        help=f"override config keys, such as {such_as}",
     )
+
+
+def add_trust(parser: argparse._ActionsContainer, what: str, *, also: str = "") -> None:
+    """Add ``--trust-files``: ``what`` is then loaded with plain pickle, and ``also`` is done."""
+    first = f"{also}, and " if also else ""
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help=f"{first}load {what} with plain pickle, which RUNS what they say; only for files "
+        "whose maker you trust as you trust their programs",
+    )
+
+
+def add_json(parser: argparse._ActionsContainer, what: str) -> None:
+    """Add ``--json FILE``: ``what`` is then written there."""
+    parser.add_argument("--json", metavar="FILE", help=f"write {what} to this file, too")
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all tools which run a model have."""
+    add_cfg_options(parser)
     parser.add_argument(
         "--launcher",
         choices=["none", "pytorch", "slurm"],
@@ -113,14 +144,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--amp", choices=["bf16", "fp16"], help="compute in mixed precision")
     parser.add_argument("--compile", action="store_true", help="compile the backbone")
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load annotations and checkpoints with plain pickle, which RUNS what they say; only "
-        "for files whose maker you trust as you trust their programs",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_trust(parser, "annotations and checkpoints")
+    add_debug(parser)
     # torch.distributed.launch of old passed this; the environment says the same.
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)

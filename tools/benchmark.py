@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_json, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -66,11 +66,9 @@ def _mode(modes: argparse._SubParsersAction, name: str, what: str) -> argparse.A
     mode.add_argument("config", help="config file")
     mode.add_argument("--repeats", type=int, default=5, help="measurements of each variant")
     mode.add_argument("--device", help="cpu, cuda or cuda:N; by default the first GPU, else cpu")
-    mode.add_argument("--json", metavar="FILE", help="write all figures to this file, too")
-    mode.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
-    )
-    mode.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_json(mode, "all figures")
+    add_cfg_options(mode)
+    add_debug(mode)
     return mode
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_json, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,18 +25,10 @@ def parse_args() -> argparse.Namespace:
         default="best",
         help="which scores of a work dir to take",
     )
-    parser.add_argument("--json", metavar="FILE", help="write all of it to this file, too")
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
-    )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load annotations and scores with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_json(parser, "all of it")
+    add_cfg_options(parser)
+    add_trust(parser, "annotations and scores")
+    add_debug(parser)
     return parser.parse_args()
 
 
@@ -44,9 +36,11 @@ def main(args: argparse.Namespace) -> None:
     """Compare, and print what differs."""
     from pyskl.apis.compare import compare_runs
     from pyskl.apis.report_file import check_report_file, write_report
+    from pyskl.apis.runs import files_read
 
     if args.json is not None:
-        check_report_file(args.json)
+        named = [path for path in (args.config, args.ann) if path is not None]
+        check_report_file(args.json, inputs=[*files_read(args.a), *files_read(args.b), *named])
     comparison = compare_runs(
         args.a,
         args.b,

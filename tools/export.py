@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
 
 if TYPE_CHECKING:
     from pyskl.export import ExportReport
@@ -67,21 +67,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--eval", action="store_true", help="measure the accuracy of both on data.test, too"
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override config keys",
-    )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load annotations and checkpoints with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_cfg_options(parser)
+    add_trust(parser, "annotations and checkpoints")
+    add_debug(parser)
     return parser.parse_args()
 
 
@@ -126,10 +114,7 @@ def lines(report: ExportReport) -> list[str]:
     for name, (before, after) in report.accuracies.items():
         told.append(f"{name}: {after:.4f} (original: {before:.4f})")
     for name, time in report.milliseconds.items():
-        told.append(
-            f"ms_per_clip, {name}: {time.median:.1f} (from {time.low:.1f} to {time.high:.1f} here "
-            "and now)"
-        )
+        told.append(f"ms_per_clip, {name}: {time.median:.1f} ({time.low:.1f} to {time.high:.1f})")
     return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_json, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,18 +38,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="seed that shares out the halves")
     parser.add_argument("--split", help="split of the annotation file")
     parser.add_argument("--out", metavar="FILE", help="write the fused scores to this file")
-    parser.add_argument("--json", metavar="FILE", help="write all figures to this file, too")
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
-    )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load annotations and scores with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_json(parser, "all figures")
+    add_cfg_options(parser)
+    add_trust(parser, "annotations and scores")
+    add_debug(parser)
     return parser.parse_args()
 
 
@@ -57,9 +49,12 @@ def main(args: argparse.Namespace) -> None:
     """Fuse, and print the figures."""
     from pyskl.apis.fuse import fuse_files
     from pyskl.apis.report_file import check_report_file, write_report
+    from pyskl.apis.runs import files_read
 
     if args.json is not None:
-        check_report_file(args.json)
+        read = [file for path in args.scores for file in files_read(path)]
+        written = [] if args.out is None else files_read(args.out)
+        check_report_file(args.json, inputs=[args.source, *read, *written])
     report = fuse_files(
         args.source,
         args.scores,

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
 
 if TYPE_CHECKING:
     from pyskl.inference import Ensemble, ReadSettings
@@ -62,18 +62,8 @@ def parse_args() -> argparse.Namespace:
     models.add_argument(
         "--device", default="auto", help="auto (default), cpu, cuda, cuda:1 and the like"
     )
-    models.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override keys of the configs, such as data.test.pipeline.2.num_clips=1",
-    )
-    models.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load annotations and checkpoints with plain pickle, which RUNS what they say",
-    )
+    add_cfg_options(models, such_as="data.test.pipeline.2.num_clips=1")
+    add_trust(models, "annotations and checkpoints")
 
     out = parser.add_argument_group("what is told")
     out.add_argument("--topk", type=int, default=5, metavar="K", help="best classes (default: 5)")
@@ -83,9 +73,7 @@ def parse_args() -> argparse.Namespace:
     out.add_argument(
         "--strict", action="store_true", help="stop at the first input that can't be recognised"
     )
-    out.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_debug(out)
 
     windows = parser.add_argument_group("untrimmed sequences, in frames (64) or seconds (2s)")
     windows.add_argument("--window", metavar="LENGTH", help="score windows of this length")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, end_with
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(description="Print what a config amounts to.")
     parser.add_argument("config", help="config file")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_cfg_options(parser)
+    add_debug(parser)
     return parser.parse_args()
 
 

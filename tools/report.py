@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,21 +54,9 @@ def parse_args() -> argparse.Namespace:
         "--labels", metavar="FILE", help="text file with the names of the classes, one in each line"
     )
     parser.add_argument("--dark", action="store_true", help="pictures on a dark ground")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override config keys, such as data.test.ann_file=FILE where it has moved",
-    )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load annotations, scores and checkpoints with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_cfg_options(parser, such_as="data.test.ann_file=FILE where it has moved")
+    add_trust(parser, "annotations, scores and checkpoints")
+    add_debug(parser)
     return parser.parse_args()
 
 

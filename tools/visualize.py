@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,17 +67,9 @@ def parse_args() -> argparse.Namespace:
     look.add_argument("--pitch", type=float, metavar="DEGREES", help="how far from above (8)")
     look.add_argument("--dark", action="store_true", help="pictures on a dark ground")
     parser.add_argument("--seed", type=int, help="of --sample random and of random transforms")
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
-    )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load the annotations with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_cfg_options(parser)
+    add_trust(parser, "the annotations")
+    add_debug(parser)
     return parser.parse_args()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from _command import Parser, end_with
+from _command import Parser, add_debug, add_json, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,28 +22,25 @@ def parse_args() -> argparse.Namespace:
         help="whose scores to show: of the best or of the last weights",
     )
     parser.add_argument(
-        "--out", metavar="FILE", help="write the table to this file; its links lead from there"
+        "--out", metavar="FILE.md", help="write the table to this file; its links lead from there"
     )
-    parser.add_argument("--json", metavar="FILE", help="write all figures to this file, too")
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load annotations and scores with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_json(parser, "all figures")
+    add_trust(parser, "annotations and scores")
+    add_debug(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     """Make the table, and print or write it."""
     from pyskl.apis.report_file import check_report_file, write_report
+    from pyskl.apis.runs import files_read
     from pyskl.apis.zoo import zoo_from_folder
 
-    for path in (args.out, args.json):
-        if path is not None:
-            check_report_file(path)
+    inputs = files_read(args.root)
+    if args.out is not None:
+        check_report_file(args.out, (".md",), inputs)
+    if args.json is not None:
+        check_report_file(args.json, inputs=inputs)
     zoo = zoo_from_folder(args.root, weights=args.weights, trusted=args.trust_files)
     if args.json is not None:
         write_report(zoo.to_dict(), args.json)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pyskl.apis.report_file import text_table
 from pyskl.config.diff import Difference
 from pyskl.core.comparison import ClassComparison, PairedTest
+from pyskl.text_table import text_table
 
 _ALPHA = 0.05
 _MOST_CLASSES, _MOST_EPOCHS, _LONGEST_VALUE = 15, 12, 48

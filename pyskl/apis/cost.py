@@ -9,11 +9,11 @@ from typing import Any
 
 from mmengine.config import Config
 
-from pyskl.apis.report_file import text_table
 from pyskl.config import load_config
 from pyskl.errors import ConfigError, InputError
 from pyskl.models import build_model
 from pyskl.models.layer_cost import ModelCost, model_cost
+from pyskl.text_table import text_table
 
 # The keys by which transforms say how many frames a clip has, and how many persons.
 _FRAMES, _PERSONS = ("clip_len", "length"), "num_person"
@@ -57,6 +57,7 @@ class CostReport:
                 "x".join(map(str, output)) if output else "",
             ]
             for name, kind, parameters, flops, activations, output in _folded(cost, depth)
+            if parameters or flops or activations  # others, such as a dropout, tell nothing
         ]
         M, T, V, C = cost.shape
         frozen = cost.parameters - cost.trainable

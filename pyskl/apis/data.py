@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import torch
@@ -12,20 +13,55 @@ from pyskl.datasets import build_dataloader, build_dataset
 from pyskl.datasets.device import build_device_loader, choose_data_device
 from pyskl.engine.log import get_logger
 from pyskl.errors import ConfigError
+from pyskl.registry import DATASETS
 
 
-def build_data(cfg: Mapping[str, Any], use: str, *, trusted: bool = False) -> Any:
+def build_data(
+    cfg: Mapping[str, Any], use: str, *, trusted: bool = False, make_packs: bool = True
+) -> Any:
     """Build ``data.train``, ``data.val`` or ``data.test``; the latter two in test mode.
 
     Args:
         cfg: The config.
         use: ``'train'``, ``'val'`` or ``'test'``.
         trusted: Load annotations with plain pickle, which runs what they say.
+        make_packs: Pack annotation files where the config or their size asks for it; who only
+            looks at data reads the packs that are there, and writes none beside them.
     """
     chosen = cfg["data"][use]
-    return build_dataset(
-        _trusting(chosen) if trusted else chosen, {} if use == "train" else {"test_mode": True}
-    )
+    if trusted:
+        chosen = map_leaves(chosen, lambda leaf: {**leaf, "trusted": True})
+    if not make_packs:
+        chosen = map_leaves(chosen, _without_making_packs)
+    return build_dataset(chosen, {} if use == "train" else {"test_mode": True})
+
+
+def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return a data set's config with those inside it that read files changed.
+
+    Args:
+        cfg: The config of a data set or of a wrapper, or a list of such.
+        change: Maps the config of a data set that reads a file to another.
+    """
+    if not isinstance(cfg, Mapping):
+        return [map_leaves(one, change) for one in cfg]
+    for inner in ("dataset", "datasets"):
+        if inner in cfg:
+            return {**cfg, inner: map_leaves(cfg[inner], change)}
+    return change(dict(cfg))
+
+
+def takes_pack(leaf: Mapping[str, Any]) -> bool:
+    """Return whether a data set, as its config has it, can read from a pack."""
+    kind = leaf.get("type", "PoseDataset")
+    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return "pack" in inspect.signature(cls).parameters
+
+
+def _without_making_packs(leaf: dict[str, Any]) -> dict[str, Any]:
+    if leaf.get("pack") is False or not takes_pack(leaf):
+        return leaf
+    return {**leaf, "pack": "existing"}
 
 
 def first_dataset(cfg: Mapping[str, Any], use: str) -> Mapping[str, Any]:
@@ -43,18 +79,9 @@ def first_dataset(cfg: Mapping[str, Any], use: str) -> Mapping[str, Any]:
         else:
             break
     if not isinstance(found, Mapping):
-        raise ConfigError(f"the config has no data.{use} whose pipeline says how samples are read")
+        named = getattr(cfg, "filename", None) or "the config"
+        raise ConfigError(f"{named} has no data.{use} whose pipeline says how samples are read")
     return found
-
-
-def _trusting(cfg: Any) -> Any:
-    """Return a data set's config with ``trusted=True`` in those inside it that read files."""
-    if not isinstance(cfg, Mapping):
-        return [_trusting(one) for one in cfg]
-    for inner in ("dataset", "datasets"):
-        if inner in cfg:
-            return {**cfg, inner: _trusting(cfg[inner])}
-    return {**cfg, "trusted": True}
 
 
 def loader_settings(cfg: Mapping[str, Any], use: str) -> dict[str, Any]:

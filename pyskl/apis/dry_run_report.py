@@ -13,6 +13,7 @@ from pyskl.apis.rehearsal import FirstSteps, Scored
 from pyskl.engine.evaluation import describe_metrics
 from pyskl.engine.transfer import readable_size
 from pyskl.models.cost import StepCost
+from pyskl.text_table import table_lines
 
 # From so many classes on, the table of samples has several columns of them side by side.
 _MANY_CLASSES = 30
@@ -192,10 +193,7 @@ class DryRunReport:
             for label, counts in enumerate(zip(*(split.per_class for split in self.splits)))
         ]
         total = ["all", *(f"{split.samples:,}" for split in self.splits)]
-        widths = [max(map(len, column)) for column in zip(head, total, *rows)]
-        first, *lines, last = (
-            "  ".join(map(str.rjust, row, widths)) for row in (head, *rows, total)
-        )
+        first, *lines, last = table_lines([head, *rows, total], left=0)
         tall = -(-len(lines) // (_COLUMNS if len(lines) > _MANY_CLASSES else 1))
         columns = [[first, *lines[i : i + tall]] for i in range(0, len(lines), tall)]
         beside = ["    ".join(row) for row in zip_longest(*columns, fillvalue="")]

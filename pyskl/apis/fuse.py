@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.apis.report_file import text_table
+from pyskl.apis.report_file import refuse_overwriting
 from pyskl.apis.test_data import TestData, open_test_data
 from pyskl.core.fusion import (
     STREAMS,
@@ -26,6 +26,7 @@ from pyskl.core.scores_file import ScoreFile, read_scores
 from pyskl.engine.evaluation import evaluate
 from pyskl.engine.log import get_logger, setup_logging
 from pyskl.errors import InputError
+from pyskl.text_table import text_table
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def fuse_files(
     setup_logging()
     paths = [Path(path) for path in scores]
     if out is not None:
-        _check_out(check_score_file(out), paths)
+        refuse_overwriting(check_score_file(out), [source, *paths])
     _check_several(paths)
     if search and weights is not None:
         raise InputError("--weights says the weights that --search would look for: give one")
@@ -146,11 +147,6 @@ def fuse_files(
                 out,
             )
     return report
-
-
-def _check_out(out: Path, paths: Sequence[Path]) -> None:
-    if any(path.exists() and out.exists() and path.samefile(out) for path in paths):
-        raise InputError(f"{out}: --out is one of the files to fuse; choose another name")
 
 
 def _check_several(paths: Sequence[Path]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from tqdm import tqdm
 
+from pyskl.apis.report_file import check_report_file
 from pyskl.config import check_config, load_config
 from pyskl.datasets.health import (
     Change,
@@ -22,7 +23,7 @@ from pyskl.datasets.health import (
     fix,
     read_for_check,
 )
-from pyskl.engine.durable import replace_with, unwritable
+from pyskl.engine.durable import replace_with
 from pyskl.errors import ConfigError, InputError
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 from pyskl.visual.health_page import health_page
@@ -58,8 +59,18 @@ def check_health(
         InputError: for a file that can't be read, and for one that would be written over.
     """
     path = Path(ann_file)
-    outputs = [Path(out) for out in (json_file, html_file, fixed_file) if out is not None]
-    _check_places(path, outputs)
+    inputs = [path, *([config] if isinstance(config, (str, Path)) else [])]
+    outputs = [
+        check_report_file(out, suffixes, inputs)
+        for out, suffixes in (
+            (json_file, (".json",)),
+            (html_file, (".html", ".htm")),
+            (fixed_file, ()),
+        )
+        if out is not None
+    ]
+    if len({out.resolve() for out in outputs}) < len(outputs):
+        raise InputError("--json, --html and --fix need a name each")
     if fixed_file is not None and Path(fixed_file).exists():
         raise InputError(f"{fixed_file} exists; choose another name, or delete it first")
     file = read_for_check(path, trusted=trusted)
@@ -194,20 +205,6 @@ def _at(content: Any, *path: str) -> Any:
     for key in path:
         content = content.get(key) if isinstance(content, Mapping) else None
     return content
-
-
-def _check_places(path: Path, outputs: Sequence[Path]) -> None:
-    for out in outputs:
-        if out.resolve() == path.resolve() or (
-            out.exists() and path.exists() and out.samefile(path)
-        ):
-            raise InputError(f"{out} is the file to check, which is never written over")
-        reason = unwritable(out)
-        if reason is not None:
-            raise InputError(f"{out} can't be written ({reason})")
-    resolved = [out.resolve() for out in outputs]
-    if len(set(resolved)) < len(resolved):
-        raise InputError("--json, --html and --fix need a name each")
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:

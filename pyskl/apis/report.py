@@ -9,6 +9,7 @@ from typing import Literal
 
 from pyskl.apis.report_facts import ReportWishes, collect_facts
 from pyskl.apis.report_file import check_report_file
+from pyskl.apis.runs import check_work_dir
 from pyskl.engine.durable import replace_with
 from pyskl.engine.log import get_logger, setup_logging
 from pyskl.errors import InputError
@@ -64,6 +65,8 @@ def report_runs(work_dirs: Sequence[str | Path], settings: ReportSettings | None
     setup_logging()
     if not work_dirs:
         raise InputError("there is no work dir to report")
+    for work_dir in work_dirs:  # before its parent is found to be no place to write to
+        check_work_dir(work_dir)
     out = _out(Path(work_dirs[0]), settings)
     facts = collect_facts(work_dirs, settings)
     for run in facts.runs:
@@ -83,11 +86,11 @@ def _out(work_dir: Path, settings: ReportSettings) -> Path:
         out = Path(settings.out) if settings.out is not None else work_dir / "report.html"
         if out.suffix.lower() not in (".html", ".htm"):
             raise InputError(f"{out}: a page ends in .html; --format png or svg writes a folder")
-        return check_report_file(out)
+        return check_report_file(out, suffixes=())
     out = Path(settings.out) if settings.out is not None else work_dir / "report"
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is no folder, and --format {settings.format} writes several files")
-    check_report_file(out / f"confusion.{settings.format}")
+    check_report_file(out / f"confusion.{settings.format}", suffixes=())
     return out
 
 

@@ -1,10 +1,10 @@
-"""Figures for people and for programs: tables of text, and files of JSON and Markdown."""
+"""Figures for people and for programs, as files of Markdown and JSON."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,42 @@ from pyskl.engine.durable import unwritable
 from pyskl.errors import InputError
 
 
-def check_report_file(path: str | Path) -> Path:
+def check_report_file(
+    path: str | Path, suffixes: Sequence[str] = (".json",), inputs: Iterable[str | Path] = ()
+) -> Path:
     """Return the path of a file to write figures to.
 
+    Args:
+        path: The file; one that is there already is replaced.
+        suffixes: One of them ends its name, so that a slip of the keyboard replaces no config and
+            no scores; none for any name.
+        inputs: What is read, which is never written over.
+
     Raises:
-        InputError: if nothing can be written there.
+        InputError: if it is one of the inputs, has another suffix, or can't be written there.
     """
     path = Path(path)
+    refuse_overwriting(path, inputs)
     reason = unwritable(path)
     if reason is not None:
         raise InputError(f"{path}: the figures can't be written there ({reason})")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: the name of this file should end in {' or '.join(suffixes)}")
     return path
+
+
+def refuse_overwriting(path: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Check that a file to write is none of those that are read, by whatever name.
+
+    Raises:
+        InputError: if it is one of them.
+    """
+    path = Path(path)
+    for given in map(Path, inputs):
+        if path.resolve() == given.resolve() or (
+            path.exists() and given.exists() and path.samefile(given)
+        ):
+            raise InputError(f"{path} is read by this command, so it is never written over")
 
 
 def write_report(content: str | Mapping[str, Any], path: str | Path) -> None:
@@ -31,7 +56,7 @@ def write_report(content: str | Mapping[str, Any], path: str | Path) -> None:
     Raises:
         InputError: if the file can't be written.
     """
-    path = check_report_file(path)
+    path = check_report_file(path, suffixes=())
     text = content if isinstance(content, str) else json.dumps(content, indent=2) + "\n"
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -42,25 +67,3 @@ def write_report(content: str | Mapping[str, Any], path: str | Path) -> None:
         raise InputError(f"{path}: the figures can't be written there ({error})") from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def text_table(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Return rows of words as lines whose columns line up.
-
-    Args:
-        rows: All of one length.
-        left: How many columns stand to the left; the others, of numbers, to the right.
-
-    Example:
-        >>> print(text_table([['joint', '0.9697'], ['all', '1.0000']]))
-        joint  0.9697
-        all    1.0000
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            word.ljust(width) if column < left else word.rjust(width)
-            for column, (word, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

@@ -60,7 +60,7 @@ def gather_samples(
     chosen = choose_examples(predictions, number)
     if not chosen:
         return GatheredSamples()
-    dataset = build_data(config, "test", trusted=trusted)
+    dataset = build_data(config, "test", trusted=trusted, make_packs=False)
     try:
         samples = [_raw_sample(dataset, index) for _, index in chosen]
         layout = _layout(config, samples[0])

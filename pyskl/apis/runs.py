@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pyskl.config.dumped import read_dumped_config
+from pyskl.core.score_origin import origin_file
 from pyskl.errors import ConfigError, InputError
 
 Weights = Literal["best", "last"]
 
 _LOG = ".log.json"
+# What ends the names of files that runs leave: logs, config, scores and their origin, weights.
+_LEFT = (_LOG, ".log", ".py", "_pred.pkl", "_pred.pkl.meta.json", ".pth")
 
 
 @dataclass(frozen=True)
@@ -140,15 +143,36 @@ def find_runs(root: str | Path) -> list[Path]:
     return found
 
 
+def check_work_dir(work_dir: str | Path) -> Path:
+    """Return the path of a run's work dir.
+
+    Raises:
+        InputError: if the folder is none.
+    """
+    folder = Path(work_dir)
+    if is_run(folder):
+        return folder
+    reason = f"there is no <timestamp>{_LOG}" if folder.is_dir() else "there is no such folder"
+    if folder.is_file():
+        reason = "it is a file"
+    raise InputError(f"{folder}: it is no work dir of a run ({reason})")
+
+
+def files_read(path: str | Path) -> list[Path]:
+    """Return the files that a run left in a folder or below it; of a file, it and its origin."""
+    path = Path(path)
+    if not path.is_dir():
+        return [path, origin_file(path)]
+    return [file for file in path.rglob("*") if file.name.endswith(_LEFT) and file.is_file()]
+
+
 def read_run(work_dir: str | Path) -> Run:
     """Read what a work dir tells of its run; nothing in it is run.
 
     Raises:
         InputError: if the folder is no work dir.
     """
-    folder = Path(work_dir)
-    if not is_run(folder):
-        raise InputError(f"{folder}: it is no work dir of a run (there is no <timestamp>{_LOG})")
+    folder = check_work_dir(work_dir)
     lines: list[dict[str, Any]] = []
     head: dict[str, Any] = {}
     for path in sorted(folder.glob(f"*{_LOG}")):

@@ -74,6 +74,10 @@ def find_start(
             start = _chosen_start(cfg, settings, work_dir)
     start = from_main(start)
     if start is not None:
+        if start.resumed and cfg.get("load_from") and place.is_main:
+            get_logger().warning(
+                "load_from=%s is not used: the run in %s goes on", cfg.load_from, start.path.parent
+            )
         checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
         with start.explained():
             if start.resumed:

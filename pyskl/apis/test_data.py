@@ -112,7 +112,7 @@ def open_test_data(
 
 
 def data_of_config(cfg: Config | Mapping[str, Any], *, trusted: bool = False) -> TestData:
-    """Read the labels of a config's ``data.test``.
+    """Read the labels of a config's ``data.test``; no pack is made for them.
 
     Raises:
         ConfigError: if the config has none.
@@ -130,7 +130,7 @@ def data_of_config(cfg: Config | Mapping[str, Any], *, trusted: bool = False) ->
                 f"{path}: there is no such annotation file "
                 f"(looked in {Path(path).parent.resolve()})"
             )
-    return _described(build_data(cfg, "test", trusted=trusted), leaves)
+    return _described(build_data(cfg, "test", trusted=trusted, make_packs=False), leaves)
 
 
 def data_leaves(cfg: Any) -> Iterator[dict[str, Any]]:

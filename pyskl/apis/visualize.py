@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pyskl.apis.report_file import refuse_overwriting
 from pyskl.config import load_config
 from pyskl.engine.durable import replace_with, unwritable
 from pyskl.engine.log import get_logger, setup_logging
@@ -161,9 +162,8 @@ def _out(source: str | Path | None, found: Source, settings: DrawSettings) -> Pa
     reason = unwritable(out)
     if reason is not None:
         raise InputError(f"{out} can't be written ({reason})")
-    for given in (source, settings.video, settings.layout):
-        if given is not None and out.exists() and Path(given).exists() and out.samefile(given):
-            raise InputError(f"{out} is what is to be drawn; write to another file")
+    inputs = (source, settings.video, settings.layout, settings.config, settings.pipeline)
+    refuse_overwriting(out, [given for given in inputs if given is not None])
     return out
 
 

@@ -127,7 +127,9 @@ def _gpus(run: Run) -> str:
     if count is None:
         return ""
     env = run.head.get("env")
-    return str(count) if isinstance(env, Mapping) and "gpus" in env else f"0 ({count} on the CPU)"
+    if isinstance(env, Mapping) and "gpus" in env:
+        return str(count)
+    return f"CPU ({count} process{'es' if count > 1 else ''})"
 
 
 def _cell(name: str, run: Run, weights: Weights, labels: _Labels) -> tuple[Cell, ScoreFile | None]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from pyskl.benchmark.timing import spread
 from pyskl.errors import InputError
+from pyskl.text_table import text_table
 
 # One row's further columns: numbers, or words.
 Notes = Mapping[str, "float | int | str | None"]
@@ -78,7 +80,7 @@ class Table:
             middle = [readable(value) for value in (found.median, found.low, found.high)]
             notes = [readable(figure.notes.get(column)) for column in columns]
             rows.append([figure.name, *middle, figure.unit, *notes])
-        lines = [self.title, *aligned(rows)] if self.figures else [self.title]
+        lines = [self.title, indent(text_table(rows), "  ")] if self.figures else [self.title]
         lines += [f"  {name}: not measured: {why}" for name, why in self.failed.items()]
         return "\n".join(lines)
 
@@ -126,7 +128,8 @@ class Report:
         parts = ["\n".join(f"{name}: {value}" for name, value in head.items())]
         if self.limits:
             rows = [[name, readable(value)] for name, value in self.limits.items()]
-            parts.append("\n".join(["the machine's limits, measured in this run", *aligned(rows)]))
+            table = indent(text_table(rows), "  ")
+            parts.append(f"the machine's limits, measured in this run\n{table}")
         parts += [table.text() for table in self.tables]
         if self.remarks:
             parts.append("\n".join(self.remarks))
@@ -144,19 +147,6 @@ class Report:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path}: the figures can't be written there ({error})") from error
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of words as lines whose columns line up: the first to the left, then right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  "
-        + "  ".join(
-            word.ljust(width) if column == 0 else word.rjust(width)
-            for column, (word, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def readable(value: float | int | str | None) -> str:

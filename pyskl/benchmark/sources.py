@@ -6,16 +6,14 @@ The ways differ in speed only; each turns the same config into batches of the sa
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
-from pyskl.apis.data import build_data, build_loader, loader_settings
-from pyskl.benchmark.workload import Workload, map_leaves
-from pyskl.datasets import DATASETS
+from pyskl.apis.data import build_data, build_loader, loader_settings, map_leaves, takes_pack
+from pyskl.benchmark.workload import Workload
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.errors import ConfigError
 
@@ -100,9 +98,7 @@ def with_packs(cfg: Config, use: str, *, pack: bool) -> Config:
     """Return a config whose data sets of ``data.<use>`` do, or don't, read from a packed store."""
 
     def change(leaf: dict[str, Any]) -> dict[str, Any]:
-        kind = leaf.get("type", "PoseDataset")
-        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-        return {**leaf, "pack": pack} if "pack" in inspect.signature(cls).parameters else leaf
+        return {**leaf, "pack": pack} if takes_pack(leaf) else leaf
 
     changed = copy.deepcopy(cfg.to_dict())
     changed["data"][use] = map_leaves(changed["data"][use], change)

@@ -22,11 +22,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from pyskl.apis.data import map_leaves
 from pyskl.benchmark import first_batch
 from pyskl.benchmark.report import Figure, Table
 from pyskl.benchmark.sources import has_packs, with_packs
 from pyskl.benchmark.timing import alternate, spread
-from pyskl.benchmark.workload import Workload, map_leaves, with_made_up
+from pyskl.benchmark.workload import Workload, with_made_up
 from pyskl.config import config_text
 from pyskl.errors import InputError
 

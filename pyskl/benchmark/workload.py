@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from pyskl.apis.data import build_data, loader_settings
+from pyskl.apis.data import build_data, loader_settings, map_leaves
 from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.synthetic import make_samples, shape_for, write_annotations
 from pyskl.config import load_config
@@ -194,18 +194,3 @@ def _is_missing(leaf: Mapping[str, Any]) -> bool:
     """Whether a data set lacks its file; other classes may make theirs, or know better."""
     plain = leaf.get("type") in ("PoseDataset", "pyskl.PoseDataset")
     return plain and not Path(str(leaf.get("ann_file"))).exists()
-
-
-def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return a data set's config with those inside it that read files changed.
-
-    Args:
-        cfg: The config of a data set or of a wrapper, or a list of such.
-        change: Maps the config of a data set that reads a file to another.
-    """
-    if isinstance(cfg, (list, tuple)):
-        return [map_leaves(one, change) for one in cfg]
-    for inner in ("dataset", "datasets"):
-        if inner in cfg:
-            return {**cfg, inner: map_leaves(cfg[inner], change)}
-    return change(dict(cfg))

@@ -46,6 +46,8 @@ def load_config(
 
 
 def _read(path: Path) -> Config:
+    if path.is_dir():
+        raise ConfigError(f"{path}: this is a folder; expected a config file")
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such config file")
     if path.suffix in DATA_SUFFIXES:

@@ -180,7 +180,8 @@ def load_annotations(
         path: The pickle, or the folder of a pack.
         trusted: See :func:`pyskl.datasets.plain_pickle.load_plain_pickle`.
         pack: Whether to read through a pack (see :mod:`pyskl.datasets.packed.cache`), which is
-            made where there is none: True, False, or ``'auto'`` for files that are worth it.
+            made where there is none: True, False, or ``'auto'`` for files that are worth it;
+            ``'existing'`` makes none.
         ahead: Transforms that the samples of a pack have gone through; see
             :func:`pyskl.datasets.packed.ahead.leading_transforms`.
 
@@ -214,6 +215,8 @@ def load_annotations(
 
 def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationFile:
     """Read an annotation pickle into memory; raises as :func:`load_annotations`."""
+    if path.is_dir():
+        raise AnnotationError(f"{path}: this is a folder, and no pack; expected an annotation file")
     if not path.is_file():
         raise AnnotationError(
             f"{path}: there is no such annotation file (looked in {path.parent.resolve()})"

@@ -117,6 +117,8 @@ def load_checkpoint(
         UntrustedFileError: if it asks for more than tensors, numbers, strings and containers.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path}: this is a folder; expected a checkpoint")
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such checkpoint")
     damage = wrong_checksum(path)

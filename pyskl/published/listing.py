@@ -7,6 +7,7 @@ from itertools import groupby
 
 from pyskl.engine.transfer import readable_size
 from pyskl.published.fetch import OnDisk
+from pyskl.text_table import table_lines
 
 _HEAD = ("name", "size", "here", "goes to", "what it is")
 
@@ -20,8 +21,7 @@ def listing(files: Iterable[OnDisk]) -> list[str]:
         files: In the order of the catalogue; see :func:`pyskl.published.fetch.on_disk`.
     """
     rows = [_HEAD, *(_row(list(group)) for _, group in groupby(files, key=_shared_name))]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return table_lines(rows, left=len(_HEAD))
 
 
 def _shared_name(one: OnDisk) -> str:

@@ -151,7 +151,9 @@ def test_classes_are_named_as_the_annotations_name_them(
     assert re.search(r"clip\d+ is 2 \(squat\)", text)
 
 
-def test_what_a_run_would_go_on_from(tiny_config: Callable[..., dict], tmp_path: Path) -> None:
+def test_what_a_run_would_go_on_from(
+    tiny_config: Callable[..., dict], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     work_dir = tmp_path / "work"
     train_from_config(tiny_config(), EVERYTHING, cfg_options=["total_epochs=1"], work_dir=work_dir)
     before = contents(tmp_path)
@@ -174,6 +176,11 @@ def test_what_a_run_would_go_on_from(tiny_config: Callable[..., dict], tmp_path:
         tiny_config(load_from=str(work_dir / "latest.pth")), work_dir=tmp_path / "elsewhere"
     )
     assert weights.start == f"a new run with the weights of {work_dir}/latest.pth"
+    capfd.readouterr()
+    dry_run_from_config(tiny_config(load_from="gone.pth"), work_dir=work_dir)
+    assert (
+        f"load_from=gone.pth is not used: the run in {work_dir} goes on" in capfd.readouterr().err
+    )
     assert contents(tmp_path) == before
     assert not (tmp_path / "elsewhere").exists()
 

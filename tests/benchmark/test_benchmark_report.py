@@ -9,22 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyskl.benchmark.report import Figure, Report, Table, aligned, readable
+from pyskl.benchmark.report import Figure, Report, Table, readable
 from pyskl.errors import InputError
-
-WORDS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=12)
-
-
-@given(
-    st.integers(1, 5).flatmap(
-        lambda width: st.lists(st.lists(WORDS, min_size=width, max_size=width), min_size=1)
-    )
-)
-def test_columns_line_up(rows: list[list[str]]) -> None:
-    lines = aligned(rows)
-    assert [line.split() for line in lines] == rows
-    if len(rows[0]) > 1:
-        assert len(set(map(len, lines))) == 1  # all words of a later column end at one place
 
 
 @given(st.floats(1e-6, 1e9))

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from pyskl.apis.data import build_data
+from pyskl.apis.data import build_data, map_leaves
 from pyskl.benchmark.settings import BenchmarkSettings
-from pyskl.benchmark.workload import find_device, map_leaves, open_workload
+from pyskl.benchmark.workload import find_device, open_workload
 from pyskl.config import check_config
 from pyskl.errors import ConfigError, DeviceError, InputError
 

@@ -45,6 +45,8 @@ def config_file(tmp_path: Path) -> Path:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.py: there is no such config file"):
         load_config(tmp_path / "nowhere.py")
+    with pytest.raises(ConfigError, match="this is a folder; expected a config file"):
+        load_config(tmp_path)
 
 
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_a_file_cut_short(
 def test_files_that_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AnnotationError, match=r"none\.pkl: there is no such annotation file"):
         load_annotations(tmp_path / "none.pkl")
-    with pytest.raises(AnnotationError, match="there is no such annotation file"):
+    with pytest.raises(AnnotationError, match="this is a folder, and no pack"):
         load_annotations(tmp_path)
     path = tmp_path / "text.pkl"
     path.write_text("frame_dir label\n")

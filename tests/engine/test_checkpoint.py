@@ -217,7 +217,7 @@ def test_a_checkpoint_of_the_original(golden: Path) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no such checkpoint"):
         load_checkpoint(tmp_path / "gone.pth")
-    with pytest.raises(CheckpointError, match="there is no such checkpoint"):
+    with pytest.raises(CheckpointError, match="this is a folder; expected a checkpoint"):
         load_checkpoint(tmp_path)
 
 

@@ -99,6 +99,7 @@ def test_nothing_is_written_over(commands: Commands, spoilt: Path, tmp_path: Pat
         ("--json", spoilt, "never written over"),
         ("--html", link, "never written over"),
         ("--fix", other, "exists"),
+        ("--json", other, "end in .json"),
     ):
         done = commands.quick(CHECK, spoilt, option, out)
         assert done.status == 2
@@ -134,9 +135,11 @@ def test_against_a_config(
 ) -> None:
     def findings(**changes: Any) -> dict[str, Any]:
         config = write_tiny_config(tmp_path / "tiny.py", **changes)
-        done = commands.quick(CHECK, tiny_ann_file, "--config", config, "--json", tmp_path / "a")
+        done = commands.quick(
+            CHECK, tiny_ann_file, "--config", config, "--json", tmp_path / "a.json"
+        )
         assert done.status in (0, 1), done.err
-        content = json.loads((tmp_path / "a").read_text())
+        content = json.loads((tmp_path / "a.json").read_text())
         return {
             finding["kind"]: finding["items"]
             for finding in content["findings"]

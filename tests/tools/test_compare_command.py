@@ -145,6 +145,10 @@ def test_faults_are_told_in_one_message(
     ):
         with pytest.raises(InputError, match=re.escape(part)):
             compare_runs(*runs, **options)
+    (log,) = streams["j"].glob("*.log.json")
+    done = commands.quick("tools/compare.py", streams["j"], b, "--json", log)
+    assert done.status == 2
+    assert "never written over" in done.err
     done = commands.quick("tools/compare.py", a, b)
     assert done.status == 2
     assert len(done.err.splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def test_the_published_model(commands: Commands, repo_root: Path, tmp_path: Path
     assert "with norms and means 5.713 G" in done.out
     assert "10 clips" in done.out
     assert sum(line.startswith("backbone.gcn.") for line in done.out.splitlines()) == 10
+    assert not re.search(r" 0 +0 +0\.0% +0 ", done.out)  # rows that tell nothing
     found = json.loads(file.read_text())
     assert (
         found["flops"]
@@ -44,6 +46,8 @@ def test_faults_are_told_in_one_message(
         (["--clip-len", 0], "--clip-len is 1 or more, found 0"),
         (["--cfg-options", "model.backbone.type=STGC"], "did you mean 'STGCN'"),
         (["--cfg-options", "data=None"], "say --persons"),
+        (["--json", config], "never written over"),
+        (["--json", tmp_path / "other.py"], "end in .json"),
     ):
         done = commands.quick("tools/analysis/flops.py", config, *options)
         assert done.status == 2, done.out

@@ -142,7 +142,7 @@ def test_what_does_not_belong_together_is_refused(
         ([j, b], {"weights": [1]}, "1 weights for 2 score files"),
         ([j, b], {"weights": [1, 1], "search": True}, "give one"),
         ([j, b], {"out": tmp_path / "a.npy"}, "scores are written as"),
-        ([j, b], {"out": b}, "one of the files to fuse"),
+        ([j, b], {"out": b}, "never written over"),
         ([j, changed(b, tmp_path / "b.pkl", rows=slice(9))], {}, "not of the same data set"),
         ([j, changed(b, tmp_path / "b_2.pkl", columns=slice(2))], {}, "not of the same data set"),
         (small, {}, "2 classes, but the labels"),
@@ -155,6 +155,10 @@ def test_what_does_not_belong_together_is_refused(
     done = commands.quick("tools/fuse.py", trained.config, "--scores", j, b, "--weights", 1, -1)
     assert done.status == 2
     assert "weights are numbers from 0 up" in done.err
+    for file in (f"{j}.meta.json", trained.config):
+        done = commands.quick("tools/fuse.py", trained.config, "--scores", j, b, "--json", file)
+        assert done.status == 2
+        assert "never written over" in done.err
     assert len(done.err.splitlines()) == 1
     done = commands.quick(
         "tools/fuse.py", trained.config, "--scores", j, logits, "--weights", "1", "1"

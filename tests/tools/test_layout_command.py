@@ -77,9 +77,11 @@ def test_what_cannot_be_done_is_told_in_one_message(commands: Commands, tmp_path
         (("cocoo",), "did you mean 'coco'?"),
         ((tmp_path / "none.json",), "no such skeleton layout file"),
         ((mine,), "it is no JSON"),
-        ((good, "--out", good), "is the layout itself"),
-        (("coco", "--out", tmp_path / "coco.txt"), "ends in .json"),
+        ((good, "--out", good), "never written over"),
+        (("coco", "--out", tmp_path / "coco.txt"), "end in .json"),
         (("coco", "--svg", good / "coco.svg"), "good.json is no folder to write to"),
+        ((good, "--svg", tmp_path / "config.py"), "end in .svg"),
+        ((good, "--html", tmp_path / "config.py"), "end in .html"),
         (("--svg", "x.svg"), "say which layout"),
     ):
         done = commands.quick(TOOL, *arguments)

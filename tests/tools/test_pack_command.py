@@ -56,3 +56,11 @@ def test_faults_are_told_in_one_message(commands: Commands, ann_file: Path, tmp_
         assert done.status == 2
         assert part in done.err
         assert "Traceback" not in done.err
+
+
+def test_a_refused_file_leaves_no_folder(commands: Commands, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.pkl"
+    for content in (b"", pickle.dumps(Commands)):
+        path.write_bytes(content)
+        assert commands.quick("tools/data/pack.py", path).status == 2
+        assert list(tmp_path.iterdir()) == [path]

@@ -95,6 +95,7 @@ def test_what_can_not_be_reported(
 ) -> None:
     for arguments, told in (
         ([tmp_path], "it is no work dir of a run"),
+        ([streams["j"] / "best_pred.pkl"], "it is no work dir of a run (it is a file)"),
         ([streams["j"], streams["j"]], "is given twice"),
         ([streams["j"], "--out", tmp_path / "x.pdf"], "a page ends in .html"),
         ([streams["j"], "--labels", tmp_path / "none.txt"], "none.txt"),

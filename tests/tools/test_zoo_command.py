@@ -44,7 +44,7 @@ def test_a_row_of_four_streams(
     for name, value in expected.items():
         assert row["cells"][name]["figures"]["top1_acc"] == pytest.approx(value), name
     assert (row["data"], row["practice"], row["epochs"]) == ("tiny val", "PYSKL", "2")
-    assert row["gpus"] == "0 (1 on the CPU)"
+    assert row["gpus"] == "CPU (1 process)"
     assert row["annotation"] == "nturgb+d, 3D"
     joint = row["cells"]["joint"]
     assert (joint["seed"], joint["clips"], joint["samples"], joint["processes"]) == (1, 2, 10, 1)
@@ -126,6 +126,42 @@ def test_nothing_in_a_work_dir_is_run(commands: Commands, root: Path, tmp_path: 
     assert done.status == 0, done.err
     assert not mark.exists()
     assert "bone" in done.out  # the log holds the config, too
+
+
+def test_nothing_in_a_work_dir_is_written_over(commands: Commands, root: Path) -> None:
+    run = root / "tiny" / "b"
+    (log,) = run.glob("*.log.json")
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    for option, path, part in (
+        ("--out", run / "tiny.py", "never written over"),
+        ("--out", run / "new.py", "end in .md"),
+        ("--json", log, "never written over"),
+        ("--json", run / "best_pred.pkl.meta.json", "never written over"),
+    ):
+        done = commands.quick("tools/zoo.py", root, option, path)
+        assert done.status == 2, path
+        assert part in done.err
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+def test_no_pack_is_made_beside_data_that_are_looked_at(
+    commands: Commands, root: Path, trained: Run, tmp_path: Path
+) -> None:
+    for config in root.glob("tiny/*/tiny.py"):
+        text = re.sub(r"(ann_file='[^']+')", r"\1, pack=True", config.read_text())
+        config.write_text(text)
+        assert "pack=True" in text
+    (ann_file,) = set(re.findall(r"ann_file='([^']+)'", text))
+    beside = Path(f"{ann_file}.packed")
+    assert not beside.exists()
+    done = commands.quick("tools/zoo.py", root)
+    assert done.status == 0, done.err
+    assert "as logged" not in done.out
+    assert not beside.exists()
+    j, b = root / "tiny" / "j", root / "tiny" / "b"
+    assert commands.quick("tools/compare.py", j, b).status == 0
+    assert commands.quick("tools/report.py", j, "--out", tmp_path / "a.html").status == 0
+    assert not beside.exists()
 
 
 def test_runs_that_stand_alone_have_rows_of_their_own(

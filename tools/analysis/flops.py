@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _command import Parser, end_with
+from _command import Parser, add_cfg_options, add_debug, add_json, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,13 +30,9 @@ def parse_args() -> argparse.Namespace:
         metavar="N",
         help="show modules N levels deep, those below summed up; 3 shows blocks",
     )
-    parser.add_argument("--json", metavar="FILE", help="write all of it to this file, too")
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config keys"
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_json(parser, "all of it")
+    add_cfg_options(parser)
+    add_debug(parser)
     return parser.parse_args()
 
 
@@ -46,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     from pyskl.apis.report_file import check_report_file, write_report
 
     if args.json is not None:
-        check_report_file(args.json)
+        check_report_file(args.json, inputs=[args.config])
     report = cost_from_config(
         args.config,
         clip_len=args.clip_len,

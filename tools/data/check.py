@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _command import Parser, end_with
+from _command import Parser, add_debug, add_json, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("ann_file", help="annotation pickle; it may be faulty")
     parser.add_argument("--config", help="also hold it against this config")
-    parser.add_argument("--json", metavar="FILE", help="write all findings, with all ids")
+    add_json(parser, "all findings, with all ids")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page with charts")
     parser.add_argument(
         "--fix",
@@ -33,14 +33,8 @@ def parse_args() -> argparse.Namespace:
         default="error",
         help="exit with status 1 if there is a finding as bad as this (default: error)",
     )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load the annotations with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_trust(parser, "the annotations")
+    add_debug(parser)
     return parser.parse_args()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _command import Parser, end_with
+from _command import Parser, add_debug, end_with
 
 # Those of pyskl.datasets.recordings.FORMATS; a test holds the two against each other.
 FORMATS = (
@@ -32,9 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--strict", action="store_true", help="fail if a recording can't be read; else it is told"
     )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_debug(parser)
 
     labels = parser.add_argument_group("classes")
     labels.add_argument(

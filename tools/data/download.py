@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _command import Parser, end_with
+from _command import Parser, add_debug, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,15 +42,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--no-open", action="store_true", help="do not open annotations to look what they hold"
     )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="also fetch by http://, and open annotations with plain pickle, which RUNS what they "
-        "say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_trust(parser, "annotations", also="also fetch by http://")
+    add_debug(parser)
     args = parser.parse_args()
     if args.list and args.check:
         parser.error("--list and --check are two things: choose one")

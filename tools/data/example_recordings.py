@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _command import Parser, end_with
+from _command import Parser, add_debug, end_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,7 @@ def parse_args() -> argparse.Namespace:
         "them."
     )
     parser.add_argument("folder", help="where to write")
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_debug(parser)
     return parser.parse_args()
 
 

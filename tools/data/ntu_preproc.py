@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _command import Parser, end_with
+from _command import Parser, add_debug, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,9 +43,7 @@ def parse_args() -> argparse.Namespace:
         help="write nothing if a file is unreadable or odd; by default such files are left out "
         "and listed at the end",
     )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_debug(parser)
     return parser.parse_args()
 
 

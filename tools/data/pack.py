@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _command import Parser, end_with
+from _command import Parser, add_debug, add_trust, end_with
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,14 +27,8 @@ def parse_args() -> argparse.Namespace:
         help="where to write the pack, which can then stand in a config as ann_file; by default "
         "beside the file, where training finds it",
     )
-    parser.add_argument(
-        "--trust-files",
-        action="store_true",
-        help="load the annotations with plain pickle, which RUNS what they say",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error in the input"
-    )
+    add_trust(parser, "the annotations")
+    add_debug(parser)
     return parser.parse_args()
 
 

@@ -11,6 +11,7 @@ file that is replaced is noticed, and one that is merely touched or moved is not
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -42,7 +43,7 @@ from pyskl.registry import TransformConfig
 if TYPE_CHECKING:
     from pyskl.datasets.annotation import AnnotationFile
 
-Pack = bool | Literal["auto"]
+Pack = bool | Literal["auto", "existing"]
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ def cached_pack(
     Args:
         path: The annotation file.
         ahead: Transforms that its samples have gone through.
-        pack: True, False, or ``'auto'`` for files from :data:`AUTO_FROM` bytes.
+        pack: True, False, ``'auto'`` for files from :data:`AUTO_FROM` bytes, or ``'existing'`` to
+            read one that is there and write nothing.
         read: Reads the file; called where there is no pack.
 
     Returns:
@@ -77,6 +79,8 @@ def cached_pack(
     """
     if pack is False or (pack == "auto" and path.stat().st_size < AUTO_FROM):
         return None
+    if pack == "existing":
+        return _existing_pack(path, ahead)
     reasons = []
     digest = next((noted for root in _roots(path) if (noted := _noted_digest(root, path))), None)
     for root in _roots(path):
@@ -101,6 +105,17 @@ def cached_pack(
     return None
 
 
+def _existing_pack(path: Path, ahead: Sequence[TransformConfig]) -> PackedAnnotations | None:
+    """Return the pack of a file as it is now, where there is one; nothing is written."""
+    digest = None
+    for root in filter(Path.is_dir, _roots(path)):
+        digest = digest or _noted_digest(root, path) or _digest(path)
+        folder = root / f"{digest}-{_variant(ahead)}"
+        if is_pack(folder):
+            return open_pack(folder, path)
+    return None
+
+
 def _roots(path: Path) -> Iterator[Path]:
     """Yield the folders that may hold a file's packs, the best first."""
     yield path.with_name(f"{path.name}.packed")
@@ -116,15 +131,26 @@ def _make(
 ) -> None:
     """Make a pack unless another process, which is waited for, has made it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / "lock", timeout=_WAIT_SECONDS):
-        if is_pack(folder):
-            return
-        start = time.perf_counter()
-        size = path.stat().st_size
-        _log.info("packing %s (%d MB), once, into %s", path, size >> 20, folder)
-        pack_annotations(read(), folder, ahead, source={"file": path.name, "bytes": size})
-        _drop_superseded(folder)
-        _log.info("packed in %.1f s", time.perf_counter() - start)
+    try:
+        with FileLock(folder.parent / "lock", timeout=_WAIT_SECONDS):
+            if is_pack(folder):
+                return
+            start = time.perf_counter()
+            size = path.stat().st_size
+            _log.info("packing %s (%d MB), once, into %s", path, size >> 20, folder)
+            pack_annotations(read(), folder, ahead, source={"file": path.name, "bytes": size})
+            _drop_superseded(folder)
+            _log.info("packed in %.1f s", time.perf_counter() - start)
+    finally:
+        _remove_if_empty(folder.parent)  # as it is where the packing failed
+
+
+def _remove_if_empty(root: Path) -> None:
+    """Delete a folder that holds nothing but the lock; who waits for that packs by himself."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in root.iterdir()] == ["lock"]:
+            (root / "lock").unlink()
+        root.rmdir()
 
 
 def pack_annotations(

@@ -302,4 +302,5 @@ def data_set_with(cfg: Mapping[str, Any], use: str, key: str) -> Mapping[str, An
             waiting += [found.get("dataset"), found.get("datasets")]
         elif isinstance(found, Sequence) and not isinstance(found, str):
             waiting += list(found)
-    raise ConfigError(f"the config has no data.{use} with {key!r}")
+    named = getattr(cfg, "filename", None) or "the config"
+    raise ConfigError(f"{named} has no data.{use} with {key!r}")

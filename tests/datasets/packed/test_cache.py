@@ -48,6 +48,17 @@ def opened(ann_file: Path, ahead: list[dict[str, Any]] = AHEAD) -> PackedAnnotat
     return found
 
 
+def test_a_pack_that_exists_is_read_and_none_is_made(ann_file: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert cache.cached_pack(ann_file, AHEAD, "existing", pytest.fail) is None
+    assert sorted(tmp_path.rglob("*")) == before
+    made = opened(ann_file)
+    found = cache.cached_pack(ann_file, AHEAD, "existing", pytest.fail)
+    assert found is not None
+    assert found.folder == made.folder
+    assert cache.cached_pack(ann_file, [], "existing", pytest.fail) is None
+
+
 def test_a_pack_is_made_once(ann_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = opened(ann_file)
     assert packs(ann_file) == [first.folder]
