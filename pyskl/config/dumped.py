@@ -14,9 +14,12 @@ from pyskl.errors import ConfigError
 
 _NAMES = {"inf": math.inf, "nan": math.nan}
 
+# Would let another file run programs, which only the command line may allow.
+_NOT_TAKEN = ("trusted",)
+
 
 def read_dumped_config(text: str, source: str) -> dict[str, Any]:
-    """Return what a dumped config says.
+    """Return what a dumped config says, but for ``trusted``: to trust files is up to who reads it.
 
     Args:
         text: ``key = value`` a statement, of literals and ``dict(key=value)``, as
@@ -58,11 +61,8 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Tuple):
         return tuple(_value(item) for item in node.elts)
     if isinstance(node, ast.Dict) and all(key is not None for key in node.keys):
-        return {
-            _value(key): _value(value)
-            for key, value in zip(node.keys, node.values)
-            if key is not None
-        }
+        pairs = [(_value(k), _value(v)) for k, v in zip(node.keys, node.values) if k is not None]
+        return {key: value for key, value in pairs if key not in _NOT_TAKEN}
     if isinstance(node, ast.Name) and node.id in _NAMES:
         return _NAMES[node.id]
     if (
@@ -72,5 +72,9 @@ def _value(node: ast.expr) -> Any:
         and not node.args
         and all(keyword.arg is not None for keyword in node.keywords)
     ):
-        return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
+        return {
+            str(keyword.arg): _value(keyword.value)
+            for keyword in node.keywords
+            if keyword.arg not in _NOT_TAKEN
+        }
     raise ValueError(f"line {node.lineno} has something else than plain values")

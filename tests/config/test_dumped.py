@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from pyskl.config.diff import ABSENT, Difference, config_differences
 from pyskl.config.dumped import read_dumped_config
 from pyskl.errors import ConfigError
 
+# Keys that are names of variables are written as such, and Python reads those in this form.
+keys = st.text(max_size=4).map(lambda key: unicodedata.normalize("NFKC", key))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.tuples(inner, inner)
-        | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        | st.dictionaries(keys, inner, max_size=3)
     ),
     max_leaves=10,
 )
@@ -42,6 +45,11 @@ def test_numbers_that_are_no_literals() -> None:
     found = read_dumped_config("a = [inf, -inf, nan, -1]\n", "a.py")["a"]
     assert found[:2] == [math.inf, -math.inf]
     assert math.isnan(found[2])
+
+
+def test_trust_is_not_taken_from_a_dumped_config() -> None:
+    text = "data = dict(test=[{'trusted': True, 'a': dict(trusted=True, b=1)}])\n"
+    assert read_dumped_config(text, "a.py") == {"data": {"test": [{"a": {"b": 1}}]}}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +13,7 @@ from torch.testing import assert_close
 
 from pyskl.errors import ConfigError
 from pyskl.models.units import MultiScaleTCN, UnitGCN, UnitTCN
+from pyskl.models.units import norm as norms
 from pyskl.models.units.norm import build_activation, build_norm, replace_sync_batchnorm
 
 N, T, V, K = 2, 6, 5, 3
@@ -155,14 +160,58 @@ def test_norm_by_name_and_by_dict() -> None:
     assert type(build_activation(None)) is nn.Identity
 
 
-def test_other_layers_come_from_mmcv() -> None:
+def test_the_names_are_those_of_mmcv() -> None:
     pytest.importorskip("mmcv.cnn")
-    assert build_norm({"type": "GN", "num_groups": 2}, 4).num_groups == 2
-    assert type(build_activation("LeakyReLU")) is nn.LeakyReLU
-    with pytest.raises(ConfigError, match="BNN"):
-        build_norm("BNN", 4)
-    with pytest.raises(ConfigError, match="RELU6"):
-        build_activation("RELU6")
+    from mmengine.registry import MODELS
+
+    for name, cls in {**norms._NORMS, **norms._ACTIVATIONS}.items():
+        assert issubclass(MODELS.module_dict[name], cls), name
+    for name in norms._ACTIVATIONS_OF_MMCV:
+        assert type(build_activation(name)) is MODELS.module_dict[name]
+
+
+def test_other_layers() -> None:
+    group = build_norm({"type": "GN", "num_groups": 2, "requires_grad": False}, 4)
+    assert (type(group), group.num_groups, group.num_channels) == (nn.GroupNorm, 2, 4)
+    assert not any(parameter.requires_grad for parameter in group.parameters())
+    assert build_norm("LN", 4).normalized_shape == (4,)
+    assert type(build_activation("HSwish")) is nn.Hardswish
+    assert build_activation({"type": "LeakyReLU", "negative_slope": 0.3}).negative_slope == 0.3
+    assert type(build_activation({"type": nn.CELU})) is nn.CELU
+    assert type(build_norm({"type": nn.BatchNorm2d}, 4)) is nn.BatchNorm2d
+
+
+@pytest.mark.parametrize("build", [lambda cfg: build_norm(cfg, 4), build_activation])
+@pytest.mark.parametrize(
+    ("cfg", "message"),
+    [
+        ("BNN", r"'BNN' is no layer; did you mean 'BN'|'BNN' is no layer; there are"),
+        ("RELU6", r"'RELU6' is no layer; (did you mean 'ReLU6'|there are)"),
+        ("subprocess.Popen", r"'subprocess\.Popen' is no layer; there are"),
+        ({"type": "torch.nn.ReLU"}, r"'torch\.nn\.ReLU' is no layer"),
+        ({"type": "mmengine.GN"}, "is no layer"),
+        ({"type": "ConvModule"}, "'ConvModule' is no layer"),
+        ({"type": print}, "is a name or dict"),
+        ({"type": dict}, "is a name or dict"),
+        ({"type": 1}, "is a name or dict"),
+        (3, "is a name or dict"),
+    ],
+)
+def test_what_is_no_layer_is_refused(
+    build: Callable[[Any], nn.Module], cfg: Any, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(cfg)
+
+
+def test_arguments_that_make_no_layer() -> None:
+    for cfg in ("GN", {"type": "GN", "num_groups": 3}, {"type": "BN", "_scope_": "antigravity"}):
+        with pytest.raises(ConfigError, match="makes no layer"):
+            build_norm(cfg, 4)
+    for name in ("ReLU", "GELU", "Swish"):
+        with pytest.raises(ConfigError, match="makes no layer"):
+            build_activation({"type": name, "_scope_": "antigravity"})
+    assert "antigravity" not in sys.modules
 
 
 def test_sync_norm_is_replaced_by_one_that_computes_the_same() -> None:
