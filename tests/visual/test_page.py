@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -105,32 +105,6 @@ def test_assets_are_read_once() -> None:
 # --- in a browser ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """A function that opens HTML; fails on errors of scripts and on requests of any kind."""
-    troubles: list[str] = []
-    opened = []
-
-    def open_page(text: str, *, scheme: str = "light") -> Any:
-        path = tmp_path / f"page{len(opened)}.html"
-        path.write_text(text, encoding="utf-8")
-        tab = browser.new_page(color_scheme=scheme)
-        opened.append(tab)
-        tab.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-        tab.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
-        tab.on(
-            "request",
-            lambda request: troubles.append(request.url) if request.url != path.as_uri() else None,
-        )
-        tab.goto(path.as_uri())
-        return tab
-
-    yield open_page
-    for tab in opened:
-        tab.close()
-    assert troubles == []
-
-
 def column(tab: Any, number: int) -> list[str]:
     cells: list[str] = tab.locator(f"tbody td:nth-child({number})").all_text_contents()
     return cells
@@ -174,7 +148,7 @@ def test_the_theme_is_the_readers_until_the_button_says_otherwise(
         return colour
 
     text = page("Theme", [Section("One", "<p>Text.</p>")])
-    light, dark = open_page(text, scheme="light"), open_page(text, scheme="dark")
+    light, dark = open_page(text, color_scheme="light"), open_page(text, color_scheme="dark")
     white, black = ground(light), ground(dark)
     assert white != black
     for tab, first, second in ((light, white, black), (dark, black, white)):
@@ -190,7 +164,7 @@ def test_the_theme_is_the_readers_until_the_button_says_otherwise(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(open_page: Callable[..., Any], scheme: str) -> None:
     """WCAG 2.1, success criterion 1.4.3: a contrast of at least 4.5 : 1."""
-    tab = open_page(page("Colours", [Section("One", "")]), scheme=scheme)
+    tab = open_page(page("Colours", [Section("One", "")]), color_scheme=scheme)
     style = "getComputedStyle(document.documentElement).getPropertyValue('--{}').trim()"
     colours = {
         role: tab.evaluate(style.format(role))
