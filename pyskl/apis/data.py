@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import torch
@@ -34,6 +34,23 @@ def build_data(
     if not make_packs:
         chosen = map_leaves(chosen, _without_making_packs)
     return build_dataset(chosen, {} if use == "train" else {"test_mode": True})
+
+
+def leaves(cfg: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the configs of the data sets, not made of others, that a data set's config has in it.
+
+    Args:
+        cfg: The config of a data set or of a wrapper, or a list of such; anything else has none.
+    """
+    if isinstance(cfg, (list, tuple)):
+        for one in cfg:
+            yield from leaves(one)
+    elif isinstance(cfg, Mapping):
+        inner = cfg.get("dataset", cfg.get("datasets"))
+        if inner is None:
+            yield cfg
+        else:
+            yield from leaves(inner)
 
 
 def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:

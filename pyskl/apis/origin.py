@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 
+from pyskl.apis.data import leaves
 from pyskl.apis.test_data import data_leaves
 from pyskl.core.score_origin import ScoreOrigin, digest_of_ids
 
@@ -42,22 +43,14 @@ def score_origin(
 
 def num_clips(test: Any) -> int | None:
     """Return how many clips of a sample a data set's config draws, where it says so."""
-    found = set(_numbers_of_clips(test))
+    found = {_clips(leaf) for leaf in leaves(test)}
     return found.pop() if len(found) == 1 else None
 
 
-def _numbers_of_clips(test: Any) -> Iterator[int]:
-    if isinstance(test, (list, tuple)):
-        for one in test:
-            yield from _numbers_of_clips(one)
-    elif isinstance(test, Mapping):
-        inner = test.get("dataset", test.get("datasets"))
-        if inner is not None:
-            yield from _numbers_of_clips(inner)
-        else:
-            stated = [
-                transform["num_clips"]
-                for transform in test.get("pipeline", ())
-                if isinstance(transform, Mapping) and isinstance(transform.get("num_clips"), int)
-            ]
-            yield stated[-1] if stated else 1
+def _clips(leaf: Mapping[str, Any]) -> int:
+    stated = [
+        transform["num_clips"]
+        for transform in leaf.get("pipeline", ())
+        if isinstance(transform, Mapping) and isinstance(transform.get("num_clips"), int)
+    ]
+    return stated[-1] if stated else 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from pyskl.apis.data import build_data
+from pyskl.apis.data import build_data, leaves
 from pyskl.config import load_config
 from pyskl.core.score_origin import ScoreOrigin, digest_of_ids
 from pyskl.core.scores_file import ScoreFile
@@ -138,20 +138,13 @@ def data_leaves(cfg: Any) -> Iterator[dict[str, Any]]:
 
     One that has no ``ann_file`` has its class under ``type``.
     """
-    if isinstance(cfg, (list, tuple)):
-        for one in cfg:
-            yield from data_leaves(one)
-    elif isinstance(cfg, Mapping):
-        inner = cfg.get("dataset", cfg.get("datasets"))
-        if inner is not None:
-            yield from data_leaves(inner)
+    for leaf in leaves(cfg):
+        found: dict[str, Any] = {"ann_file": leaf.get("ann_file"), "split": leaf.get("split")}
+        if found["ann_file"] is None:
+            found["type"] = str(leaf.get("type"))
         else:
-            found: dict[str, Any] = {"ann_file": cfg.get("ann_file"), "split": cfg.get("split")}
-            if found["ann_file"] is None:
-                found["type"] = str(cfg.get("type"))
-            else:
-                found["ann_file"] = str(found["ann_file"])
-            yield found
+            found["ann_file"] = str(found["ann_file"])
+        yield found
 
 
 def _described(dataset: Any, data: tuple[dict[str, Any], ...]) -> TestData:

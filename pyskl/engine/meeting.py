@@ -1,5 +1,8 @@
 """Where the processes of a run meet: a part of a store that only this start of them uses.
 
+The store is process 0's own, or that of torchrun's agent. Whoever waits for others waits within
+bounds, which torch alone does not: its connection to a store tries for several times the timeout.
+
 torchrun's agent keeps one store for all starts of a run's processes. What those of an earlier start
 left there (addresses of processes that are gone) must not be taken for news, which torch from 2.5
 on leaves to chance (pytorch/pytorch#135712). The count of restarts, which earlier versions took to
