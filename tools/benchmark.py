@@ -18,6 +18,13 @@ def parse_args() -> argparse.Namespace:
     startup = _mode(modes, "startup", "time and memory from the command to the first batch")
     inference = _mode(modes, "inference", "samples/s of scoring")
 
+    reading.add_argument(
+        "--beside",
+        nargs="+",
+        default=[],
+        metavar="CONFIG",
+        help="other configs to measure in turn with the first, and to compare with it",
+    )
     for mode in (reading, loader):
         mode.add_argument(
             "--use", choices=["train", "val", "test"], default="train", help="the data set"
@@ -80,8 +87,9 @@ def main(args: argparse.Namespace) -> None:
     mode, config, cfg_options, file, _ = map(
         options.pop, ("mode", "config", "cfg_options", "json", "debug")
     )
+    beside = options.pop("beside", [])
     settings = BenchmarkSettings(**options, launcher=Path(__file__).with_name("launch.py"))
-    report = benchmark_from_config(mode, config, settings, cfg_options=cfg_options)
+    report = benchmark_from_config(mode, config, settings, beside=beside, cfg_options=cfg_options)
     print(report.text())
     if file is not None:
         report.write(file)

@@ -12,7 +12,7 @@ from pyskl.benchmark.limits import waiter
 from pyskl.benchmark.memory import peak_memory
 from pyskl.benchmark.precision import PRECISIONS, amp_of
 from pyskl.benchmark.report import Figure, Table
-from pyskl.benchmark.timing import Timed, alternate, spread
+from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.variants import REFERENCE, Variant
 from pyskl.benchmark.workload import Workload
 from pyskl.engine.scoring import predictions
@@ -62,12 +62,12 @@ def measure_inference(workload: Workload) -> list[Table]:
             continue
         timed[way.name], peaks[way.name] = one, peak.bytes
     found = alternate({name: one.rate for name, one in timed.items()}, settings.repeats)
-    reference = spread(next(iter(found.values()))).median
+    reference = next(iter(found.values()))
     for name, values in found.items():
         median, highest = spread(values).median, peaks[name]
         notes = {
             "clips/s": clips * median,
-            "ratio": median / reference,
+            "ratio": ratio(values, reference),
             "peak MB": None if highest is None else highest / 1e6,
         }
         table.figures.append(Figure(name, "samples/s", values, notes))

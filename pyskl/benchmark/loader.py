@@ -19,7 +19,7 @@ from pyskl.benchmark.sources import (
     open_loaders,
     source_loader,
 )
-from pyskl.benchmark.timing import Timed, alternate, spread
+from pyskl.benchmark.timing import Timed, alternate, ratio
 from pyskl.benchmark.variants import Variant, choose_variants
 from pyskl.benchmark.workload import Workload
 
@@ -51,9 +51,9 @@ def _alone(workload: Workload, batch: int) -> Table:
         timed[name] = Timed(partial(_read, endless(loader)), wait)
         timed[name].prepare(settings.seconds)
     found = alternate({name: one.rate for name, one in timed.items()}, settings.repeats)
-    reference = spread(next(iter(found.values()))).median
+    reference = next(iter(found.values()))
     for name, values in found.items():
-        notes = {"ratio": spread(values).median / reference}
+        notes = {"ratio": ratio(values, reference)}
         table.figures.append(Figure(name, "samples/s", values, notes))
     return table
 

@@ -14,7 +14,7 @@ from pyskl.benchmark.limits import waiter
 from pyskl.benchmark.precision import amp_of
 from pyskl.benchmark.report import Figure, Table
 from pyskl.benchmark.sources import describe, endless, open_loaders
-from pyskl.benchmark.timing import Timed, alternate, spread
+from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.training_step import RATE, TrainingStep
 from pyskl.benchmark.variants import Variant
 from pyskl.benchmark.workload import Workload
@@ -56,12 +56,13 @@ def loop_over_step(workload: Workload, batch: int, variant: Variant) -> Table:
         run()  # a first epoch to warm up
         measures[f"loop, {describe(source, workload.workers)}"] = run
     found = alternate(measures, settings.repeats)
-    medians = {one: spread(values).median for one, values in found.items()}
     table = Table(f"training loop over training step, {batch} clips", failed=failed)
     for one, values in found.items():
-        notes: dict[str, float | int | str | None] = {"ms/step": 1e3 * batch / medians[one]}
+        notes: dict[str, float | int | str | None] = {
+            "ms/step": 1e3 * batch / spread(values).median
+        }
         if one != name:
-            notes["% of step"] = 100 * medians[one] / medians[name]
+            notes["% of step"] = 100 * ratio(values, found[name])
         table.figures.append(Figure(one, "clips/s", values, notes))
     return table
 

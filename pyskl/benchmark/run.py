@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mmengine.config import Config
 
@@ -23,14 +24,17 @@ from pyskl.config import check_config
 from pyskl.engine.memory import keep_freed_memory
 from pyskl.errors import did_you_mean
 
+ConfigLike: TypeAlias = str | Path | Mapping[str, Any] | Config
+
 MODES = ("pipeline", "loader", "step", "startup", "inference")
 
 
 def benchmark_from_config(
     mode: str,
-    config: str | Path | Mapping[str, Any] | Config,
+    config: ConfigLike,
     settings: BenchmarkSettings | None = None,
     *,
+    beside: Sequence[ConfigLike] = (),
     cfg_options: Sequence[str] = (),
 ) -> Report:
     """Do what ``tools/benchmark.py`` does.
@@ -39,28 +43,36 @@ def benchmark_from_config(
         mode: One of :data:`MODES`.
         config: The config, or its path.
         settings: What the command line decides.
-        cfg_options: ``key=value`` overrides.
+        beside: Other configs whose reading to measure in turn with it; for ``'pipeline'`` only.
+        cfg_options: ``key=value`` overrides, of all configs.
 
     Raises:
-        InputError: for faults of the config, its data or the settings.
+        InputError: for faults of a config, its data or the settings.
     """
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}{did_you_mean(mode, MODES)}")
     settings = settings or BenchmarkSettings()
     if find_device(settings.device).type == "cpu" and mode != "startup":
         keep_freed_memory()  # as training does, before anything large is allocated
+    if beside and mode != "pipeline":
+        raise ValueError(f"only 'pipeline' measures configs beside each other, not {mode!r}")
     reads = mode in ("pipeline", "loader", "startup") or settings.end_to_end
-    with open_workload(
-        config, settings, uses=_uses(mode, settings), reads=reads, cfg_options=cfg_options
-    ) as workload:
+    uses = _uses(mode, settings)
+    with ExitStack() as opened:
+        workload, *others = (
+            opened.enter_context(
+                open_workload(one, settings, uses=uses, reads=reads, cfg_options=cfg_options)
+            )
+            for one in (config, *beside)
+        )
         report = Report(
             mode=mode,
-            config=str(workload.cfg.filename or "given as an object"),
+            config=", ".join(_called(one) for one in (workload, *others)),
             data=workload.data,
             machine=machine(workload.device),
             settings={name: _plain(value) for name, value in asdict(settings).items()},
         )
-        _fill(report, workload)
+        _fill(report, workload, others)
     peak = peak_resident()
     if peak is not None and mode in ("pipeline", "loader"):
         report.remarks.append(f"this process took up to {readable(peak / 1e6)} MB of memory")
@@ -74,14 +86,15 @@ def _uses(mode: str, settings: BenchmarkSettings) -> list[str]:
     return ["train"] if mode == "step" else [settings.use]
 
 
-def _fill(report: Report, workload: Workload) -> None:
-    """Find the faults of the config, and measure."""
+def _fill(report: Report, workload: Workload, others: Sequence[Workload]) -> None:
+    """Find the faults of the configs, and measure."""
     mode, use = report.mode, workload.settings.use
     trains = mode == "step" or (mode == "loader" and use == "train")
     if mode != "startup":  # there each process that is started checks for itself
-        check_config(workload.cfg, ["train" if trains else use])
+        for one in (workload, *others):
+            check_config(one.cfg, ["train" if trains else use])
     if mode == "pipeline":
-        report.tables = measure_pipeline(workload)
+        report.tables = measure_pipeline(_named([workload, *others]))
     elif mode == "loader":
         report.tables = measure_loader(workload)
     elif mode == "step":
@@ -90,6 +103,19 @@ def _fill(report: Report, workload: Workload) -> None:
         report.tables = measure_startup(workload)
     else:
         report.tables = measure_inference(workload)
+
+
+def _called(workload: Workload) -> str:
+    """Return what to call a config."""
+    return str(workload.cfg.filename or "given as an object")
+
+
+def _named(workloads: Sequence[Workload]) -> dict[str, Workload]:
+    """Return name → workload: the names of the files where these differ, else numbered."""
+    stems = [Path(_called(one)).stem for one in workloads]
+    if len(set(stems)) < len(stems):
+        stems = [f"{number} {stem}" for number, stem in enumerate(stems, start=1)]
+    return dict(zip(stems, workloads, strict=True))
 
 
 def _plain(value: Any) -> Any:

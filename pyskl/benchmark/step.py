@@ -12,7 +12,7 @@ from pyskl.benchmark.limits import copy_bandwidth, matmul_flops, waiter
 from pyskl.benchmark.loop import loop_over_step
 from pyskl.benchmark.memory import peak_memory
 from pyskl.benchmark.report import Figure, Table
-from pyskl.benchmark.timing import Timed, alternate, spread
+from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.training_step import TrainingStep
 from pyskl.benchmark.variants import REFERENCE, Variant, choose_variants
 from pyskl.benchmark.workload import Workload
@@ -72,19 +72,20 @@ def _compare(
             continue
         timed[variant.name], peaks[variant.name] = one, peak.bytes
     found = alternate({name: one.rate for name, one in timed.items()}, settings.repeats)
-    medians = {name: spread(values).median for name, values in found.items()}
+    reference = found.get(REFERENCE)
     for variant in variants:
         if variant.name not in found:
             continue
-        median, highest = medians[variant.name], peaks[variant.name]
+        values, highest = found[variant.name], peaks[variant.name]
+        median = spread(values).median
         notes: dict[str, float | int | str | None] = {
             "ms/step": 1e3 * batch / median,
-            "ratio": median / medians[REFERENCE] if REFERENCE in medians else None,
+            "ratio": None if reference is None else ratio(values, reference),
             "TFLOP/s": median * flops / 1e12,
             "% of limit": 100 * median * flops / limits[variant.precision],
             "peak MB": None if highest is None else highest / 1e6,
         }
-        table.figures.append(Figure(variant.name, "clips/s", found[variant.name], notes))
+        table.figures.append(Figure(variant.name, "clips/s", values, notes))
     return table
 
 

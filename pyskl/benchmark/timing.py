@@ -47,6 +47,26 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median, low, high, first, third)
 
 
+def ratio(values: Sequence[float], reference: Sequence[float]) -> float:
+    """Return how many times the reference something is: the median over the rounds.
+
+    What :func:`alternate` measured in one round was measured at about the same time, so a slow
+    spell of the machine, which the medians of either may or may not hold, leaves the ratio alone.
+
+    Args:
+        values: One measurement a round.
+        reference: Those of the reference, in the same rounds.
+
+    Raises:
+        ValueError: if there are no rounds, or not as many of both.
+
+    Example:
+        >>> ratio([2.0, 4.0, 60.0], [1.0, 2.0, 10.0])
+        2.0
+    """
+    return spread([one / other for one, other in zip(values, reference, strict=True)]).median
+
+
 def alternate(
     measures: Mapping[str, Callable[[], float]], repeats: int
 ) -> dict[str, tuple[float, ...]]:

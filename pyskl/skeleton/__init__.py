@@ -7,7 +7,7 @@ from pyskl.skeleton.checks import LayoutError, layout_faults
 from pyskl.skeleton.files import layout_to_json
 from pyskl.skeleton.graph import Graph
 from pyskl.skeleton.joint_names import layout_with, names_fault
-from pyskl.skeleton.layout import SkeletonLayout
+from pyskl.skeleton.layout import SkeletonLayout, joint_columns
 from pyskl.skeleton.remarks import layout_remarks
 from pyskl.skeleton.resolve import find_faults, inlined, resolve_layout
 
@@ -19,6 +19,7 @@ __all__ = [
     "SkeletonLayout",
     "find_faults",
     "inlined",
+    "joint_columns",
     "layout_faults",
     "layout_remarks",
     "layout_to_json",

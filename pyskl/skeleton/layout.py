@@ -133,6 +133,22 @@ class SkeletonLayout:
         parents.setflags(write=False)
         return parents
 
+    def parent_columns(self, channels: int) -> np.ndarray:
+        """The column of each number's bone parent in a frame: read-only int array (V·C,).
+
+        A frame is a row of V·C numbers here, joint after joint. See :func:`joint_columns`.
+        """
+        columns = self._parent_columns.get(channels)
+        if columns is None:
+            columns = joint_columns(self.parents, channels)
+            columns.setflags(write=False)
+            self._parent_columns[channels] = columns
+        return columns
+
+    @cached_property
+    def _parent_columns(self) -> dict[int, np.ndarray]:
+        return {}
+
     @cached_property
     def mirror(self) -> np.ndarray:
         """The mirror image of each joint: read-only int array (V,); its own number: itself."""
@@ -144,6 +160,26 @@ class SkeletonLayout:
     def label(self, joint: int) -> str:
         """Return how to call a joint: its number, and its name where it has one."""
         return f"{joint} {self.joint_names[joint]}" if self.joint_names else str(joint)
+
+
+def joint_columns(joints: np.ndarray, channels: int) -> np.ndarray:
+    """Return the columns of some joints in a frame that is a row of V·C numbers.
+
+    Taking whole rows of numbers by these is faster than taking C numbers of each joint.
+
+    Args:
+        joints: Numbers of joints (J,), int64.
+        channels: C.
+
+    Returns:
+        (J·C,) int64.
+
+    Example:
+        >>> joint_columns(np.array([2, 0]), channels=3)
+        array([6, 7, 8, 0, 1, 2])
+    """
+    columns: np.ndarray = (joints[:, None] * channels + np.arange(channels)).reshape(-1)
+    return columns
 
 
 def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyskl.benchmark import timing
-from pyskl.benchmark.timing import Timed, alternate, spread
+from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20)
 
@@ -48,6 +48,25 @@ def test_quartiles_of_equal_steps(count: int, step: float) -> None:
 def test_nothing_and_what_is_not_finite_is_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match=r"measurements"):
         spread(values)
+
+
+@given(
+    st.lists(st.floats(0.5, 2), min_size=1, max_size=9), st.floats(0.1, 10), st.integers(1, 1000)
+)
+def test_a_slow_spell_leaves_the_ratio_alone(
+    reference: list[float], factor: float, slow: int
+) -> None:
+    values = [factor * value for value in reference]
+    for rounds in range(len(values)):  # the machine gets slower in the midst of it
+        values[rounds:] = [value / slow for value in values[rounds:]]
+        reference[rounds:] = [value / slow for value in reference[rounds:]]
+        assert ratio(values, reference) == pytest.approx(factor)
+
+
+def test_a_ratio_is_of_measurements_of_the_same_rounds() -> None:
+    assert ratio([2.0, 9.0, 4.0], [1.0, 3.0, 4.0]) == 2.0
+    with pytest.raises(ValueError, match="shorter"):
+        ratio([1.0, 2.0], [1.0])
 
 
 def test_variants_take_turns() -> None:

@@ -73,6 +73,34 @@ def test_pipeline_without_the_users_data(benchmark: Benchmark, tmp_path: Path) -
     assert "does not exist" in done.out
 
 
+def test_pipelines_beside_each_other(
+    benchmark: Benchmark, write_tiny_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = write_tiny_config(tmp_path / "other.py")
+    done, found = benchmark("pipeline", "--seconds", 0.01, "--beside", other)
+    (rows,) = names(found)
+    assert rows[:4] == [
+        *("online, in batches: tiny", "online, in batches: other"),
+        *("online, one by one: tiny", "online, one by one: other"),
+    ]
+    assert found["config"].endswith("other.py")
+    for figure in found["tables"][0]["figures"]:
+        if figure["name"].endswith("tiny"):
+            assert figure["notes"]["of tiny"] == 1
+        else:
+            assert figure["notes"]["of tiny"] > 0
+    assert "of tiny" in done.out
+
+
+def test_configs_of_one_name_are_numbered(
+    benchmark: Benchmark, write_tiny_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "b").mkdir()
+    other = write_tiny_config(tmp_path / "b" / "tiny.py")
+    _, found = benchmark("pipeline", "--seconds", 0.01, "--beside", other)
+    assert names(found)[0][:2] == ["online, in batches: 1 tiny", "online, in batches: 2 tiny"]
+
+
 def test_loader(benchmark: Benchmark) -> None:
     _, found = benchmark("loader", "--seconds", 0.01, "--workers", 1, "--synthetic", 40)
     alone, first, loop = names(found)
@@ -135,6 +163,7 @@ def test_startup(benchmark: Benchmark) -> None:
         (["step", "CONFIG", "--variants", "fp31"], "did you mean 'fp32'?"),
         (["step", "missing.py"], "there is no such config file"),
         (["pipeline", "CONFIG", "--cfg-options", "data.train.split=x"], "there is no split 'x'"),
+        (["pipeline", "CONFIG", "--beside", "missing.py"], "there is no such config file"),
         (["speed", "CONFIG"], "invalid choice: 'speed'"),
     ],
 )

@@ -14,7 +14,7 @@ from torch import Tensor
 from pyskl.datasets.device.batch import Batch
 from pyskl.datasets.device.draws import Draws, high_uniform, low_uniform, normal
 from pyskl.datasets.device.outline import NoBatchForm, Operation, Outline, batch_form
-from pyskl.datasets.device.streams import joint_columns, taken_joints
+from pyskl.datasets.device.streams import taken_joints
 from pyskl.datasets.pipelines.augment import (
     Flip,
     RandomGaussianNoise,
@@ -22,6 +22,7 @@ from pyskl.datasets.pipelines.augment import (
     RandomScale,
     num_coordinates,
 )
+from pyskl.skeleton import joint_columns
 
 
 @batch_form(RandomRot)
@@ -93,7 +94,7 @@ def _flip(transform: Flip, outline: Outline) -> Operation:
     swapped[transform.left] = transform.right
     swapped[transform.right] = transform.left
     order = outline.tensor(swapped)  # (V,)
-    columns = joint_columns(order, channels)
+    columns = outline.tensor(joint_columns(swapped, channels))  # (V·C,)
     members = outline.members
     widths = [
         0 if shape is None or normalized else shape[1]

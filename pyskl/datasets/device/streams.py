@@ -25,13 +25,8 @@ from pyskl.skeleton import SkeletonLayout
 Stream = Callable[[Batch, Tensor], Tensor]
 
 
-def joint_columns(joints: Tensor, channels: int) -> Tensor:
-    """Return the columns of some joints in a flat frame (V·C): (len(joints)·C,) int64."""
-    return (joints[:, None] * channels + torch.arange(channels, device=joints.device)).flatten()
-
-
 def taken_joints(array: Tensor, columns: Tensor) -> Tensor:
-    """Return an array (N, M, F, V, C) with its joints in the order of :func:`joint_columns`."""
+    """Return an array (N, M, F, V, C) with its joints in the order of some columns (V·C,)."""
     # Frames are taken as rows of V·C numbers, as taking C numbers at a time is slower.
     return array.reshape(-1, len(columns)).index_select(1, columns).view(array.shape)
 
@@ -39,7 +34,7 @@ def taken_joints(array: Tensor, columns: Tensor) -> Tensor:
 def _bones(layout: SkeletonLayout, outline: Outline) -> Stream:
     """Return what computes :func:`pyskl.datasets.pipelines.streams.bones` of a batch."""
     channels = _channels(outline, "keypoint")
-    columns = joint_columns(outline.tensor(layout.parents), channels)
+    columns = outline.tensor(layout.parent_columns(channels))
     scored = _is_scored(layout, channels)
 
     def bones(batch: Batch, positions: Tensor) -> Tensor:

@@ -38,7 +38,11 @@ def bones(keypoint: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
         ValueError: if V is not the layout's number of joints.
     """
     _check_joints(keypoint, layout)
-    parent = keypoint.take(layout.parents, axis=2)
+    persons, frames, joints, channels = keypoint.shape
+    rows = keypoint.reshape(persons, frames, joints * channels)
+    # No column lies outside the row: 'wrap' only spares NumPy its slow check of that.
+    parent = rows.take(layout.parent_columns(channels), axis=2, mode="wrap")
+    parent = parent.reshape(keypoint.shape)
     mean = (keypoint[..., 2] + parent[..., 2]) / 2 if _is_scored(keypoint, layout) else None
     bone = np.subtract(keypoint, parent, out=parent)
     if mean is not None:
@@ -56,12 +60,17 @@ def motion(positions: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
     Returns:
         (M, T, V, C).
     """
-    moved = np.empty_like(positions)
-    np.subtract(positions[:, 1:], positions[:, :-1], out=moved[:, :-1])
-    moved[:, -1:] = 0
+    persons, frames, joints, channels = positions.shape
+    if not frames:
+        return positions
+    # All persons in one go, as rows: what leads from one person to the next is overwritten.
+    rows = positions.reshape(persons * frames, joints * channels)
+    moved = np.empty_like(rows)
+    np.subtract(rows[1:], rows[:-1], out=moved[:-1])
     if _is_scored(positions, layout):
-        moved[:, :-1, :, 2] = (positions[:, 1:, :, 2] + positions[:, :-1, :, 2]) / 2
-    return moved
+        moved[:-1, 2::3] = (rows[1:, 2::3] + rows[:-1, 2::3]) / 2
+    moved[frames - 1 :: frames] = 0
+    return moved.reshape(positions.shape)
 
 
 def _is_scored(positions: np.ndarray, layout: SkeletonLayout) -> bool:
