@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from pyskl.config import load_config
+from pyskl.datasets.nested import leaves
 from pyskl.errors import ConfigError, InputError
 from pyskl.models import build_model
 from pyskl.models.layer_cost import ModelCost, model_cost
@@ -134,14 +135,9 @@ def _size(option: str, given: int | None, stated: int | None) -> int:
 def _test_pipeline(cfg: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the pipeline of ``data.test``, else of ``data.train``; empty where there is none."""
     for use in ("test", "train"):
-        data = (cfg.get("data") or {}).get(use)
-        while data is not None and not (isinstance(data, Mapping) and "pipeline" in data):
-            if isinstance(data, (list, tuple)):
-                data = data[0] if data else None
-            else:
-                data = data.get("dataset", data.get("datasets"))
-        if data is not None:
-            return data["pipeline"]
+        for leaf in leaves((cfg.get("data") or {}).get(use)):
+            if "pipeline" in leaf:
+                return leaf["pipeline"]
     return ()
 
 

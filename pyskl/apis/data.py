@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 
 from pyskl.datasets import build_dataloader, build_dataset
 from pyskl.datasets.device import build_device_loader, choose_data_device
+from pyskl.datasets.nested import map_leaves
 from pyskl.engine.log import get_logger
-from pyskl.errors import ConfigError
 from pyskl.registry import DATASETS
 
 
@@ -36,38 +36,6 @@ def build_data(
     return build_dataset(chosen, {} if use == "train" else {"test_mode": True})
 
 
-def leaves(cfg: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the configs of the data sets, not made of others, that a data set's config has in it.
-
-    Args:
-        cfg: The config of a data set or of a wrapper, or a list of such; anything else has none.
-    """
-    if isinstance(cfg, (list, tuple)):
-        for one in cfg:
-            yield from leaves(one)
-    elif isinstance(cfg, Mapping):
-        inner = cfg.get("dataset", cfg.get("datasets"))
-        if inner is None:
-            yield cfg
-        else:
-            yield from leaves(inner)
-
-
-def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return a data set's config with those inside it that read files changed.
-
-    Args:
-        cfg: The config of a data set or of a wrapper, or a list of such.
-        change: Maps the config of a data set that reads a file to another.
-    """
-    if not isinstance(cfg, Mapping):
-        return [map_leaves(one, change) for one in cfg]
-    for inner in ("dataset", "datasets"):
-        if inner in cfg:
-            return {**cfg, inner: map_leaves(cfg[inner], change)}
-    return change(dict(cfg))
-
-
 def takes_pack(leaf: Mapping[str, Any]) -> bool:
     """Return whether a data set, as its config has it, can read from a pack."""
     kind = leaf.get("type", "PoseDataset")
@@ -79,26 +47,6 @@ def _without_making_packs(leaf: dict[str, Any]) -> dict[str, Any]:
     if leaf.get("pack") is False or not takes_pack(leaf):
         return leaf
     return {**leaf, "pack": "existing"}
-
-
-def first_dataset(cfg: Mapping[str, Any], use: str) -> Mapping[str, Any]:
-    """Return the config of the first data set in ``data.<use>`` that is not made of others.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    found: Any = cfg.get("data", {}).get(use)
-    while True:
-        if isinstance(found, (list, tuple)) and found:
-            found = found[0]
-        elif isinstance(found, Mapping) and "pipeline" not in found:
-            found = found.get("dataset") or found.get("datasets")
-        else:
-            break
-    if not isinstance(found, Mapping):
-        named = getattr(cfg, "filename", None) or "the config"
-        raise ConfigError(f"{named} has no data.{use} whose pipeline says how samples are read")
-    return found
 
 
 def loader_settings(cfg: Mapping[str, Any], use: str) -> dict[str, Any]:

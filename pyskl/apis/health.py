@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from pyskl.datasets.health import (
     fix,
     read_for_check,
 )
-from pyskl.engine.durable import replace_with
+from pyskl.datasets.nested import keyed_leaves
+from pyskl.durable import replace_with
 from pyskl.errors import ConfigError, InputError
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 from pyskl.visual.health_page import health_page
@@ -115,9 +116,9 @@ def expected_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> Expec
     source = str(getattr(loaded, "filename", None) or "config")
     content = loaded.to_dict() if isinstance(loaded, Config) else dict(loaded)
     uses = [
-        (use, leaf)
+        (_use(leaf, key), leaf)
         for name in ("train", "val", "test")
-        for use, leaf in _uses(_at(content, "data", name), f"data.{name}")
+        for key, leaf in keyed_leaves(_at(content, "data", name), f"data.{name}")
     ]
     here = [use for use, leaf in uses if _names(leaf, ann_file)]
     classes = _at(content, "model", "cls_head", "num_classes")
@@ -146,19 +147,6 @@ def _layout(given: Any) -> SkeletonLayout | None:
         return resolve_layout(given)
     except (ConfigError, ValueError):  # among the faults of the config
         return None
-
-
-def _uses(cfg: Any, key: str) -> Iterator[tuple[Use, Mapping[str, Any]]]:
-    """Yield the data sets that read files, inside those that repeat and concatenate others."""
-    if isinstance(cfg, (list, tuple)):
-        for index, item in enumerate(cfg):
-            yield from _uses(item, f"{key}[{index}]")
-    elif isinstance(cfg, Mapping):
-        inner = next((name for name in ("dataset", "datasets") if name in cfg), None)
-        if inner is not None:
-            yield from _uses(cfg[inner], f"{key}.{inner}")
-        else:
-            yield _use(cfg, key), cfg
 
 
 def _use(cfg: Mapping[str, Any], key: str) -> Use:

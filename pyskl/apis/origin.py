@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from pyskl.apis.data import leaves
 from pyskl.apis.test_data import data_leaves
 from pyskl.core.score_origin import ScoreOrigin, digest_of_ids
+from pyskl.datasets.nested import leaves
 
 
 def score_origin(

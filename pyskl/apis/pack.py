@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pyskl.config import load_config
 from pyskl.datasets.annotation import load_annotations, read_annotation_pickle
+from pyskl.datasets.nested import leaves
 from pyskl.datasets.packed.ahead import canonical, leading_transforms
 from pyskl.datasets.packed.cache import pack_annotations
 from pyskl.datasets.packed.columns import NotPackableError
@@ -79,19 +80,7 @@ def _beginnings(data: Mapping[str, Any]) -> list[list[Any]]:
     """Return the different beginnings of the pipelines of a config's data sets."""
     found = {}
     for use in ("train", "val", "test"):
-        for pipeline in _pipelines(data.get(use)):
-            ahead = leading_transforms(pipeline)
+        for leaf in leaves(data.get(use)):
+            ahead = leading_transforms(leaf.get("pipeline") or ())
             found[canonical(ahead)] = ahead
     return list(found.values()) or [[]]
-
-
-def _pipelines(cfg: Any) -> Iterator[Sequence[Any]]:
-    """Yield the pipelines of a data set and of those inside it."""
-    if isinstance(cfg, Sequence) and not isinstance(cfg, str):
-        for one in cfg:
-            yield from _pipelines(one)
-    elif isinstance(cfg, Mapping):
-        if "pipeline" in cfg:
-            yield cfg["pipeline"]
-        yield from _pipelines(cfg.get("dataset"))
-        yield from _pipelines(cfg.get("datasets"))

@@ -15,8 +15,8 @@ from pyskl.apis.start import StartPoint
 from pyskl.config import config_text, known_part
 from pyskl.core.confusion_image import confusion_image
 from pyskl.core.results import dump_scores
+from pyskl.durable import remove_partial_files
 from pyskl.engine.distributed import Place, failing_together
-from pyskl.engine.durable import remove_partial_files
 from pyskl.engine.environment import environment
 from pyskl.engine.log import RunLog, get_logger, setup_logging
 from pyskl.engine.log_history import drop_later_lines

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from pyskl.benchmark.memory import peak_memory, resident
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.engine.distributed import from_all, from_main
+from pyskl.engine.memory_use import peak_memory, resident
 from pyskl.engine.offenders import Offender
 from pyskl.engine.scoring import is_compiled, predictions
 from pyskl.engine.trainer import Trainer

@@ -10,7 +10,7 @@ from typing import Literal
 from pyskl.apis.report_facts import ReportWishes, collect_facts
 from pyskl.apis.report_file import check_report_file
 from pyskl.apis.runs import check_work_dir
-from pyskl.engine.durable import replace_with
+from pyskl.durable import write_bytes
 from pyskl.engine.log import get_logger, setup_logging
 from pyskl.errors import InputError
 from pyskl.visual.report import ReportFacts, report_page, report_pictures
@@ -106,10 +106,7 @@ def _write_pictures(facts: ReportFacts, folder: Path, settings: ReportSettings) 
 
 
 def _write(path: Path, content: bytes) -> None:
-    def write(partial: Path) -> None:
-        partial.write_bytes(content)
-
     try:
-        replace_with(path, write)
+        write_bytes(path, content)
     except OSError as error:
         raise InputError(f"{path} can't be written ({error})") from error

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pyskl.engine.durable import unwritable
+from pyskl.durable import unwritable, write_text
 from pyskl.errors import InputError
 
 
@@ -58,12 +57,7 @@ def write_report(content: str | Mapping[str, Any], path: str | Path) -> None:
     """
     path = check_report_file(path, suffixes=())
     text = content if isinstance(content, str) else json.dumps(content, indent=2) + "\n"
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        write_text(path, text)
     except OSError as error:
         raise InputError(f"{path}: the figures can't be written there ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from pyskl.apis.data import build_data, leaves
+from pyskl.apis.data import build_data
 from pyskl.config import load_config
 from pyskl.core.score_origin import ScoreOrigin, digest_of_ids
 from pyskl.core.scores_file import ScoreFile
 from pyskl.datasets.annotation import load_annotations
+from pyskl.datasets.nested import leaves
 from pyskl.datasets.packed.folder import is_pack
 from pyskl.datasets.pose import PoseDataset
 from pyskl.errors import AnnotationError, ConfigError, InputError

@@ -12,7 +12,8 @@ import numpy as np
 
 from pyskl.apis.report_file import refuse_overwriting
 from pyskl.config import load_config
-from pyskl.engine.durable import replace_with, unwritable
+from pyskl.datasets.nested import first_leaf
+from pyskl.durable import replace_with, unwritable
 from pyskl.engine.log import get_logger, setup_logging
 from pyskl.errors import InputError
 from pyskl.skeleton import SkeletonLayout
@@ -22,7 +23,7 @@ from pyskl.visual.skeleton.picture import Film, Films, Look, stacked, strip_svg
 from pyskl.visual.skeleton.player import player_html
 from pyskl.visual.skeleton.scene import Scene, make_scene
 from pyskl.visual.skeleton.source import Source, choose_layout, open_source, source_of_config
-from pyskl.visual.skeleton.steps import Step, in_words, pipeline_of, trace
+from pyskl.visual.skeleton.steps import Step, in_words, trace
 from pyskl.visual.skeleton.steps_page import steps_page
 from pyskl.visual.skeleton.streams import Stream, stream_clip
 from pyskl.visual.skeleton.video import read_video, write_gif, write_mp4
@@ -131,7 +132,9 @@ def visualize(source: str | Path | None, settings: DrawSettings | None = None) -
     layout = choose_layout(found, settings.layout, cfg)
     get_logger().info("%s of %s, layout %s", found.name, found.file, layout.name)
     if settings.pipeline is not None:
-        _draw_steps(found, pipeline_of(cfg or {}, settings.use), layout, out, settings)
+        _draw_steps(
+            found, list(first_leaf(cfg or {}, settings.use)["pipeline"]), layout, out, settings
+        )
     else:
         _draw_clip(found, layout, out, settings)
     return out

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pyskl.apis.test_data import data_leaves
 from pyskl.core.fusion import STREAMS
+from pyskl.datasets.nested import transforms
 
 _SETS = {"ntu60": "NTURGB+D", "ntu120": "NTURGB+D 120"}
 _SPLITS = {"xsub": "XSub", "xview": "XView", "xset": "XSet"}
@@ -39,12 +40,12 @@ def annotation_name(config: Mapping[str, Any]) -> str:
         if known is not None:
             return known
     words = []
-    for transform in _transforms(config, "test"):
+    for transform in transforms(config, "test"):
         layout = transform.get("dataset", transform.get("layout"))
         name = layout.get("name") if isinstance(layout, Mapping) else layout
         if transform.get("type") == "GenSkeFeat" and isinstance(name, str):
             words.append(name)
-    kinds = {transform.get("type") for transform in _transforms(config, "test")}
+    kinds = {transform.get("type") for transform in transforms(config, "test")}
     words += [f"{c}D" for c in (2, 3) if f"PreNormalize{c}D" in kinds]
     return ", ".join(words)
 
@@ -57,14 +58,14 @@ def annotation_of(stem: str) -> str | None:
 
 def practice_name(config: Mapping[str, Any]) -> str:
     """Return the practice, ``'PYSKL'`` or ``'Vanilla'``, by how frames are chosen."""
-    kinds = [str(transform.get("type")) for transform in _transforms(config, "train")]
+    kinds = [str(transform.get("type")) for transform in transforms(config, "train")]
     found = {_PRACTICES[kind] for kind in kinds if kind in _PRACTICES}
     return "PYSKL" if "PYSKL" in found else "Vanilla" if found else ""
 
 
 def stream_name(config: Mapping[str, Any], folder: Path) -> str | None:
     """Return the stream, by the features that a run's pipeline makes, else by its folder's name."""
-    for transform in _transforms(config, "test"):
+    for transform in transforms(config, "test"):
         feats = transform.get("feats")
         if isinstance(feats, (list, tuple)):
             return feats[0] if len(feats) == 1 and feats[0] in STREAMS else None
@@ -80,17 +81,3 @@ def epochs_name(config: Mapping[str, Any]) -> str:
             times *= train["times"]
         train = train.get("dataset")
     return str(total * times) if isinstance(total, int) else ""
-
-
-def _transforms(config: Mapping[str, Any], use: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the transforms of a data set and of those inside it."""
-    waiting = [config.get("data", {}).get(use)]
-    while waiting:
-        cfg = waiting.pop(0)
-        if isinstance(cfg, (list, tuple)):
-            waiting += cfg
-        elif isinstance(cfg, Mapping):
-            waiting += [cfg[key] for key in ("dataset", "datasets") if key in cfg]
-            for transform in cfg.get("pipeline", ()):
-                if isinstance(transform, Mapping):
-                    yield transform

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from pyskl.benchmark.limits import waiter
-from pyskl.benchmark.memory import peak_memory
 from pyskl.benchmark.precision import PRECISIONS, amp_of
 from pyskl.benchmark.report import Figure, Table
 from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.variants import REFERENCE, Variant
 from pyskl.benchmark.workload import Workload
+from pyskl.engine.memory_use import peak_memory
 from pyskl.engine.scoring import predictions
 from pyskl.models.fuse import fuse_conv_bn
 

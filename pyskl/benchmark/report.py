@@ -10,6 +10,7 @@ from textwrap import indent
 from typing import Any
 
 from pyskl.benchmark.timing import spread
+from pyskl.durable import write_text
 from pyskl.errors import InputError
 from pyskl.text_table import text_table
 
@@ -143,8 +144,7 @@ class Report:
         """
         text = json.dumps(self.as_dict(), indent=2) + "\n"
         try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(text, encoding="utf-8")
+            write_text(Path(path), text)
         except OSError as error:
             raise InputError(f"{path}: the figures can't be written there ({error})") from error
 

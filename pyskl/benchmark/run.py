@@ -13,7 +13,6 @@ from mmengine.config import Config
 from pyskl.benchmark.inference import measure_inference
 from pyskl.benchmark.loader import measure_loader
 from pyskl.benchmark.machine import machine
-from pyskl.benchmark.memory import peak_resident
 from pyskl.benchmark.pipeline import measure_pipeline
 from pyskl.benchmark.report import Report, readable
 from pyskl.benchmark.settings import BenchmarkSettings
@@ -22,6 +21,7 @@ from pyskl.benchmark.step import measure_step
 from pyskl.benchmark.workload import Workload, find_device, open_workload
 from pyskl.config import check_config
 from pyskl.engine.memory import keep_freed_memory
+from pyskl.engine.memory_use import peak_resident
 from pyskl.errors import did_you_mean
 
 ConfigLike: TypeAlias = str | Path | Mapping[str, Any] | Config

@@ -12,8 +12,9 @@ from typing import Any
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
-from pyskl.apis.data import build_data, build_loader, loader_settings, map_leaves, takes_pack
+from pyskl.apis.data import build_data, build_loader, loader_settings, takes_pack
 from pyskl.benchmark.workload import Workload
+from pyskl.datasets.nested import map_leaves
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.errors import ConfigError
 

@@ -22,13 +22,13 @@ from typing import Any
 
 from mmengine.config import Config
 
-from pyskl.apis.data import map_leaves
 from pyskl.benchmark import first_batch
 from pyskl.benchmark.report import Figure, Table
 from pyskl.benchmark.sources import has_packs, with_packs
 from pyskl.benchmark.timing import alternate, spread
 from pyskl.benchmark.workload import Workload, with_made_up
 from pyskl.config import config_text
+from pyskl.datasets.nested import map_leaves
 from pyskl.errors import InputError
 
 _TIMEOUT = 900.0  # seconds for one start, packing included

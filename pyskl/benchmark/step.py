@@ -10,12 +10,12 @@ import torch
 from pyskl.benchmark.flops import least_bytes, training_flops
 from pyskl.benchmark.limits import copy_bandwidth, matmul_flops, waiter
 from pyskl.benchmark.loop import loop_over_step
-from pyskl.benchmark.memory import peak_memory
 from pyskl.benchmark.report import Figure, Table
 from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.training_step import TrainingStep
 from pyskl.benchmark.variants import REFERENCE, Variant, choose_variants
 from pyskl.benchmark.workload import Workload
+from pyskl.engine.memory_use import peak_memory
 
 
 def measure_step(workload: Workload) -> tuple[list[Table], dict[str, float]]:

@@ -14,10 +14,11 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from pyskl.apis.data import build_data, loader_settings, map_leaves
+from pyskl.apis.data import build_data, loader_settings
 from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.synthetic import make_samples, shape_for, write_annotations
 from pyskl.config import load_config
+from pyskl.datasets.nested import map_leaves
 from pyskl.engine.distributed import Place, choose_device
 from pyskl.errors import ConfigError, DeviceError
 from pyskl.models import build_model

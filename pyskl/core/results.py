@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import yaml
 
 from pyskl.core.score_origin import ScoreOrigin, encode_origin, origin_file
+from pyskl.durable import unwritable, write_bytes
 from pyskl.errors import InputError, did_you_mean
 
 SUFFIXES = (".pkl", ".json", ".yaml", ".yml")
@@ -31,12 +30,9 @@ def check_score_file(path: str | Path) -> Path:
             f"{path}: scores are written as {', '.join(SUFFIXES)}, not as {path.suffix!r}"
             f"{did_you_mean(path.suffix, SUFFIXES)}"
         )
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(
-            f"{path}: the scores can't be written there ("
-            + ("it is a folder)" if path.is_dir() else f"{folder} is no folder to write to)")
-        )
+    reason = unwritable(path)
+    if reason is not None:
+        raise InputError(f"{path}: the scores can't be written there ({reason})")
     return path
 
 
@@ -60,25 +56,13 @@ def dump_scores(
     vectors = [np.asarray(row) for row in scores]
     content = _encoded(vectors, path.suffix)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        write_bytes(path, content)
         if origin is None:
             origin_file(path).unlink(missing_ok=True)  # it is of the scores that were there
         else:
-            _replace(origin_file(path), encode_origin(origin, content))
+            write_bytes(origin_file(path), encode_origin(origin, content))
     except OSError as error:
         raise InputError(f"{path}: the scores could not be written ({error})") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
 
 
 def _encoded(vectors: list[np.ndarray], suffix: str) -> bytes:

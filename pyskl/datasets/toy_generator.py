@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from pyskl.datasets.toy_body import (
     style_of,
     turn_about_y,
 )
+from pyskl.durable import write_bytes
 
 MIN_FRAMES, MAX_FRAMES = 30, 66
 NUM_CAMERAS = 3
@@ -195,9 +195,8 @@ def generate_toy_annotations(
 def write_toy_annotations(path: str | os.PathLike[str], **kwargs: Any) -> Path:
     """Write the set as an annotation pickle, unless the file is there already.
 
-    The file appears whole or not at all: it is written under another name in the same folder,
-    flushed to the disk and renamed. Several processes may do so at once; each writes the same
-    bytes, and the last rename stays.
+    The file appears whole or not at all. Several processes may write it at once: each writes the
+    same bytes, and the last one's stay.
 
     Args:
         path: the file; missing folders are made. A file that exists is left as it is, whatever
@@ -211,14 +210,5 @@ def write_toy_annotations(path: str | os.PathLike[str], **kwargs: Any) -> Path:
     if path.exists():
         return path
     content = pickle.dumps(generate_toy_annotations(**kwargs), protocol=4)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
-    try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_bytes(path, content)
     return path

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from pyskl.durable import point_to, replace_with
 from pyskl.engine import safetensors
 from pyskl.engine.checksum import add_checksum, wrong_checksum
-from pyskl.engine.durable import point_to, replace_with
 from pyskl.engine.log import get_logger
 from pyskl.engine.reading import read_checkpoint
 from pyskl.errors import CheckpointError

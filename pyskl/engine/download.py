@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pyskl.engine.log import get_logger
-from pyskl.engine.recorded_hash import record_hash, record_of, recorded_hash, sha256_of
+from pyskl.engine.recorded_hash import record_hash, record_of, recorded_hash
 from pyskl.engine.transfer import DownloadError, Source, Transfer
 from pyskl.errors import CheckpointError
+from pyskl.file_hash import sha256_of
 from pyskl.home import cache_folder
 
 try:

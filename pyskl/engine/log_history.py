@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyskl.engine.durable import replace_with
+from pyskl.durable import write_text
 
 
 def drop_later_lines(path: Path, *, iteration: int, per_epoch: int) -> None:
@@ -31,11 +31,7 @@ def drop_later_lines(path: Path, *, iteration: int, per_epoch: int) -> None:
     kept = [line for line in lines if _stays(line, iteration, per_epoch)]
     text = "".join(f"{line}\n" for line in kept)
     if text.encode() != path.read_bytes():
-        replace_with(path, lambda partial: _write(partial, text))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+        write_text(path, text)
 
 
 def _stays(line: str, iteration: int, per_epoch: int) -> bool:

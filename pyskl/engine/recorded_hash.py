@@ -6,22 +6,9 @@ made it.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import threading
 from pathlib import Path
 
-# How much of a file is held in memory at once.
-_BLOCK = 1 << 20
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+from pyskl.durable import write_text
 
 
 def record_of(path: Path) -> Path:
@@ -39,7 +26,4 @@ def recorded_hash(path: Path) -> str | None:
 
 def record_hash(path: Path, digest: str) -> None:
     """Write a file's hash down."""
-    record = record_of(path)
-    partial = record.with_name(f".{record.name}.{os.getpid()}.{threading.get_ident()}")
-    partial.write_text(digest + "\n", encoding="ascii")
-    os.replace(partial, record)
+    write_text(record_of(path), digest + "\n")

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from pyskl.engine.log import get_logger
-from pyskl.engine.recorded_hash import sha256_of
 from pyskl.errors import InputError
+from pyskl.file_hash import sha256_of
 
 # Seconds without an answer, and after which pauses to ask again where a try got no further.
 TIMEOUT = 30.0

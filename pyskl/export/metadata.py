@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 
 import pyskl
-from pyskl.apis.data import first_dataset
 from pyskl.datasets.label_names import names_of_data
-from pyskl.engine.recorded_hash import sha256_of
+from pyskl.datasets.nested import first_leaf
 from pyskl.errors import ConfigError, InputError
+from pyskl.file_hash import sha256_of
 from pyskl.registry import PIPELINES
 from pyskl.runtime.metadata import ModelMetadata, layout_fields
 from pyskl.skeleton import SkeletonLayout, resolve_layout
@@ -45,7 +45,7 @@ def describe(
         InputError: if there are more or fewer names than classes, or the model does not say what
             it takes.
     """
-    dataset = first_dataset(cfg, "test")
+    dataset = first_leaf(cfg, "test")
     pipeline = [_plain(number, one) for number, one in enumerate(dataset["pipeline"])]
     shape, layout = _input_shape(model), _layout(model)
     classes = _attribute(model.cls_head, "num_classes")

@@ -16,8 +16,8 @@ from pyskl.apis.inference import init_recognizer
 from pyskl.benchmark.timing import Spread
 from pyskl.config import load_config
 from pyskl.datasets.label_names import read_label_file
+from pyskl.durable import replace_with
 from pyskl.engine.download import local_checkpoint
-from pyskl.engine.durable import replace_with
 from pyskl.engine.log import get_logger
 from pyskl.errors import InputError, RunError, WriteError
 from pyskl.export.check import Comparison, check_export, logits_of, random_inputs

@@ -24,7 +24,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from pyskl.engine.durable import replace_with
+from pyskl.durable import replace_with
 from pyskl.errors import InputError, WriteError
 from pyskl.inference.ensemble import Ensemble
 from pyskl.inference.windows import Segment

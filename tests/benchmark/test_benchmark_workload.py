@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from pyskl.apis.data import build_data, map_leaves
+from pyskl.apis.data import build_data
 from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.workload import find_device, open_workload
 from pyskl.config import check_config
+from pyskl.datasets.nested import map_leaves
 from pyskl.errors import ConfigError, DeviceError, InputError
 
 TinyConfig = Callable[..., dict[str, Any]]

@@ -154,7 +154,7 @@ def test_faults_of_config_and_checkpoint_are_told(
         export_model(config, tmp_path / "absent.pth", out, SCRIPT)
     with pytest.raises(CheckpointError, match="fc_cls"):
         export_model(config, checkpoint, out, SCRIPT, cfg_options=["model.cls_head.num_classes=4"])
-    with pytest.raises(ConfigError, match=r"no data\.test"):
+    with pytest.raises(ConfigError, match=r"no data set in data\.test"):
         export_model({"model": config["model"]}, checkpoint, out, SCRIPT)
     (tmp_path / "names.txt").write_text("one\ntwo\n", encoding="utf-8")
     named = ExportSettings(format="torchscript", labels=tmp_path / "names.txt")

@@ -14,7 +14,7 @@ from tool_commands import Commands
 
 from pyskl.datasets.pipelines import GenSkeFeat
 from pyskl.skeleton import ALIASES, LAYOUTS, Graph, resolve_layout
-from pyskl.skeleton.drawing import layout_svg
+from pyskl.visual.layout_drawing import layout_svg
 
 TOOL = "tools/data/layout.py"
 

@@ -14,7 +14,7 @@ from pyskl.datasets.toy_generator import generate_toy_annotations
 from pyskl.errors import ConfigError, InputError
 from pyskl.skeleton import LAYOUTS
 from pyskl.visual.skeleton.scene import make_scene
-from pyskl.visual.skeleton.steps import data_set_with, in_words, pipeline_of, trace
+from pyskl.visual.skeleton.steps import in_words, trace
 from pyskl.visual.skeleton.steps_page import steps_page
 
 NTU = LAYOUTS["nturgb+d"]
@@ -136,12 +136,3 @@ def test_pages_escape_what_a_sample_says(sample: dict[str, Any]) -> None:
     assert "<img" not in text
     assert "<b>" not in text
     assert len(re.findall(r'<div class="skeleton-player" data-clip="\d+" aria', text)) == 6
-
-
-def test_the_pipeline_of_a_config_is_found_inside_wrappers() -> None:
-    inner = dict(type="PoseDataset", ann_file="a.pkl", pipeline=[dict(type="PoseDecode")])
-    cfg = dict(data=dict(train=dict(type="RepeatDataset", times=2, dataset=inner), test=[inner]))
-    assert pipeline_of(cfg, "train") == pipeline_of(cfg, "test") == inner["pipeline"]
-    assert data_set_with(cfg, "train", "ann_file") is inner
-    with pytest.raises(ConfigError, match=r"no data\.val with 'pipeline'"):
-        pipeline_of(cfg, "val")

@@ -129,6 +129,7 @@ def write_table(path: Path, keypoint: Any) -> None:
     """Write positions (M, T, V, C) as a table with a row for each frame and person."""
     import numpy as np
 
+    from pyskl.durable import write_text
     from pyskl.skeleton import resolve_layout
 
     names = resolve_layout("nturgb+d").joint_names
@@ -141,8 +142,7 @@ def write_table(path: Path, keypoint: Any) -> None:
             if not np.isnan(values).all():
                 cells = ("" if np.isnan(value) else f"{value:.3f}" for value in values)
                 lines.append(",".join([str(frame), str(person), *cells]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> None:
     from pyskl.apis.report_file import check_report_file
     from pyskl.errors import ConfigError
     from pyskl.skeleton import LayoutError, layout_to_json, resolve_layout
-    from pyskl.skeleton.drawing import layout_page, layout_svg
+    from pyskl.visual.layout_drawing import layout_page, layout_svg
 
     if args.layout is None:
         _print_built_in()
@@ -92,8 +92,8 @@ def _print_built_in() -> None:
 
 def _print(layout: SkeletonLayout) -> None:
     from pyskl.skeleton import layout_remarks
-    from pyskl.skeleton.drawing import layout_facts
     from pyskl.text_table import text_table
+    from pyskl.visual.layout_drawing import layout_facts
 
     print(f"layout: {layout.name}")
     for what, value in layout_facts(layout):
@@ -119,19 +119,15 @@ def _print(layout: SkeletonLayout) -> None:
 
 
 def _write(file: str, text: str) -> None:
-    from pyskl.engine.durable import replace_with
+    from pyskl.durable import write_text
     from pyskl.errors import ConfigError
 
     path = Path(file)
     try:
-        replace_with(path, lambda beside: _write_text(beside, text))
+        write_text(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: it can't be written ({error.strerror})") from error
     print(f"wrote {path}")
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

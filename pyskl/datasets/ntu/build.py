@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,9 +20,10 @@ from pyskl.datasets.ntu.parts import Part, open_part, part_path
 from pyskl.datasets.ntu.raw_files import Odd, RawFile, find_raw_files
 from pyskl.datasets.ntu.summary import Summary, Written, odd_lines
 from pyskl.datasets.ntu.workers import make_parts
-from pyskl.engine.durable import flush_folder, replace_with
-from pyskl.engine.log import get_logger
+from pyskl.durable import flush_folder, replace_with, write_text
 from pyskl.errors import InputError, StoppedError, WriteError, did_you_mean
+
+_log = logging.getLogger(__name__)
 
 # Raw files of a part: some seconds of work and some megabytes.
 PART_FILES = 200
@@ -139,9 +141,7 @@ def _parts(work: Path, files: Sequence[RawFile], workers: int) -> list[Part]:
     to_do = [(path, batch) for path, batch in tasks if not _is_done(path)]
     left = sum(len(batch) for _, batch in to_do)
     if left < len(files):
-        get_logger().info(
-            "%d of %d files were read by an earlier run", len(files) - left, len(files)
-        )
+        _log.info("%d of %d files were read by an earlier run", len(files) - left, len(files))
     with tqdm(total=len(files), initial=len(files) - left, unit="file", disable=None) as bar:
         for count in make_parts(to_do, workers):
             bar.update(count)
@@ -161,11 +161,7 @@ def _list_odd(path: Path, odd: Sequence[Odd]) -> None:
     if not odd:
         path.unlink(missing_ok=True)
         return
-
-    def write(partial: Path) -> None:
-        partial.write_text("\n".join([*odd_lines(odd, len(odd)), ""]), encoding="utf-8")
-
-    replace_with(path, write)
+    write_text(path, "\n".join([*odd_lines(odd, len(odd)), ""]))
 
 
 def _write(data_set: DataSet, parts: Sequence[Part], work: Path, out: Path) -> Written:

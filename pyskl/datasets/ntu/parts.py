@@ -21,7 +21,7 @@ from pyskl.datasets.ntu.careful_reader import NUM_JOINTS
 from pyskl.datasets.ntu.raw_files import Odd, RawFile
 from pyskl.datasets.ntu.skeleton_file import SkeletonFileError, read_skeleton_file
 from pyskl.datasets.ntu.tracks import NoBodyError, tracks_of
-from pyskl.engine.durable import replace_with
+from pyskl.durable import replace_with
 
 # To be raised when other samples come out of the same files.
 _FORMAT = 1

@@ -15,9 +15,7 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,7 +34,9 @@ from pyskl.datasets.packed.folder import (
     write_pack,
 )
 from pyskl.datasets.sample_checks import sample_id
+from pyskl.durable import write_text
 from pyskl.errors import AnnotationError
+from pyskl.file_hash import sha256_of
 from pyskl.home import cache_folder
 from pyskl.registry import TransformConfig
 
@@ -53,7 +53,8 @@ AUTO_FROM = 64 * 2**20
 _WAIT_SECONDS = 1800.0
 # A file that changed this recently may change again within the resolution of its time stamp.
 _SETTLED_SECONDS = 2.0
-_BLOCK = 2**20
+# Of a hash that name a content.
+_DIGITS = 24
 
 
 def cached_pack(
@@ -85,7 +86,7 @@ def cached_pack(
     digest = next((noted for root in _roots(path) if (noted := _noted_digest(root, path))), None)
     for root in _roots(path):
         try:
-            digest = digest or _digest(path)
+            digest = digest or sha256_of(path)[:_DIGITS]
             folder = root / f"{digest}-{_variant(ahead)}"
             if not is_pack(folder):
                 _make(folder, path, ahead, read)
@@ -109,7 +110,7 @@ def _existing_pack(path: Path, ahead: Sequence[TransformConfig]) -> PackedAnnota
     """Return the pack of a file as it is now, where there is one; nothing is written."""
     digest = None
     for root in filter(Path.is_dir, _roots(path)):
-        digest = digest or _noted_digest(root, path) or _digest(path)
+        digest = digest or _noted_digest(root, path) or sha256_of(path)[:_DIGITS]
         folder = root / f"{digest}-{_variant(ahead)}"
         if is_pack(folder):
             return open_pack(folder, path)
@@ -192,15 +193,6 @@ def _variant(ahead: Sequence[TransformConfig]) -> str:
 # --- the content of a file, without reading it each time ------------------------------------------
 
 
-def _digest(path: Path) -> str:
-    """Return a hash of a file's content."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()[:24]
-
-
 def _state(path: Path) -> list[int]:
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
@@ -222,10 +214,7 @@ def _note(root: Path, path: Path, digest: str) -> None:
     if time.time() - path.stat().st_mtime < _SETTLED_SECONDS:
         return
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=root, prefix=".source-", delete=False
-        ) as file:
-            json.dump({"state": _state(path), "digest": digest}, file)
-        os.replace(file.name, root / "source.json")
+        noted = {"state": _state(path), "digest": digest}
+        write_text(root / "source.json", json.dumps(noted))
     except OSError:
         return  # the next process hashes again

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyskl.datasets.recordings.draft import write_text
 from pyskl.datasets.recordings.formats import FORMATS, read_recordings
 from pyskl.datasets.recordings.labels import Facts, Labels
 from pyskl.datasets.recordings.numbers import listed
@@ -17,7 +16,7 @@ from pyskl.datasets.recordings.sources import Source, find_sources
 from pyskl.datasets.recordings.splits import SplitPlan, make_splits
 from pyskl.datasets.recordings.summary import Failure, Summary
 from pyskl.datasets.recordings.writer import AnnotationWriter
-from pyskl.engine.durable import unwritable
+from pyskl.durable import unwritable, write_text
 from pyskl.errors import ConfigError, InputError, did_you_mean
 from pyskl.skeleton import SkeletonLayout, layout_to_json, layout_with, resolve_layout
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.annotation import LABELS_SUFFIX
-from pyskl.datasets.recordings.draft import Draft, write_text
 from pyskl.datasets.recordings.numbers import listed
 from pyskl.datasets.recordings.pickle_stream import PickleStream
 from pyskl.datasets.recordings.recording import Recording, RecordingError
 from pyskl.datasets.sample_checks import sample_fault
+from pyskl.durable import Draft, write_text
 from pyskl.errors import AnnotationError, did_you_mean
 from pyskl.skeleton import LAYOUTS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyskl.engine.durable import replace_with
+from pyskl.durable import replace_with, write_bytes
 from pyskl.engine.trackers.base import Figures, RunInfo, Tracker
 from pyskl.engine.trackers.png import png_bytes
 from pyskl.registry import LOGGER_HOOKS
@@ -62,8 +62,7 @@ class _Tables:
     def image(self, name: str, array: np.ndarray, step: int) -> None:
         """Write a picture; one of the same name is replaced."""
         path = self._folder / f"{self._name}.{name.replace('/', '.')}.png"
-        content = png_bytes(array)
-        replace_with(path, lambda partial: _write_bytes(partial, content))
+        write_bytes(path, png_bytes(array))
 
     def close(self) -> None:
         """Do nothing: all is written."""

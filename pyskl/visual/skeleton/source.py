@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,19 +12,21 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.annotation import AnnotationFile, label_names_of, load_annotations
+from pyskl.datasets.nested import first_leaf
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
 from pyskl.datasets.packed.store import PackedSamples
 from pyskl.datasets.recordings import read_recording
 from pyskl.datasets.sample_checks import content_fault, sample_id
-from pyskl.engine.log import get_logger
 from pyskl.errors import AnnotationError, ConfigError, InputError, did_you_mean
 from pyskl.registry import DATASETS
 from pyskl.skeleton import LAYOUTS, SkeletonLayout, resolve_layout
 from pyskl.visual.skeleton.clip import Up
 from pyskl.visual.skeleton.scene import guess_up
-from pyskl.visual.skeleton.steps import data_set_with, in_words
+from pyskl.visual.skeleton.steps import in_words
 
 ANNOTATION_SUFFIXES = (".pkl", ".pickle")
+
+_log = logging.getLogger(__name__)
 
 _OTHERS = 32
 
@@ -129,7 +132,7 @@ def source_of_config(
         ConfigError: if that has no annotation file.
         InputError: as :func:`open_source`.
     """
-    data_set = data_set_with(cfg, use, "ann_file")
+    data_set = first_leaf(cfg, use, "ann_file")
     kind = data_set.get("type", "PoseDataset")
     read = getattr(DATASETS.get(kind) if isinstance(kind, str) else kind, "read_annotations", None)
     if read is None:
@@ -213,7 +216,7 @@ def _of_annotations(
         keypoint = sample["keypoint"]
         if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or 0 in keypoint.shape:
             raise AnnotationError(f"{where}: sample {name!r}: {fault}")
-        get_logger().warning("%s: sample %r: %s", where, name, fault)
+        _log.warning("%s: sample %r: %s", where, name, fault)
     upright = any(
         transform.get("type") == "PreNormalize3D" and transform.get("align_spine", True)
         for transform in annotations.applied

@@ -12,7 +12,7 @@ import numpy as np
 from pyskl.datasets.pipelines import Compose, GenSkeFeat, PreNormalize3D
 from pyskl.datasets.pipelines.compose import Transform
 from pyskl.datasets.randomness import KeyedRandomness, seeded_globals
-from pyskl.errors import ConfigError, InputError
+from pyskl.errors import InputError
 from pyskl.skeleton import SkeletonLayout
 from pyskl.visual.skeleton.clip import Clip, Up
 from pyskl.visual.skeleton.streams import STREAM_NAMES, Stream, with_arrows
@@ -275,32 +275,3 @@ def _short(value: Any) -> Any:
     if isinstance(value, Mapping) and {"edges", "inward"} & set(value):
         return value.get("name", "layout of its own")
     return value
-
-
-def pipeline_of(cfg: Mapping[str, Any], use: str) -> list[Mapping[str, Any]]:
-    """Return the pipeline of a config's ``data.<use>``, of its first data set that has one.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    found = data_set_with(cfg, use, "pipeline")
-    return list(found["pipeline"])
-
-
-def data_set_with(cfg: Mapping[str, Any], use: str, key: str) -> Mapping[str, Any]:
-    """Return the first data set of a config's ``data.<use>``, or inside it, that has a key.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    waiting: list[Any] = [cfg.get("data", {}).get(use)]
-    while waiting:
-        found = waiting.pop(0)
-        if isinstance(found, Mapping):
-            if key in found:
-                return found
-            waiting += [found.get("dataset"), found.get("datasets")]
-        elif isinstance(found, Sequence) and not isinstance(found, str):
-            waiting += list(found)
-    named = getattr(cfg, "filename", None) or "the config"
-    raise ConfigError(f"{named} has no data.{use} with {key!r}")

@@ -67,7 +67,7 @@ def test_a_pack_is_made_once(ann_file: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise AssertionError("the file was read again")
 
     monkeypatch.setattr(cache, "pack_annotations", refuse)
-    monkeypatch.setattr(cache, "_digest", refuse)
+    monkeypatch.setattr(cache, "sha256_of", refuse)
     assert opened(ann_file).folder == first.folder
 
 
@@ -151,8 +151,8 @@ def test_a_file_that_just_changed_is_hashed_again(
     monkeypatch.setattr(cache, "_SETTLED_SECONDS", 3600.0)
     opened(ann_file)
     hashed = []
-    digest = cache._digest
-    monkeypatch.setattr(cache, "_digest", lambda path: hashed.append(path) or digest(path))
+    digest = cache.sha256_of
+    monkeypatch.setattr(cache, "sha256_of", lambda path: hashed.append(path) or digest(path))
     opened(ann_file)
     assert hashed == [ann_file]
 

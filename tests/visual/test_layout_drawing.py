@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
-from layouts import bodies, trees
 
 from pyskl.skeleton import LAYOUTS, SkeletonLayout
-from pyskl.skeleton.drawing import layout_facts, layout_page, layout_svg
 from pyskl.skeleton.tree_pose import tree_pose
+from pyskl.visual.layout_drawing import layout_facts, layout_page, layout_svg
+
+sys.path.append(str(Path(__file__).parents[1] / "skeleton"))
+from layouts import bodies, trees
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -8,13 +8,65 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-_PARTIAL = ".{name}.{pid}.partial"
+# Processes on several machines, and threads of one, may write to the same place.
+_PARTIAL = ".{name}.{writer}.partial"
 
 
-def replace_with(path: Path, write: Callable[[Path], None]) -> None:
+class Draft:
+    """A file that is written beside its place and moved there in the end.
+
+    Args:
+        path: The place; its folder is made where there is none.
+
+    Attributes:
+        file: Open for writing bytes, until it is kept or discarded.
+
+    Raises:
+        OSError: if the folder can't be made or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._partial = _beside(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = self._partial.open("wb")
+
+    def keep(self) -> None:
+        """Move the file to its place; raises OSError where the disk is full."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        os.replace(self._partial, self.path)
+        flush_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Delete what was written, unless it was kept."""
+        try:
+            self.file.close()  # a full disk may tell here
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file; if it fails with an OSError the place stays as it was."""
+    draft = Draft(path)
+    try:
+        draft.file.write(content)
+        draft.keep()
+    finally:
+        draft.discard()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8; if it fails with an OSError the place stays as it was."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def replace_with(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside ``path`` and move it there once it is safe on the disk.
 
     Args:
@@ -52,7 +104,6 @@ def point_to(link: Path, target: Path) -> None:
     Where the file system has no links it becomes a copy.
     """
     partial = _beside(link)
-    partial.unlink(missing_ok=True)
     try:
         partial.symlink_to(target.name)
     except OSError:  # a file system without links, or Windows without the right to make them
@@ -76,12 +127,13 @@ def flush_folder(folder: Path) -> None:
 
 def remove_partial_files(folder: Path) -> None:
     """Delete what processes that were killed while writing left behind."""
-    for path in folder.glob(_PARTIAL.format(name="*", pid="*")):
+    for path in folder.glob(_PARTIAL.format(name="*", writer="*")):
         path.unlink(missing_ok=True)
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(_PARTIAL.format(name=path.name, pid=os.getpid()))
+    writer = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return path.with_name(_PARTIAL.format(name=path.name, writer=writer))
 
 
 def _copy(source: Path, target: Path) -> None:

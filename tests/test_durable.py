@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyskl.engine.durable import point_to, remove_partial_files, replace_with, unwritable
+from pyskl.durable import point_to, remove_partial_files, replace_with, unwritable
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pyskl.benchmark.memory import children, peak_memory, process_age, resident
+from pyskl.engine.memory_use import children, peak_memory, process_age, resident
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -30,7 +30,7 @@ def taken(size: int) -> mmap.mmap:
 # In a process of its own: what this one has allocated and freed before would count, too.
 OWN_AND_MAPPED = """
 import mmap, sys
-from pyskl.benchmark.memory import resident
+from pyskl.engine.memory_use import resident
 before = resident()
 own = mmap.mmap(-1, 80 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 for page in range(0, len(own), mmap.PAGESIZE):
@@ -86,7 +86,7 @@ def test_children_and_their_memory() -> None:
 
 
 def test_the_age_counts_from_the_creation_of_the_process() -> None:
-    code = "import time; time.sleep(0.3); from pyskl.benchmark.memory import process_age as a;"
+    code = "import time; time.sleep(0.3); from pyskl.engine.memory_use import process_age as a;"
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", f"{code} print(a())"], capture_output=True, text=True, check=True
