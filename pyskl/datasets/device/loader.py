@@ -86,8 +86,8 @@ class DeviceLoader:
         """Copy numbers to the device, without waiting for what it is doing."""
         tensor = torch.from_numpy(index)
         if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
     @staticmethod
     def collate_fn(batch: Batch) -> Batch:

@@ -59,6 +59,22 @@ def by_label(batches: list[Batch]) -> dict[int, torch.Tensor]:
     }
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("stream", ["j", "b", "jm", "bm"])
+def test_making_batches_waits_for_no_value(
+    random_samples: Samples, make_dataset: MakeDataset, ending: Ending, stream: str, shuffle: bool
+) -> None:
+    # Meta tensors have none: what would make the host wait for a GPU fails on them, as does an
+    # operation on tensors of two devices.
+    feats = {"type": "GenSkeFeat", "feats": [stream]}
+    pipeline = [*DRAWING[:3], feats, *DRAWING[4:], *ending()]
+    samples = random_samples(0, 13)
+    dataset = make_dataset(samples, pipeline, test_mode=not shuffle)
+    batches = list(build_device_loader(dataset, "meta", 4, shuffle=shuffle))
+    assert [len(batch["keypoint"]) for batch in batches] == [4, 4, 4, 1]
+    assert {tensor.device.type for batch in batches for tensor in batch.values()} == {"meta"}
+
+
 def test_batches_are_of_the_documented_form(dataset: PoseDataset) -> None:
     first, *_, last = read(dataset)
     assert first["keypoint"].shape == (4, 1, 2, 8, 25, 6)
