@@ -1,19 +1,26 @@
 """Files that are whole or not there, and still there after a power cut.
 
 A file is written beside its place under a hidden name, flushed, renamed, and the folder flushed, so
-that at any instant the place holds the old file or the new one.
+that at any instant the place holds the old file or the new one. It keeps the permissions of the old
+one. Where the place is a link, the file that it points to is replaced; what is neither a file nor a
+folder (a pipe, a terminal) is written to as it is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
+import stat
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-# Processes on several machines, and threads of one, may write to the same place.
-_PARTIAL = ".{name}.{writer}.partial"
+# Several machines, and threads of one, may write to the same place, so hidden names all differ.
+# They hold so much of the name that the rest has room in the 255 bytes of file systems.
+_NAME_LENGTH = 40
+_PARTIAL = re.compile(r"\..*\.(?P<pid>\d+)-[0-9a-f]{8}\.partial", re.DOTALL)
 
 
 class Draft:
@@ -30,17 +37,19 @@ class Draft:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._partial = _beside(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self._partial.open("wb")
+        self.path = _end_of_links(path)
+        self._partial = None if _is_stream(self.path) else _beside(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = (self._partial or self.path).open("wb")
 
     def keep(self) -> None:
         """Move the file to its place; raises OSError where the disk is full."""
         self.file.flush()
+        if self._partial is None:
+            return
         os.fsync(self.file.fileno())
         self.file.close()
-        os.replace(self._partial, self.path)
+        _replace(self._partial, self.path)
         flush_folder(self.path.parent)
 
     def discard(self) -> None:
@@ -48,7 +57,8 @@ class Draft:
         try:
             self.file.close()  # a full disk may tell here
         finally:
-            self._partial.unlink(missing_ok=True)
+            if self._partial is not None:
+                self._partial.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -77,12 +87,16 @@ def replace_with(path: Path, write: Callable[[Path], object]) -> None:
         OSError: if the folder can't be made, or the file can't be flushed or moved, besides what
             ``write`` raises.
     """
+    path = _end_of_links(path)
+    if _is_stream(path):
+        write(path)
+        return
     partial = _beside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(partial)
         _flush(partial)
-        os.replace(partial, path)
+        _replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     flush_folder(path.parent)
@@ -92,6 +106,9 @@ def unwritable(path: Path) -> str | None:
     """Return why no file can be written at ``path``, as far as folders tell; None where it can."""
     if path.is_dir():
         return "it is a folder"
+    if _is_stream(path):
+        return None if os.access(path, os.W_OK) else "it takes nothing"
+    path = _end_of_links(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         return f"{folder} is no folder to write to"
@@ -109,7 +126,10 @@ def point_to(link: Path, target: Path) -> None:
     except OSError:  # a file system without links, or Windows without the right to make them
         replace_with(link, lambda copy: _copy(target, copy))
         return
-    os.replace(partial, link)
+    try:
+        os.replace(partial, link)
+    finally:
+        partial.unlink(missing_ok=True)
     flush_folder(link.parent)
 
 
@@ -126,14 +146,48 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Delete what processes that were killed while writing left behind."""
-    for path in folder.glob(_PARTIAL.format(name="*", writer="*")):
-        path.unlink(missing_ok=True)
+    """Delete what processes of this machine that were killed while writing left behind."""
+    for path in folder.iterdir():
+        found = _PARTIAL.fullmatch(path.name)
+        if found and not _is_running(int(found["pid"])) and (path.is_file() or path.is_symlink()):
+            path.unlink(missing_ok=True)
 
 
 def _beside(path: Path) -> Path:
-    writer = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return path.with_name(_PARTIAL.format(name=path.name, writer=writer))
+    return path.with_name(
+        f".{path.name[:_NAME_LENGTH]}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial"
+    )
+
+
+def _end_of_links(path: Path) -> Path:
+    # Links to what has no name, such as /dev/stdout, lead nowhere by name.
+    return Path(os.path.realpath(path)) if path.is_symlink() and not _is_stream(path) else path
+
+
+def _is_stream(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """Move a file to its place, with the permissions of the one that it replaces."""
+    with contextlib.suppress(OSError):  # there is none, or a file system without permissions
+        os.chmod(partial, stat.S_IMODE(path.stat().st_mode))
+    os.replace(partial, path)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether another process of this number runs; where the system does not tell, one does."""
+    if pid == os.getpid():  # of one before it: in a container all runs may have the same number
+        return False
+    if os.name == "nt":  # a signal would end it there
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _copy(source: Path, target: Path) -> None:

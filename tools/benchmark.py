@@ -81,6 +81,7 @@ def _mode(modes: argparse._SubParsersAction, name: str, what: str) -> argparse.A
 
 def main(args: argparse.Namespace) -> None:
     """Measure, and print the figures."""
+    from pyskl.apis.report_file import check_report_file
     from pyskl.benchmark import BenchmarkSettings, benchmark_from_config
 
     options = dict(vars(args))
@@ -88,6 +89,8 @@ def main(args: argparse.Namespace) -> None:
         options.pop, ("mode", "config", "cfg_options", "json", "debug")
     )
     beside = options.pop("beside", [])
+    if file is not None:
+        check_report_file(file, inputs=[config, *beside])
     settings = BenchmarkSettings(**options, launcher=Path(__file__).with_name("launch.py"))
     report = benchmark_from_config(mode, config, settings, beside=beside, cfg_options=cfg_options)
     print(report.text())

@@ -10,7 +10,8 @@ from typing import Any
 from mmengine.config import Config
 
 from pyskl.config import load_config
-from pyskl.datasets.nested import leaves
+from pyskl.datasets.nested import with_key
+from pyskl.datasets.pipelines import FormatGCNInput
 from pyskl.errors import ConfigError, InputError
 from pyskl.models import build_model
 from pyskl.models.layer_cost import ModelCost, model_cost
@@ -109,7 +110,7 @@ def cost_from_config(
     pipeline = _test_pipeline(cfg)
     graph = getattr(backbone, "graph", None)
     shape = [
-        _size("--persons", persons, _stated(pipeline, (_PERSONS,))),
+        _size("--persons", persons, _persons(pipeline)),
         _size("--clip-len", clip_len, _stated(pipeline, _FRAMES)),
         _size("--joints", joints, getattr(graph, "num_node", None)),
         _size("--channels", channels, getattr(backbone, "in_channels", None)),
@@ -120,6 +121,13 @@ def cost_from_config(
         raise InputError(str(error)) from error
     clips = _stated(pipeline, ("num_clips",)) or 1
     return CostReport(str(cfg.filename or "the config"), cost, clips)
+
+
+def _persons(pipeline: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the persons that a pipeline makes of every sample."""
+    stated = _stated(pipeline, (_PERSONS,))
+    formats = any(one.get("type") == "FormatGCNInput" for one in pipeline)
+    return FormatGCNInput().num_person if stated is None and formats else stated
 
 
 def _size(option: str, given: int | None, stated: int | None) -> int:
@@ -135,9 +143,8 @@ def _size(option: str, given: int | None, stated: int | None) -> int:
 def _test_pipeline(cfg: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the pipeline of ``data.test``, else of ``data.train``; empty where there is none."""
     for use in ("test", "train"):
-        for leaf in leaves((cfg.get("data") or {}).get(use)):
-            if "pipeline" in leaf:
-                return leaf["pipeline"]
+        for found in with_key(cfg, use, "pipeline"):
+            return found["pipeline"]
     return ()
 
 

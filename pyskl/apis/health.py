@@ -152,13 +152,13 @@ def _layout(given: Any) -> SkeletonLayout | None:
 def _use(cfg: Mapping[str, Any], key: str) -> Use:
     pipeline = [step for step in cfg.get("pipeline") or () if isinstance(step, Mapping)]
     by_type = {str(step.get("type")): step for step in pipeline}
-    drawn = [step["clip_len"] for name, step in by_type.items() if name in _DRAWING and step]
+    drawn = [_count(step.get("clip_len")) for name, step in by_type.items() if name in _DRAWING]
     flip = by_type.get("Flip", {})
     return Use(
         key=key,
         split=None if cfg.get("split") is None else str(cfg["split"]),
         multi_class=bool(cfg.get("multi_class", False)),
-        clip_len=max(filter(_is_count, drawn), default=None),
+        clip_len=max((one for one in drawn if one is not None), default=None),
         pad_to=_count(by_type.get("PadTo", {}).get("length")),
         num_person=_count(by_type["FormatGCNInput"].get("num_person", 2))
         if "FormatGCNInput" in by_type

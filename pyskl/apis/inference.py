@@ -14,7 +14,7 @@ from torch import nn
 from pyskl.config import load_config
 from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.loader import collate
-from pyskl.datasets.nested import first_leaf
+from pyskl.datasets.nested import first_with
 from pyskl.datasets.pipelines import Compose
 from pyskl.engine.checkpoint import load_checkpoint, load_weights
 from pyskl.engine.distributed import Place, choose_device
@@ -89,7 +89,7 @@ def inference_recognizer(
         sample = read_one(sample, layout_of_model(model))
     full, cfg = complete_sample(sample), cast(Config, model.cfg)
     try:
-        prepared = Compose(first_leaf(cfg, "test")["pipeline"])(full)
+        prepared = Compose(first_with(cfg, "test")["pipeline"])(full)
     except ValueError as error:
         raise AnnotationError(f"sample {full['frame_dir']!r}: {error}") from error
     keypoint = collate([prepared])["keypoint"].to(next(model.parameters()).device)
@@ -129,7 +129,7 @@ def open_recognizer(
         keep_freed_memory()
     cfg = load_config(config, cfg_options)
     model = init_recognizer(cfg, checkpoint, place, trusted=trusted)
-    dataset = first_leaf(cfg, "test")
+    dataset = first_with(cfg, "test")
     recognizer = ModelRecognizer(model, dataset["pipeline"])
     labels = names_of_data(dataset, recognizer.num_classes)
     name = config if isinstance(config, (str, Path)) else checkpoint or "the model"

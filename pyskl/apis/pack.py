@@ -8,7 +8,7 @@ from typing import Any
 
 from pyskl.config import load_config
 from pyskl.datasets.annotation import load_annotations, read_annotation_pickle
-from pyskl.datasets.nested import leaves
+from pyskl.datasets.nested import with_key
 from pyskl.datasets.packed.ahead import canonical, leading_transforms
 from pyskl.datasets.packed.cache import pack_annotations
 from pyskl.datasets.packed.columns import NotPackableError
@@ -42,7 +42,7 @@ def pack_file(
     """
     setup_logging()
     path = Path(ann_file)
-    beginnings = [[]] if config is None else _beginnings(load_config(config)["data"])
+    beginnings = [[]] if config is None else _beginnings(load_config(config))
     if out is None:
         folders = []
         for ahead in beginnings:
@@ -76,11 +76,11 @@ def _told(folders: Sequence[Path]) -> list[Path]:
     return list(folders)
 
 
-def _beginnings(data: Mapping[str, Any]) -> list[list[Any]]:
+def _beginnings(cfg: Mapping[str, Any]) -> list[list[Any]]:
     """Return the different beginnings of the pipelines of a config's data sets."""
     found = {}
     for use in ("train", "val", "test"):
-        for leaf in leaves(data.get(use)):
-            ahead = leading_transforms(leaf.get("pipeline") or ())
+        for data_set in with_key(cfg, use, "pipeline"):
+            ahead = leading_transforms(data_set["pipeline"])
             found[canonical(ahead)] = ahead
     return list(found.values()) or [[]]

@@ -29,7 +29,7 @@ from pyskl.config.diff import config_differences
 from pyskl.core.calibration import softmax
 from pyskl.core.scores_file import ScoreFile, read_scores
 from pyskl.datasets.label_names import names_of_data, read_label_file
-from pyskl.datasets.nested import first_leaf
+from pyskl.datasets.nested import first_with
 from pyskl.engine.evaluation import evaluate
 from pyskl.errors import AnnotationError, InputError
 from pyskl.visual.report import Missing, Predictions, ReportFacts, RunFacts
@@ -302,5 +302,5 @@ def _class_names(main: _TestedRun, wishes: ReportWishes) -> list[str]:
                 "classes"
             )
     else:
-        names = names_of_data(first_leaf(main.config, "test"), size)
+        names = names_of_data(first_with(main.config, "test"), size)
     return [plain(name) for name in names or [f"class {label}" for label in range(size)]]

@@ -12,7 +12,7 @@ import numpy as np
 
 from pyskl.apis.report_file import refuse_overwriting
 from pyskl.config import load_config
-from pyskl.datasets.nested import first_leaf
+from pyskl.datasets.nested import first_with
 from pyskl.durable import replace_with, unwritable
 from pyskl.engine.log import get_logger, setup_logging
 from pyskl.errors import InputError
@@ -133,7 +133,7 @@ def visualize(source: str | Path | None, settings: DrawSettings | None = None) -
     get_logger().info("%s of %s, layout %s", found.name, found.file, layout.name)
     if settings.pipeline is not None:
         _draw_steps(
-            found, list(first_leaf(cfg or {}, settings.use)["pipeline"]), layout, out, settings
+            found, list(first_with(cfg or {}, settings.use)["pipeline"]), layout, out, settings
         )
     else:
         _draw_clip(found, layout, out, settings)

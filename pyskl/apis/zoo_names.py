@@ -9,13 +9,18 @@ from typing import Any
 
 from pyskl.apis.test_data import data_leaves
 from pyskl.core.fusion import STREAMS
-from pyskl.datasets.nested import transforms
+from pyskl.datasets.nested import keyed_data_sets, transforms
 
 _SETS = {"ntu60": "NTURGB+D", "ntu120": "NTURGB+D 120"}
 _SPLITS = {"xsub": "XSub", "xview": "XView", "xset": "XSet"}
 _ANNOTATIONS = {"3danno": "Official 3D Skeleton", "hrnet": "HRNet 2D Skeleton"}
 # What tells the practices apart is how frames are chosen.
-_PRACTICES = {"UniformSample": "PYSKL", "UniformSampleFrames": "PYSKL", "PadTo": "Vanilla"}
+_PRACTICES = {
+    "UniformSample": "PYSKL",
+    "UniformSampleFrames": "PYSKL",
+    "UniformSampleDecode": "PYSKL",
+    "PadTo": "Vanilla",
+}
 
 
 def data_name(config: Mapping[str, Any]) -> str:
@@ -76,8 +81,7 @@ def epochs_name(config: Mapping[str, Any]) -> str:
     """Return the epochs over the data, as ``'80'`` of 16 epochs that repeat it five times."""
     total, times = config.get("total_epochs"), 1
     train = config.get("data", {}).get("train")
-    while isinstance(train, Mapping):
-        if isinstance(train.get("times"), int):
-            times *= train["times"]
-        train = train.get("dataset")
+    for _, data_set in keyed_data_sets(train, ""):
+        if isinstance(data_set.get("times"), int):
+            times *= data_set["times"]
     return str(total * times) if isinstance(total, int) else ""

@@ -68,7 +68,7 @@ def benchmark_from_config(
         report = Report(
             mode=mode,
             config=", ".join(_called(one) for one in (workload, *others)),
-            data=workload.data,
+            data="; ".join(dict.fromkeys(one.data for one in (workload, *others))),
             machine=machine(workload.device),
             settings={name: _plain(value) for name, value in asdict(settings).items()},
         )
@@ -111,11 +111,15 @@ def _called(workload: Workload) -> str:
 
 
 def _named(workloads: Sequence[Workload]) -> dict[str, Workload]:
-    """Return name → workload: the names of the files where these differ, else numbered."""
-    stems = [Path(_called(one)).stem for one in workloads]
-    if len(set(stems)) < len(stems):
-        stems = [f"{number} {stem}" for number, stem in enumerate(stems, start=1)]
-    return dict(zip(stems, workloads, strict=True))
+    """Return name → workload: names of the files, with as many folders as tell them apart."""
+    paths = [Path(_called(one)).with_suffix("").parts for one in workloads]
+    for count in range(1, max(map(len, paths)) + 1):
+        names = ["/".join(parts[-count:]) for parts in paths]
+        if len(set(names)) == len(names):
+            break
+    else:
+        names = [f"{number} {name}" for number, name in enumerate(names, start=1)]
+    return dict(zip(names, workloads, strict=True))
 
 
 def _plain(value: Any) -> Any:

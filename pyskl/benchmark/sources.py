@@ -16,7 +16,7 @@ from pyskl.apis.data import build_data, build_loader, loader_settings, takes_pac
 from pyskl.benchmark.workload import Workload
 from pyskl.datasets.nested import map_leaves
 from pyskl.datasets.sampling import TrainBatches
-from pyskl.errors import ConfigError
+from pyskl.errors import ConfigError, InputError
 
 # Annotations in memory as the file has them; every transform on every sample, every time.
 ONLINE = "online"
@@ -74,9 +74,16 @@ def source_loader(
     settings["data_device"] = "auto" if source == ON_DEVICE else None
     if source != ON_DEVICE:
         settings["pin_memory"] = workload.device.type == "cuda"
-    return build_loader(
-        build_data(cfg, use), device=workload.device, shuffle=use == "train", seed=0, **settings
+    dataset = build_data(cfg, use)
+    loader = build_loader(
+        dataset, device=workload.device, shuffle=use == "train", seed=0, **settings
     )
+    if len(loader) == 0:
+        raise InputError(
+            f"data.{use} has {len(dataset)} samples, which make no batch of {batch} where the last "
+            "one is dropped (drop_last): choose a smaller --batch"
+        )
+    return loader
 
 
 def endless(loader: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -14,36 +14,36 @@ from pyskl.errors import ConfigError
 _INNER = ("dataset", "datasets")
 
 
-def leaves(cfg: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the leaves of a data set's config, in order.
+def keyed_data_sets(cfg: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the config of a data set and of all those inside it with their keys, outer ones first.
 
     Args:
         cfg: The config of a data set or of a wrapper, or a list of such; anything else has none.
-    """
-    return (leaf for _, leaf in keyed_leaves(cfg, ""))
-
-
-def keyed_leaves(cfg: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the leaves of a data set's config with their keys.
-
-    Args:
-        cfg: As of :func:`leaves`.
         key: Its own key.
 
     Example:
         >>> cfg = dict(type='RepeatDataset', times=5, dataset=dict(ann_file='a.pkl'))
-        >>> list(keyed_leaves(cfg, 'data.train'))
-        [('data.train.dataset', {'ann_file': 'a.pkl'})]
+        >>> [key for key, _ in keyed_data_sets(cfg, 'data.train')]
+        ['data.train', 'data.train.dataset']
     """
     if isinstance(cfg, (list, tuple)):
         for index, one in enumerate(cfg):
-            yield from keyed_leaves(one, f"{key}[{index}]")
+            yield from keyed_data_sets(one, f"{key}[{index}]")
     elif isinstance(cfg, Mapping):
+        yield key, cfg
         inner = _inner(cfg)
-        if inner is None:
-            yield key, cfg
-        else:
-            yield from keyed_leaves(cfg[inner], f"{key}.{inner}")
+        if inner is not None:
+            yield from keyed_data_sets(cfg[inner], f"{key}.{inner}")
+
+
+def keyed_leaves(cfg: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the leaves of a data set's config with their keys; see :func:`keyed_data_sets`."""
+    return ((own, one) for own, one in keyed_data_sets(cfg, key) if _inner(one) is None)
+
+
+def leaves(cfg: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the leaves of a data set's config, in order."""
+    return (leaf for _, leaf in keyed_leaves(cfg, ""))
 
 
 def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
@@ -61,8 +61,15 @@ def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> 
     return {**cfg, inner: map_leaves(cfg[inner], change)}
 
 
-def first_leaf(cfg: Mapping[str, Any], use: str, key: str = "pipeline") -> Mapping[str, Any]:
-    """Return the first leaf of ``data.<use>`` that has a key.
+def with_key(cfg: Mapping[str, Any], use: str, key: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the data sets of ``data.<use>`` in a whole config that have a key, outer ones first."""
+    for _, one in keyed_data_sets((cfg.get("data") or {}).get(use), ""):
+        if one.get(key) is not None:
+            yield one
+
+
+def first_with(cfg: Mapping[str, Any], use: str, key: str = "pipeline") -> Mapping[str, Any]:
+    """Return the first data set of ``data.<use>`` that has a key, outer ones before inner ones.
 
     Args:
         cfg: A whole config.
@@ -72,21 +79,28 @@ def first_leaf(cfg: Mapping[str, Any], use: str, key: str = "pipeline") -> Mappi
     Raises:
         ConfigError: if there is none.
     """
-    for leaf in leaves((cfg.get("data") or {}).get(use)):
-        if key in leaf:
-            return leaf
+    for found in with_key(cfg, use, key):
+        return found
     named = getattr(cfg, "filename", None) or "the config"
     raise ConfigError(f"{named} has no data set in data.{use} that has a {key!r}")
 
 
 def transforms(cfg: Mapping[str, Any], use: str) -> Iterator[Mapping[str, Any]]:
     """Yield the configs of all transforms in the pipelines of ``data.<use>``."""
-    for leaf in leaves((cfg.get("data") or {}).get(use)):
-        for transform in leaf.get("pipeline") or ():
+    for one in with_key(cfg, use, "pipeline"):
+        for transform in one["pipeline"]:
             if isinstance(transform, Mapping):
                 yield transform
 
 
 def _inner(cfg: Mapping[str, Any]) -> str | None:
-    """Return the argument that holds what a data set is made of; None for a leaf."""
-    return next((key for key in _INNER if cfg.get(key) is not None), None)
+    """Return the argument that holds what a data set is made of; None for a leaf.
+
+    A class of the user's may well call something else ``dataset``, such as a name.
+    """
+    for key in _INNER:
+        value = cfg.get(key)
+        listed = value if isinstance(value, (list, tuple)) else [value]
+        if listed and all(isinstance(one, Mapping) for one in listed):
+            return key
+    return None

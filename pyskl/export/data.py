@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pyskl.apis.data import build_data, loader_settings
 from pyskl.apis.test import check_measurable, test_model
 from pyskl.datasets import build_dataset
-from pyskl.datasets.nested import first_leaf
+from pyskl.datasets.nested import first_with
 from pyskl.engine.evaluation import evaluate
 from pyskl.errors import ConfigError, InputError
 from pyskl.runtime.recognizer import ExportedRecognizer
@@ -37,10 +37,10 @@ def sample_clips(cfg: Mapping[str, Any], count: int, *, trusted: bool = False) -
         InputError: if the data can't be read.
     """
     try:
-        leaf = dict(first_leaf(cfg, "train"))
+        leaf = dict(first_with(cfg, "train"))
     except ConfigError:  # a config that only tests
-        leaf = dict(first_leaf(cfg, "test"))
-    leaf.update(pipeline=first_leaf(cfg, "test")["pipeline"], test_mode=True)
+        leaf = dict(first_with(cfg, "test"))
+    leaf.update(pipeline=first_with(cfg, "test")["pipeline"], test_mode=True)
     if trusted:
         leaf["trusted"] = True
     dataset = build_dataset(leaf)

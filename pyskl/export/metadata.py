@@ -12,7 +12,7 @@ from torch import nn
 
 import pyskl
 from pyskl.datasets.label_names import names_of_data
-from pyskl.datasets.nested import first_leaf
+from pyskl.datasets.nested import first_with
 from pyskl.errors import ConfigError, InputError
 from pyskl.file_hash import sha256_of
 from pyskl.registry import PIPELINES
@@ -45,7 +45,7 @@ def describe(
         InputError: if there are more or fewer names than classes, or the model does not say what
             it takes.
     """
-    dataset = first_leaf(cfg, "test")
+    dataset = first_with(cfg, "test")
     pipeline = [_plain(number, one) for number, one in enumerate(dataset["pipeline"])]
     shape, layout = _input_shape(model), _layout(model)
     classes = _attribute(model.cls_head, "num_classes")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyskl.datasets.nested import first_leaf, keyed_leaves, leaves, map_leaves, transforms
+from pyskl.datasets.nested import first_with, keyed_leaves, leaves, map_leaves, transforms
 from pyskl.errors import ConfigError
 
 A: dict[str, Any] = dict(type="PoseDataset", ann_file="a.pkl", pipeline=[dict(type="PoseDecode")])
@@ -24,6 +24,17 @@ def test_leaves_come_in_order_with_their_keys() -> None:
     assert list(leaves(A)) == [A]
 
 
+def test_a_name_called_dataset_makes_no_wrapper() -> None:
+    named = {**A, "dataset": "ntu60"}
+    assert list(leaves([named])) == [named]
+    assert map_leaves(named, lambda leaf: {**leaf, "split": "x"}) == {**named, "split": "x"}
+
+
+def test_the_pipeline_of_a_wrapper_counts() -> None:
+    wrapper = dict(type="Wrap", dataset={**A, "pipeline": []}, pipeline=A["pipeline"])
+    assert first_with(dict(data=dict(test=wrapper)), "test") is wrapper
+
+
 @pytest.mark.parametrize("cfg", [None, [], "a.pkl", 3])
 def test_what_is_no_data_set_has_none(cfg: Any) -> None:
     assert list(leaves(cfg)) == []
@@ -37,14 +48,14 @@ def test_leaves_are_changed_and_the_config_is_not() -> None:
     assert "split" not in B
 
 
-def test_the_first_leaf_that_has_a_key() -> None:
+def test_the_first_with_that_has_a_key() -> None:
     cfg = dict(data=dict(train=NESTED, test=[B]))
-    assert first_leaf(cfg, "train") is A
-    assert first_leaf(cfg, "train", "ann_file") is B
+    assert first_with(cfg, "train") is A
+    assert first_with(cfg, "train", "ann_file") is B
     with pytest.raises(ConfigError, match=r"the config has no data set in data\.test .*'pipeline'"):
-        first_leaf(cfg, "test")
+        first_with(cfg, "test")
     with pytest.raises(ConfigError, match=r"data\.val"):
-        first_leaf({}, "val")
+        first_with({}, "val")
 
 
 def test_transforms_are_those_of_all_leaves() -> None:

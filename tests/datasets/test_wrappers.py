@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyskl.datasets import ConcatDataset, PoseDataset, RepeatDataset
+from pyskl.datasets import ConcatDataset, PoseDataset, RepeatDataset, build_dataset
 from pyskl.datasets.wrappers import SkeletonDataset
+from pyskl.errors import ConfigError
+from pyskl.registry import DATASETS
 
 
 @pytest.fixture
@@ -101,3 +103,17 @@ def test_repeat_keeps_vectors_of_labels(tmp_path: Path, ann_file: Path) -> None:
     multi = PoseDataset(ann_file, [], split="val", multi_class=True, num_classes=4)
     np.testing.assert_array_equal(RepeatDataset(multi, 2).labels, np.tile(np.eye(4), (2, 1)))
     np.testing.assert_array_equal(ConcatDataset([multi, multi]).labels.shape, (8, 4))
+
+
+def test_a_class_that_lacks_something_is_told_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Half:
+        def __len__(self) -> int:
+            return 0
+
+        @property
+        def labels(self) -> np.ndarray:
+            raise AssertionError("nobody needs them yet")
+
+    monkeypatch.setattr(DATASETS, "_module_dict", {**DATASETS._module_dict, "Half": Half})
+    with pytest.raises(ConfigError, match="Half lacks __getitem__, sample_ids, draw_weights:"):
+        build_dataset({"type": "Half"})

@@ -92,13 +92,16 @@ def test_pipelines_beside_each_other(
     assert "of tiny" in done.out
 
 
-def test_configs_of_one_name_are_numbered(
+def test_configs_of_one_name_are_told_apart_by_their_folders(
     benchmark: Benchmark, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "b").mkdir()
     other = write_tiny_config(tmp_path / "b" / "tiny.py")
     _, found = benchmark("pipeline", "--seconds", 0.01, "--beside", other)
-    assert names(found)[0][:2] == ["online, in batches: 1 tiny", "online, in batches: 2 tiny"]
+    assert names(found)[0][:2] == [
+        f"online, in batches: {tmp_path.name}/tiny",
+        "online, in batches: b/tiny",
+    ]
 
 
 def test_loader(benchmark: Benchmark) -> None:
@@ -164,6 +167,15 @@ def test_startup(benchmark: Benchmark) -> None:
         (["step", "missing.py"], "there is no such config file"),
         (["pipeline", "CONFIG", "--cfg-options", "data.train.split=x"], "there is no split 'x'"),
         (["pipeline", "CONFIG", "--beside", "missing.py"], "there is no such config file"),
+        (["pipeline", "CONFIG", "--json", "CONFIG"], "never written over"),
+        (["pipeline", "CONFIG", "--json", "figures.py"], "should end in .json"),
+        (
+            [
+                *("pipeline", "CONFIG", "--batch", "9999"),
+                *("--cfg-options", "data.train_dataloader.drop_last=True"),
+            ],
+            "choose a smaller --batch",
+        ),
         (["speed", "CONFIG"], "invalid choice: 'speed'"),
     ],
 )

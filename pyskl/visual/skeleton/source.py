@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.annotation import AnnotationFile, label_names_of, load_annotations
-from pyskl.datasets.nested import first_leaf
+from pyskl.datasets.nested import first_with
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
 from pyskl.datasets.packed.store import PackedSamples
 from pyskl.datasets.recordings import read_recording
@@ -132,7 +132,7 @@ def source_of_config(
         ConfigError: if that has no annotation file.
         InputError: as :func:`open_source`.
     """
-    data_set = first_leaf(cfg, use, "ann_file")
+    data_set = first_with(cfg, use, "ann_file")
     kind = data_set.get("type", "PoseDataset")
     read = getattr(DATASETS.get(kind) if isinstance(kind, str) else kind, "read_annotations", None)
     if read is None:
