@@ -90,7 +90,12 @@ def replace_with(path: Path, write: Callable[[Path], object]) -> None:
     path = _end_of_links(path)
     if _is_stream(path):
         write(path)
-        return
+    else:
+        _replace_this(path, write)
+
+
+def _replace_this(path: Path, write: Callable[[Path], object]) -> None:
+    """As :func:`replace_with`, but a link is itself replaced."""
     partial = _beside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -124,7 +129,7 @@ def point_to(link: Path, target: Path) -> None:
     try:
         partial.symlink_to(target.name)
     except OSError:  # a file system without links, or Windows without the right to make them
-        replace_with(link, lambda copy: _copy(target, copy))
+        _replace_this(link, lambda copy: shutil.copyfile(target, copy))
         return
     try:
         os.replace(partial, link)
@@ -188,10 +193,6 @@ def _is_running(pid: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
 
 
 def _flush(path: Path) -> None:

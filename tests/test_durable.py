@@ -109,3 +109,20 @@ def test_a_link_that_is_there_is_replaced(tmp_path: Path) -> None:
         point_to(link, tmp_path / name)
         assert link.read_text() == name
     assert {one.name for one in tmp_path.iterdir()} == {"a", "b", "latest"}
+
+
+def test_where_no_link_can_be_made_the_old_target_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "latest"
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    point_to(link, tmp_path / "a")
+
+    def refuse(*_: object) -> None:
+        raise OSError("no space left for one more link")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    point_to(link, tmp_path / "b")
+    assert link.read_text() == "b"
+    assert (tmp_path / "a").read_text() == "a"
