@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from pyskl.engine.checkpoint import point_latest_to, prune_checkpoints, save_checkpoint
 from pyskl.engine.writer import CheckpointWriter, on_host
+
+_REGULAR = re.compile(r"(epoch|iter)_\d+\.pth")
 
 
 @dataclass
@@ -68,6 +71,15 @@ class Keeper:
                 done_with.unlink(missing_ok=True)
 
         self.writer.submit("regular", write)
+
+    def tidy(self, checkpoint: Path) -> None:
+        """Delete what may go since a checkpoint was written, in case its run was killed before.
+
+        Args:
+            checkpoint: A regular one, which is whole; others free nothing.
+        """
+        if checkpoint.parent == self.work_dir.resolve() and _REGULAR.fullmatch(checkpoint.name):
+            prune_checkpoints(checkpoint, self.keep)
 
     def save_best(self, checkpoint: Mapping[str, Any], key: str, name: str) -> None:
         """Write the best checkpoint by the figure ``key``; the one that was the best goes then."""

@@ -386,6 +386,8 @@ class Trainer:
         self._saved_iteration = self.progress.iteration
         if meta.get("interim") and path.resolve().parent == self.work_dir.resolve():
             self.keeper.interim = path.resolve()
+        elif self.place.is_main:
+            self.keeper.tidy(path.resolve())
         get_logger().info(
             "resumed from %s: %d of %d epochs done, at iteration %d",
             path,
