@@ -126,7 +126,9 @@ def cost_from_config(
 def _persons(pipeline: Sequence[Mapping[str, Any]]) -> int | None:
     """Return the persons that a pipeline makes of every sample."""
     stated = _stated(pipeline, (_PERSONS,))
-    formats = any(one.get("type") == "FormatGCNInput" for one in pipeline)
+    formats = any(
+        isinstance(one, Mapping) and one.get("type") == "FormatGCNInput" for one in pipeline
+    )
     return FormatGCNInput().num_person if stated is None and formats else stated
 
 

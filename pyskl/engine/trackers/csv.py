@@ -68,10 +68,6 @@ class _Tables:
         """Do nothing: all is written."""
 
 
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
 class _Table:
     """A file of comma-separated values that grows by rows, and where it must by columns.
 
