@@ -22,10 +22,10 @@ setup(
     packages=find_packages(include=["pyskl", "pyskl.*"]),
     package_data={
         "pyskl": ["py.typed"],
-        "pyskl.datasets.ntu": ["*.txt"],
-        "pyskl.visual": ["*.css", "*.js"],
-        "pyskl.visual.report": ["*.css", "*.js"],
-        "pyskl.visual.skeleton": ["*.css", "*.js"],
+        "pyskl.recordings.ntu": ["*.txt"],
+        "pyskl.drawing": ["*.css", "*.js"],
+        "pyskl.reports.page": ["*.css", "*.js"],
+        "pyskl.drawing.skeleton": ["*.css", "*.js"],
     },
     python_requires=">=3.10,<3.14",
     install_requires=[

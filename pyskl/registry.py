@@ -97,7 +97,7 @@ LOSSES = Registry("loss", locations=["pyskl.models.losses"])
 RECOGNIZERS = Registry("recognizer", locations=["pyskl.models.recognizers"])
 DATASETS = Registry("dataset", locations=["pyskl.datasets"])
 PIPELINES = Registry("transform", locations=["pyskl.datasets.pipelines"])
-LOGGER_HOOKS = Registry("logger hook", locations=["pyskl.engine.trackers"])
+LOGGER_HOOKS = Registry("logger hook", locations=["pyskl.logging.trackers"])
 
 # The type of an argument that is a config to build, with the registry that its 'type' names. The
 # config checker reads them off the signatures, so a class that declares them is checked in depth.

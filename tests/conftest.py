@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from pyskl.logging.log import LOGGER_NAME
 
 # How long an example takes says more of the machine, which may be busy, than of what is tested.
 settings.register_profile(
@@ -57,6 +61,34 @@ def browser() -> Iterator[Any]:
         running = driver.chromium.launch(executable_path=chromium, args=args)
         yield running
         running.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: for models this small more are slower, and round differently."""
+    if "torch" not in sys.modules:
+        yield
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _package_log() -> Iterator[None]:
+    """Restore the package's logger after the test, and let pytest capture it meanwhile."""
+    logger = logging.getLogger(LOGGER_NAME)
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel("INFO")
+    yield
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from pyskl.apis import TrainSettings, train_from_config
 from pyskl.apis import test_model as score
 from pyskl.config import load_config
-from pyskl.core import top_k_accuracy
 from pyskl.datasets import build_dataset
 from pyskl.datasets.pipelines import Compose
+from pyskl.evaluation import top_k_accuracy
 from pyskl.models import build_model
 
 pytestmark = pytest.mark.slow

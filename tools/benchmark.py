@@ -81,8 +81,8 @@ def _mode(modes: argparse._SubParsersAction, name: str, what: str) -> argparse.A
 
 def main(args: argparse.Namespace) -> None:
     """Measure, and print the figures."""
-    from pyskl.apis.report_file import check_report_file
     from pyskl.benchmark import BenchmarkSettings, benchmark_from_config
+    from pyskl.reports.report_file import check_report_file
 
     options = dict(vars(args))
     mode, config, cfg_options, file, _ = map(

@@ -34,9 +34,9 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Compare, and print what differs."""
-    from pyskl.apis.compare import compare_runs
-    from pyskl.apis.report_file import check_report_file, write_report
-    from pyskl.apis.runs import files_read
+    from pyskl.reports.compare import compare_runs
+    from pyskl.reports.report_file import check_report_file, write_report
+    from pyskl.reports.runs import files_read
 
     if args.json is not None:
         named = [path for path in (args.config, args.ann) if path is not None]

@@ -47,9 +47,9 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Fuse, and print the figures."""
-    from pyskl.apis.fuse import fuse_files
-    from pyskl.apis.report_file import check_report_file, write_report
-    from pyskl.apis.runs import files_read
+    from pyskl.reports.fuse import fuse_files
+    from pyskl.reports.report_file import check_report_file, write_report
+    from pyskl.reports.runs import files_read
 
     if args.json is not None:
         read = [file for path in args.scores for file in files_read(path)]

@@ -12,7 +12,7 @@ from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
 if TYPE_CHECKING:
     from pyskl.inference import Ensemble, ReadSettings
 
-# Those of pyskl.datasets.recordings.FORMATS; a test holds the two against each other.
+# Those of pyskl.recordings.FORMATS; a test holds the two against each other.
 FORMATS = (
     *("auto", "csv", "npy", "npz", "coco", "alphapose", "openpose", "mediapipe"),
     *("skeleton", "bvh", "amc", "c3d"),
@@ -145,7 +145,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Recognise, and print or write the lines."""
-    from pyskl.engine.log import setup_logging
+    from pyskl.logging.log import setup_logging
 
     setup_logging()
     ensemble = open_ensemble(args)

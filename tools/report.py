@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Write the report, and print where it is."""
-    from pyskl.apis.report import ReportSettings, report_runs
+    from pyskl.reports.report import ReportSettings, report_runs
 
     settings = ReportSettings(
         out=args.out,

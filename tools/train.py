@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     }
     if args.dry_run:
         from pyskl.apis.dry_run import dry_run_from_config
-        from pyskl.engine.distributed import place_from_environment
+        from pyskl.distributed.processes import place_from_environment
 
         report = dry_run_from_config(args.config, settings, **where)
         if place_from_environment(args.launcher).is_main:

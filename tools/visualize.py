@@ -75,7 +75,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Draw."""
-    from pyskl.apis.visualize import DrawSettings, visualize
+    from pyskl.drawing.visualize import DrawSettings, visualize
 
     options = {
         name: value

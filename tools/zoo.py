@@ -32,9 +32,9 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Make the table, and print or write it."""
-    from pyskl.apis.report_file import check_report_file, write_report
-    from pyskl.apis.runs import files_read
-    from pyskl.apis.zoo import zoo_from_folder
+    from pyskl.reports.report_file import check_report_file, write_report
+    from pyskl.reports.runs import files_read
+    from pyskl.reports.zoo import zoo_from_folder
 
     inputs = files_read(args.root)
     if args.out is not None:

@@ -4,7 +4,7 @@ from pyskl.apis.inference import inference_recognizer, init_recognizer
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.test import TestSettings, test_from_config, test_model
 from pyskl.apis.train import train_from_config, train_model
-from pyskl.engine.seeding import init_random_seed
+from pyskl.training.seeding import init_random_seed
 
 __all__ = [
     "TestSettings",

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from pyskl.datasets import build_dataloader, build_dataset
 from pyskl.datasets.device import build_device_loader, choose_data_device
 from pyskl.datasets.nested import map_leaves
-from pyskl.engine.log import get_logger
+from pyskl.logging.log import get_logger
 from pyskl.registry import DATASETS
 
 

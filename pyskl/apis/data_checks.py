@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pyskl.engine.log import get_logger
 from pyskl.errors import InputError
+from pyskl.logging.log import get_logger
 
 # How many samples a message names.
 _NAMED = 3

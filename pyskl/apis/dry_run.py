@@ -21,11 +21,11 @@ from pyskl.apis.rehearsal import Rehearsal
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint
 from pyskl.apis.train import build_trainer, prepare, run_from_config
-from pyskl.engine.checkpoint import LATEST
-from pyskl.engine.distributed import Launcher, Place, choose_device, failing_together
-from pyskl.engine.log import RunLog, setup_logging
-from pyskl.engine.watch import Watch
+from pyskl.checkpoints.checkpoint import LATEST
+from pyskl.distributed.monitor import Watch
+from pyskl.distributed.processes import Launcher, Place, choose_device, failing_together
 from pyskl.errors import InputError
+from pyskl.logging.log import RunLog, setup_logging
 from pyskl.models.cost import StepCost, step_cost
 
 

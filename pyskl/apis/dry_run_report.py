@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pyskl.apis.rehearsal import FirstSteps, Scored
-from pyskl.engine.evaluation import describe_metrics
-from pyskl.engine.transfer import readable_size
+from pyskl.evaluation.evaluate import describe_metrics
+from pyskl.files.transfer import readable_size
 from pyskl.models.cost import StepCost
 from pyskl.text_table import table_lines
 

@@ -11,16 +11,15 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
 from pyskl.config import load_config
 from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.loader import collate
 from pyskl.datasets.nested import first_with
 from pyskl.datasets.pipelines import Compose
-from pyskl.engine.checkpoint import load_checkpoint, load_weights
-from pyskl.engine.distributed import Place, choose_device
-from pyskl.engine.download import local_checkpoint
-from pyskl.engine.memory import keep_freed_memory
+from pyskl.distributed.processes import Place, choose_device
 from pyskl.errors import AnnotationError, DeviceError, InputError
+from pyskl.files.download import local_checkpoint
 from pyskl.inference.ensemble import Member, stream_of_pipeline
 from pyskl.inference.model import ModelRecognizer, layout_of_model
 from pyskl.inference.sources import read_one
@@ -28,6 +27,7 @@ from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
 from pyskl.runtime.recognizer import best_classes
 from pyskl.runtime.sample import complete_sample
+from pyskl.training.allocator import keep_freed_memory
 
 
 def init_recognizer(
@@ -69,7 +69,7 @@ def inference_recognizer(
         model: From :func:`init_recognizer`; its config's ``data.test.pipeline`` is applied.
         sample: A sample as annotation files hold them (``label`` is not needed), or its
             ``keypoint`` alone: (M, T, V, C), or (T, V, C) for one person; or the path of a
-            recording of any format that :func:`pyskl.datasets.recordings.read_recording` takes.
+            recording of any format that :func:`pyskl.recordings.read_recording` takes.
         topk: How many classes to return.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Say of which samples, and by which weights, scores are; see :mod:`pyskl.core.score_origin`."""
+"""Say which samples and weights scores come from; see :mod:`pyskl.evaluation.score_origin`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from mmengine.config import Config
 
 from pyskl.apis.test_data import data_leaves
-from pyskl.core.score_origin import ScoreOrigin, digest_of_ids
 from pyskl.datasets.nested import leaves
+from pyskl.evaluation.score_origin import ScoreOrigin, digest_of_ids
 
 
 def score_origin(

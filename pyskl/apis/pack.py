@@ -13,8 +13,8 @@ from pyskl.datasets.packed.ahead import canonical, leading_transforms
 from pyskl.datasets.packed.cache import pack_annotations
 from pyskl.datasets.packed.columns import NotPackableError
 from pyskl.datasets.packed.folder import PackedAnnotations
-from pyskl.engine.log import get_logger, setup_logging
 from pyskl.errors import AnnotationError, InputError
+from pyskl.logging.log import get_logger, setup_logging
 
 
 def pack_file(

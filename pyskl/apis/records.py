@@ -13,16 +13,16 @@ from mmengine.config import Config
 from pyskl.apis.origin import score_origin
 from pyskl.apis.start import StartPoint
 from pyskl.config import config_text, known_part
-from pyskl.core.confusion_image import confusion_image
-from pyskl.core.results import dump_scores
-from pyskl.durable import remove_partial_files
-from pyskl.engine.distributed import Place, failing_together
-from pyskl.engine.environment import environment
-from pyskl.engine.log import RunLog, get_logger, setup_logging
-from pyskl.engine.log_history import drop_later_lines
-from pyskl.engine.trackers import RunInfo, figures_at, open_trackers
-from pyskl.engine.trainer import Trainer
+from pyskl.distributed.processes import Place, failing_together
 from pyskl.errors import InputError
+from pyskl.evaluation.confusion_image import confusion_image
+from pyskl.evaluation.results import dump_scores
+from pyskl.files.atomic import remove_partial_files
+from pyskl.logging.environment import environment
+from pyskl.logging.log import RunLog, get_logger, setup_logging
+from pyskl.logging.log_history import drop_later_lines
+from pyskl.logging.trackers import RunInfo, figures_at, open_trackers
+from pyskl.training.trainer import Trainer
 
 
 def open_logs(

@@ -15,12 +15,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from pyskl.datasets.sampling import TrainBatches
-from pyskl.engine.distributed import from_all, from_main
-from pyskl.engine.memory_use import peak_memory, resident
-from pyskl.engine.offenders import Offender
-from pyskl.engine.scoring import is_compiled, predictions
-from pyskl.engine.trainer import Trainer
+from pyskl.distributed.processes import from_all, from_main
 from pyskl.errors import DeviceError
+from pyskl.evaluation.scoring import is_compiled, predictions
+from pyskl.training.memory_use import peak_memory, resident
+from pyskl.training.nonfinite_samples import Offender
+from pyskl.training.trainer import Trainer
 
 # Steps that are timed after the first, and the seconds that they may take together.
 _TIMED_STEPS = 5

@@ -17,7 +17,7 @@ class TrainSettings:
         test_last: Test the last weights on ``data.test`` at the end.
         test_best: Test the best weights, too; needs ``validate``.
         seed: None draws one (and writes it down).
-        deterministic: See :func:`pyskl.engine.seeding.set_random_seed`.
+        deterministic: See :func:`pyskl.training.seeding.set_random_seed`.
         compile: Compile the backbone with ``torch.compile``.
         amp: ``'bf16'``, ``'fp16'`` or None.
         auto_scale_lr: Scale the learning rate to the number of clips a step.

@@ -13,19 +13,19 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.settings import TrainSettings
-from pyskl.engine.checkpoint import (
+from pyskl.checkpoints.checkpoint import (
     LATEST,
     load_checkpoint,
     load_weights,
     misfits,
 )
-from pyskl.engine.distributed import Place, failing_together, from_main
-from pyskl.engine.download import local_checkpoint
-from pyskl.engine.log import get_logger
-from pyskl.engine.recovery import newest_usable
-from pyskl.engine.resumable import check_resumable
-from pyskl.engine.trainer import Trainer
+from pyskl.checkpoints.recovery import newest_usable
+from pyskl.checkpoints.resume_config import check_resumable
+from pyskl.distributed.processes import Place, failing_together, from_main
 from pyskl.errors import CheckpointError, InputError
+from pyskl.files.download import local_checkpoint
+from pyskl.logging.log import get_logger
+from pyskl.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _successor(
         best: What the regular checkpoint says.
         folder: Where both were.
         epoch: That of the regular one; what is better later is not yet known to the run.
-        trusted: See :func:`pyskl.engine.checkpoint.load_checkpoint`.
+        trusted: See :func:`pyskl.checkpoints.checkpoint.load_checkpoint`.
     """
     for path in folder.glob("best_*_epoch_*.pth"):
         try:

@@ -16,11 +16,11 @@ from torch import nn
 
 from pyskl.apis.data import build_data, build_loader, loader_settings
 from pyskl.apis.origin import score_origin
+from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
 from pyskl.config import check_config, load_config
-from pyskl.core.results import check_score_file, dump_scores
-from pyskl.engine.blame import who_was_lost
-from pyskl.engine.checkpoint import load_checkpoint, load_weights
-from pyskl.engine.distributed import (
+from pyskl.distributed.failures import who_was_lost
+from pyskl.distributed.monitor import Watch
+from pyskl.distributed.processes import (
     Launcher,
     Place,
     barrier,
@@ -31,16 +31,16 @@ from pyskl.engine.distributed import (
     leave,
     place_from_environment,
 )
-from pyskl.engine.download import local_checkpoint
-from pyskl.engine.evaluation import check_metrics, collect_scores, evaluate
-from pyskl.engine.log import get_logger, setup_logging
-from pyskl.engine.memory import keep_freed_memory
-from pyskl.engine.patience import Patience
-from pyskl.engine.watch import Watch
+from pyskl.distributed.timeouts import Patience
 from pyskl.errors import InputError
+from pyskl.evaluation.evaluate import check_metrics, collect_scores, evaluate
+from pyskl.evaluation.results import check_score_file, dump_scores
+from pyskl.files.download import local_checkpoint
+from pyskl.logging.log import get_logger, setup_logging
 from pyskl.models import build_model
 from pyskl.models.fuse import fuse_conv_bn
 from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.training.allocator import keep_freed_memory
 
 
 @dataclass
@@ -48,7 +48,7 @@ class TestSettings:
     """What the command line decides about a test.
 
     Attributes:
-        metrics: What to measure; see :func:`pyskl.engine.evaluation.evaluate`.
+        metrics: What to measure; see :func:`pyskl.evaluation.evaluate.evaluate`.
         out: File to write the scores to.
         average_clips: ``'prob'``, ``'score'``, ``'none'``, or None for the config's.
         fuse_conv_bn: Fold BatchNorm into the convolutions before it.

@@ -19,12 +19,13 @@ from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint, find_start, set_off
 from pyskl.apis.test import check_measurable, test_model
-from pyskl.config import check_config, config_text, load_config
-from pyskl.engine.checkpoint import (
+from pyskl.checkpoints.checkpoint import (
     load_checkpoint,
     load_weights,
 )
-from pyskl.engine.distributed import (
+from pyskl.config import check_config, config_text, load_config
+from pyskl.distributed.monitor import Watch
+from pyskl.distributed.processes import (
     Launcher,
     Place,
     barrier,
@@ -36,20 +37,19 @@ from pyskl.engine.distributed import (
     leave,
     place_from_environment,
 )
-from pyskl.engine.environment import environment, source_digest
-from pyskl.engine.evaluation import describe_metrics, evaluate
-from pyskl.engine.log import RunLog, get_logger
-from pyskl.engine.memory import keep_freed_memory
-from pyskl.engine.optimizer import build_optimizer
-from pyskl.engine.patience import Patience
-from pyskl.engine.schedule import LearningRate
-from pyskl.engine.seeding import init_random_seed, set_random_seed
-from pyskl.engine.stop_signals import StopSignals
-from pyskl.engine.trainer import Saving, Trainer, Validation
-from pyskl.engine.watch import Watch
+from pyskl.distributed.stop_signals import StopSignals
+from pyskl.distributed.timeouts import Patience
 from pyskl.errors import InputError
+from pyskl.evaluation.evaluate import describe_metrics, evaluate
+from pyskl.logging.environment import environment, source_digest
+from pyskl.logging.log import RunLog, get_logger
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.optimizer import build_optimizer
+from pyskl.training.schedule import LearningRate
+from pyskl.training.seeding import init_random_seed, set_random_seed
+from pyskl.training.trainer import Saving, Trainer, Validation
 
 # Clips a step that a config's learning rate is for unless it says otherwise (`auto_scale_lr`): the
 # published configs were trained with 8 GPUs x 16 clips.

@@ -14,9 +14,9 @@ from pyskl.benchmark.report import Figure, Table
 from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.variants import REFERENCE, Variant
 from pyskl.benchmark.workload import Workload
-from pyskl.engine.memory_use import peak_memory
-from pyskl.engine.scoring import predictions
+from pyskl.evaluation.scoring import predictions
 from pyskl.models.fuse import fuse_conv_bn
+from pyskl.training.memory_use import peak_memory
 
 
 @dataclass(frozen=True)

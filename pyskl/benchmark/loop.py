@@ -19,9 +19,9 @@ from pyskl.benchmark.training_step import RATE, TrainingStep
 from pyskl.benchmark.variants import Variant
 from pyskl.benchmark.workload import Workload
 from pyskl.datasets.sampling import TrainBatches
-from pyskl.engine.optimizer import build_optimizer
-from pyskl.engine.schedule import LearningRate
-from pyskl.engine.trainer import Saving, Trainer
+from pyskl.training.optimizer import build_optimizer
+from pyskl.training.schedule import LearningRate
+from pyskl.training.trainer import Saving, Trainer
 
 # Batches that each worker of a loader reads ahead; torch's default.
 _READ_AHEAD = 2

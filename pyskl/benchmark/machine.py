@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from pyskl.engine.environment import environment
+from pyskl.logging.environment import environment
 
 
 def machine(device: torch.device) -> dict[str, str]:

@@ -10,8 +10,8 @@ from textwrap import indent
 from typing import Any
 
 from pyskl.benchmark.timing import spread
-from pyskl.durable import write_text
 from pyskl.errors import InputError
+from pyskl.files.atomic import write_text
 from pyskl.text_table import text_table
 
 # One row's further columns: numbers, or words.

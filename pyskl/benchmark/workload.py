@@ -19,7 +19,7 @@ from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.synthetic import make_samples, shape_for, write_annotations
 from pyskl.config import load_config
 from pyskl.datasets.nested import map_leaves
-from pyskl.engine.distributed import Place, choose_device
+from pyskl.distributed.processes import Place, choose_device
 from pyskl.errors import ConfigError, DeviceError
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm

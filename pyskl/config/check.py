@@ -27,13 +27,13 @@ from pyskl.datasets.device import check_batch_form, check_data_device
 from pyskl.datasets.packed.ahead import leading_transforms
 from pyskl.datasets.pose import PoseDataset
 from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
-from pyskl.engine.evaluation import check_metrics, figure_names
-from pyskl.engine.optimizer import build_optimizer, optimizer_class
-from pyskl.engine.schedule import LearningRate
 from pyskl.errors import ConfigError, InputError, did_you_mean, nearest
+from pyskl.evaluation.evaluate import check_metrics, figure_names
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES, Registry
 from pyskl.skeleton import names_fault
+from pyskl.training.optimizer import build_optimizer, optimizer_class
+from pyskl.training.schedule import LearningRate
 
 # Arguments that only a class which takes `**kwargs` knows of, by this method of the class.
 _EXTRA_OPTIONS = "extra_options"

@@ -56,7 +56,7 @@ class OptimizerConfigSection(TypedDict, total=False):
 
 
 class LrSection(TypedDict, total=False):
-    """``lr_config``: see :mod:`pyskl.engine.schedule`."""
+    """``lr_config``: see :mod:`pyskl.training.schedule`."""
 
     policy: Literal["fixed", "step", "CosineAnnealing"]
     by_epoch: bool

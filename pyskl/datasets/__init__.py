@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyskl.datasets.annotation import AnnotationFile, load_annotations
 from pyskl.datasets.builder import build_dataset
 from pyskl.datasets.pose import PoseDataset, SampleError
-from pyskl.datasets.toy import ToyDataset
+from pyskl.datasets.toy.dataset import ToyDataset
 from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
 from pyskl.registry import DATASETS, PIPELINES
 

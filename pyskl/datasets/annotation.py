@@ -27,7 +27,6 @@ import numpy as np
 
 from pyskl.datasets.packed.cache import Pack, cached_pack
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack, open_pack
-from pyskl.datasets.plain_pickle import load_plain_pickle
 from pyskl.datasets.sample_checks import (
     classes_needed,
     of_split,
@@ -37,6 +36,7 @@ from pyskl.datasets.sample_checks import (
 )
 from pyskl.errors import AnnotationError, UntrustedFileError
 from pyskl.registry import TransformConfig
+from pyskl.unpickling.load import load_plain_pickle
 
 Sample = dict[str, Any]
 
@@ -178,7 +178,7 @@ def load_annotations(
 
     Args:
         path: The pickle, or the folder of a pack.
-        trusted: See :func:`pyskl.datasets.plain_pickle.load_plain_pickle`.
+        trusted: See :func:`pyskl.unpickling.load.load_plain_pickle`.
         pack: Whether to read through a pack (see :mod:`pyskl.datasets.packed.cache`), which is
             made where there is none: True, False, or ``'auto'`` for files that are worth it;
             ``'existing'`` makes none.

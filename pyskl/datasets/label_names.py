@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.datasets.annotation import read_label_names
-from pyskl.datasets.ntu import action_names
+from pyskl.datasets.ntu_names import action_names
 from pyskl.datasets.packed.cache import AUTO_FROM
 from pyskl.datasets.packed.folder import is_pack
-from pyskl.datasets.toy_actions import ACTIONS
+from pyskl.datasets.toy.actions import ACTIONS
 from pyskl.errors import InputError
 
 

@@ -14,7 +14,7 @@ import pyskl
 from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.nested import first_with
 from pyskl.errors import ConfigError, InputError
-from pyskl.file_hash import sha256_of
+from pyskl.files.hashing import sha256_of
 from pyskl.registry import PIPELINES
 from pyskl.runtime.metadata import ModelMetadata, layout_fields
 from pyskl.skeleton import SkeletonLayout, resolve_layout

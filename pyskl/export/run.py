@@ -16,9 +16,6 @@ from pyskl.apis.inference import init_recognizer
 from pyskl.benchmark.timing import Spread
 from pyskl.config import load_config
 from pyskl.datasets.label_names import read_label_file
-from pyskl.durable import replace_with
-from pyskl.engine.download import local_checkpoint
-from pyskl.engine.log import get_logger
 from pyskl.errors import InputError, RunError, WriteError
 from pyskl.export.check import Comparison, check_export, logits_of, random_inputs
 from pyskl.export.data import accuracies, random_clips, sample_clips
@@ -26,6 +23,9 @@ from pyskl.export.formats import Format, find_format
 from pyskl.export.metadata import describe
 from pyskl.export.source import Source
 from pyskl.export.speed import milliseconds_per_clip
+from pyskl.files.atomic import replace_with
+from pyskl.files.download import local_checkpoint
+from pyskl.logging.log import get_logger
 from pyskl.runtime.metadata import PRECISIONS, ModelMetadata
 from pyskl.runtime.recognizer import ExportedRecognizer
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from pyskl.engine.checkpoint import load_weights
-from pyskl.engine.safetensors import read_weights
+from pyskl.checkpoints.checkpoint import load_weights
+from pyskl.checkpoints.safetensors import read_weights
 from pyskl.export.source import Source
 from pyskl.export.torch_recognizer import TorchRecognizer
 from pyskl.runtime.metadata import KEY

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pyskl.core.fusion import STREAMS, check_weights, family_weights, fuse
 from pyskl.errors import AnnotationError, InputError
+from pyskl.evaluation.fusion import STREAMS, check_weights, family_weights, fuse
 from pyskl.skeleton import SkeletonLayout
 
 Prepared = tuple[np.ndarray, ...]

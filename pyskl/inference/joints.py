@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyskl.datasets.recordings import Recording, RecordingError
+from pyskl.recordings import Recording, RecordingError
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
 

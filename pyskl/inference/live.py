@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pyskl.engine.log import get_logger
 from pyskl.errors import InputError
 from pyskl.inference.ensemble import Ensemble
 from pyskl.inference.frames import Frame, window_sample
 from pyskl.inference.output import Line, best, when
 from pyskl.inference.scoring import score_one
+from pyskl.logging.log import get_logger
 
 # Delays that are kept for the report: a day at one window a second.
 _KEPT = 86_400

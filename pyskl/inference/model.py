@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.engine.scoring import predictions
 from pyskl.errors import AnnotationError
+from pyskl.evaluation.scoring import predictions
 from pyskl.runtime.sample import complete_sample
 from pyskl.skeleton import SkeletonLayout
 

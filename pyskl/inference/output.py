@@ -24,8 +24,8 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from pyskl.durable import replace_with
 from pyskl.errors import InputError, WriteError
+from pyskl.files.atomic import replace_with
 from pyskl.inference.ensemble import Ensemble
 from pyskl.inference.windows import Segment
 

@@ -9,13 +9,13 @@ from typing import IO, Any
 
 from pyskl.datasets.annotation import load_annotations
 from pyskl.datasets.packed.folder import is_pack
-from pyskl.datasets.recordings import Recording, RecordingError, read_recordings
-from pyskl.datasets.recordings.sources import Source, find_sources
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import InputError
 from pyskl.inference.joints import fitted
 from pyskl.inference.samples import lines_of, recording_of_json
 from pyskl.inference.video import VIDEO_SUFFIXES, PoseEstimator, read_video
+from pyskl.recordings import Recording, RecordingError, read_recordings
+from pyskl.recordings.sources import Source, find_sources
 from pyskl.skeleton import SkeletonLayout
 
 ANNOTATION_SUFFIXES = (".pkl", ".pickle")
@@ -64,11 +64,11 @@ class ReadSettings:
 
     Attributes:
         wanted: The layout of the model, where known.
-        format: A name of :data:`pyskl.datasets.recordings.FORMATS`, or ``'auto'``.
+        format: A name of :data:`pyskl.recordings.FORMATS`, or ``'auto'``.
         layout: What the joints of recordings are, whatever their format says.
         split: Of annotation files; None takes all samples.
         trusted: Load annotation files with plain pickle, which runs what they say.
-        options: Fields of :class:`pyskl.datasets.recordings.ReadOptions`.
+        options: Fields of :class:`pyskl.recordings.ReadOptions`.
         estimator: Returns what finds the skeletons in videos; it is called for the first video.
     """
 

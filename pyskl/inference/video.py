@@ -17,11 +17,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pyskl.datasets.recordings import Recording, RecordingError
-from pyskl.datasets.recordings.known_layouts import layout_of
-from pyskl.datasets.recordings.numbers import seen_joints
-from pyskl.datasets.recordings.persons import Detections, arrange
 from pyskl.errors import InputError
+from pyskl.recordings import Recording, RecordingError
+from pyskl.recordings.known_layouts import layout_of
+from pyskl.recordings.numbers import seen_joints
+from pyskl.recordings.persons import Detections, arrange
 from pyskl.skeleton import SkeletonLayout
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
@@ -47,7 +47,7 @@ def read_video(path: str | Path, estimator: PoseEstimator, *, persons: int | Non
         path: The video.
         estimator: Called with each frame, (H, W, 3) uint8 in the order blue, green, red.
         persons: How many persons to keep at most, the most active; see
-            :func:`pyskl.datasets.recordings.persons.arrange`.
+            :func:`pyskl.recordings.persons.arrange`.
 
     Returns:
         ``keypoint`` (M, T, V, 2) in pixels and ``score`` (M, T, V).

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyskl.core.fusion import STREAMS
-from pyskl.engine.download import cached_checkpoint
 from pyskl.errors import InputError, nearest
+from pyskl.evaluation.fusion import STREAMS
+from pyskl.files.download import cached_checkpoint
 
 BASE_URL = "https://download.openmmlab.com/mmaction/pyskl"
 

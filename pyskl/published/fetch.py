@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from pyskl.engine.download import SCHEMES, checked_hash, fetch
-from pyskl.engine.log import get_logger, setup_logging
-from pyskl.engine.recorded_hash import record_of, recorded_hash
-from pyskl.engine.transfer import DownloadError, Source, partial_of, readable_size
 from pyskl.errors import AnnotationError, InputError, StoppedError, UntrustedFileError
+from pyskl.files.download import SCHEMES, checked_hash, fetch
+from pyskl.files.recorded_hash import record_of, recorded_hash
+from pyskl.files.transfer import DownloadError, Source, partial_of, readable_size
+from pyskl.logging.log import get_logger, setup_logging
 from pyskl.published.catalog import BASE_URL, CATALOG, Published, find_published
 
 if TYPE_CHECKING:

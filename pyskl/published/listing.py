@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
-from pyskl.engine.transfer import readable_size
+from pyskl.files.transfer import readable_size
 from pyskl.published.fetch import OnDisk
 from pyskl.text_table import table_lines
 

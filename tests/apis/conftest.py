@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from pyskl.engine.log import get_logger
+from pyskl.logging.log import get_logger
 
 
 @pytest.fixture(autouse=True)

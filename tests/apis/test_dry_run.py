@@ -18,12 +18,12 @@ from pyskl.apis.dry_run import dry_run, dry_run_from_config
 from pyskl.apis.dry_run_report import DryRunReport, SplitCounts
 from pyskl.apis.rehearsal import BatchFacts
 from pyskl.datasets import build_dataset
-from pyskl.engine.offenders import TrainingError
-from pyskl.engine.schedule import LearningRate
 from pyskl.errors import ConfigError, DeviceError, InputError
 from pyskl.models import build_model
 from pyskl.models.cost import step_cost
 from pyskl.models.recognizers import RecognizerGCN
+from pyskl.training.nonfinite_samples import TrainingError
+from pyskl.training.schedule import LearningRate
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
 COSINE = dict(policy="CosineAnnealing", min_lr=0, by_epoch=False)

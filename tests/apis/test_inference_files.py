@@ -16,9 +16,9 @@ from pyskl.apis import inference_recognizer, init_recognizer
 from pyskl.apis.inference import open_recognizer
 from pyskl.datasets import build_dataset
 from pyskl.datasets.label_names import names_of_data, read_label_file
-from pyskl.datasets.recordings import RecordingError
 from pyskl.errors import AnnotationError, DeviceError, InputError
 from pyskl.inference import Ensemble, InferSettings, infer_files
+from pyskl.recordings import RecordingError
 
 Config = Callable[..., dict[str, Any]]
 

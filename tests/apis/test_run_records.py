@@ -11,8 +11,8 @@ import pytest
 
 from pyskl import apis  # whose test_... functions pytest would take for tests
 from pyskl.apis import TestSettings, TrainSettings, train_from_config
-from pyskl.core.score_origin import digest_of_ids
-from pyskl.core.scores_file import read_scores
+from pyskl.evaluation.score_origin import digest_of_ids
+from pyskl.evaluation.scores_file import read_scores
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
 CSV = [dict(type="TextLoggerHook"), dict(type="CSVLoggerHook")]

@@ -18,10 +18,10 @@ from pyskl.apis import (
     train_model,
 )
 from pyskl.datasets import build_dataset
-from pyskl.engine.seeding import set_random_seed
-from pyskl.engine.trainer import Trainer
 from pyskl.errors import CheckpointError, ConfigError, InputError
 from pyskl.models import build_model
+from pyskl.training.seeding import set_random_seed
+from pyskl.training.trainer import Trainer
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pyskl.config import check_config, known_part, load_config
-from pyskl.engine.optimizer import build_optimizer
-from pyskl.engine.schedule import LearningRate
 from pyskl.errors import ConfigError
 from pyskl.models import build_model
+from pyskl.training.optimizer import build_optimizer
+from pyskl.training.schedule import LearningRate
 
 ST_GCN = """
 model = dict(

@@ -9,7 +9,7 @@ import pytest
 
 from pyskl.datasets import ToyDataset, load_annotations
 from pyskl.datasets.pipelines import Compose
-from pyskl.datasets.toy_generator import (
+from pyskl.datasets.toy.generator import (
     ACTIONS,
     generate_toy_annotations,
     write_toy_annotations,
@@ -108,7 +108,7 @@ def test_a_data_set_makes_its_file_on_first_use(
         if not Path(path).exists():
             Path(path).write_bytes(pickle.dumps(small))
 
-    monkeypatch.setattr("pyskl.datasets.toy_generator.write_toy_annotations", write)
+    monkeypatch.setattr("pyskl.datasets.toy.generator.write_toy_annotations", write)
     dataset = ToyDataset(tmp_path / "toy.pkl", [], split="xsub_val")
     assert len(dataset) == len(small["split"]["xsub_val"])
 

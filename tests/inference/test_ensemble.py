@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pyskl.core.fusion import fuse
 from pyskl.errors import AnnotationError, InputError
+from pyskl.evaluation.fusion import fuse
 from pyskl.inference import Ensemble, Member
 from pyskl.inference.ensemble import stream_of_pipeline
 from pyskl.inference.scoring import score_in_batches, score_one

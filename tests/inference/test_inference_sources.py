@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyskl.datasets.recordings import RecordingError
 from pyskl.errors import AnnotationError, InputError
 from pyskl.inference import (
     Ensemble,
@@ -30,6 +29,7 @@ from pyskl.inference import (
 from pyskl.inference.output import write_line, write_lines
 from pyskl.inference.samples import lines_of, recording_of_json
 from pyskl.inference.sources import read_one
+from pyskl.recordings import RecordingError
 
 Telling = Callable[..., np.ndarray]
 

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pyskl.datasets.recordings import Recording, RecordingError
 from pyskl.inference.joints import fitted, same_skeleton
+from pyskl.recordings import Recording, RecordingError
 from pyskl.skeleton import LAYOUTS, resolve_layout
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyskl.datasets.recordings import RecordingError
 from pyskl.errors import InputError
 from pyskl.inference import Ensemble, Item, LiveSettings, Member, Unread, run_live
 from pyskl.inference.frames import Frame, frame_of_json, frames_of_lines, replayed, window_sample
 from pyskl.inference.live import LiveBuffer
+from pyskl.recordings import RecordingError
 
 # Seconds that a thread is waited for, before a test fails instead of hanging.
 PATIENCE = 120

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from pyskl.datasets.recordings import RecordingError
 from pyskl.errors import InputError
 from pyskl.inference import Item, ReadSettings, Unread, read_items
 from pyskl.inference.video import estimator_for, read_video, rtmlib_estimator
+from pyskl.recordings import RecordingError
 from pyskl.skeleton import LAYOUTS
 
 WIDTH, HEIGHT, FRAMES, FPS = 160, 96, 12, 15

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from pyskl.core import top_k_accuracy as numpy_top_k_accuracy
 from pyskl.errors import ConfigError
+from pyskl.evaluation import top_k_accuracy as numpy_top_k_accuracy
 from pyskl.models import GCNHead
 from pyskl.models.heads.accuracy import top_k_accuracy
 

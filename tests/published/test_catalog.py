@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pyskl.config import load_config
-from pyskl.core.fusion import STREAMS
-from pyskl.engine.download import local_checkpoint
 from pyskl.errors import InputError
+from pyskl.evaluation.fusion import STREAMS
+from pyskl.files.download import local_checkpoint
 from pyskl.published import BASE_URL, CATALOG, find_published
 
 ANNOTATIONS = [one for one in CATALOG.values() if one.is_annotations]

@@ -19,21 +19,21 @@ def die() -> None:
 
 def in_a_step(call: int) -> None:
     """Die after a backward pass, before the optimizer's step."""
-    from pyskl.engine.nonfinite import FiniteGuard
+    from pyskl.training.nonfinite import FiniteGuard
 
     _wrap(FiniteGuard, "may_update", call, before=die)
 
 
 def between_step_and_count(call: int) -> None:
     """Die when the optimizer has taken a step that is not counted yet."""
-    from pyskl.engine.meter import Meter
+    from pyskl.training.meter import Meter
 
     _wrap(Meter, "add", call, before=die)
 
 
 def in_validation(call: int) -> None:
     """Die with a batch of the validation."""
-    from pyskl.engine.validation import LeavableLoader
+    from pyskl.training.validation import LeavableLoader
 
     original = LeavableLoader.__iter__
     batches = [0]
@@ -80,7 +80,7 @@ def after_a_rename(call: int) -> None:
 
 def in_a_line_of_the_log(call: int) -> None:
     """Die with half of a line written."""
-    from pyskl.engine.log import RunLog
+    from pyskl.logging.log import RunLog
 
     def half_a_line(self: Any, *_: Any, **__: Any) -> None:
         if self._file is not None:

@@ -142,7 +142,7 @@ class Scene:
 
 
 def _slow_down(seconds: float) -> None:
-    from pyskl.engine.trainer import Trainer
+    from pyskl.training.trainer import Trainer
 
     original = Trainer._step
 
@@ -191,7 +191,7 @@ def sigterm_in_validation(root: Path) -> Found:
     scene = Scene(root, "in validation", TWO)
 
     def slow_validation(rank: int) -> None:
-        from pyskl.engine.validation import LeavableLoader
+        from pyskl.training.validation import LeavableLoader
 
         original = LeavableLoader.__iter__
 
@@ -341,7 +341,7 @@ def _failing_fsync(first: int, last: int, number: int) -> Callable[[int], None]:
     """Return what makes calls of ``os.fsync`` fail, from one to another."""
 
     def prepare(rank: int) -> None:
-        from pyskl.engine import writer
+        from pyskl.checkpoints import writer
 
         writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
         original, calls = os.fsync, [0]
@@ -394,7 +394,7 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[bool]:
 
 
 def _hasty(rank: int) -> None:
-    from pyskl.engine import writer
+    from pyskl.checkpoints import writer
 
     writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
 

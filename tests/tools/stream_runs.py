@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from tool_commands import Run
 
-from pyskl.core.results import dump_scores
-from pyskl.core.score_origin import ScoreOrigin, read_origin
+from pyskl.evaluation.results import dump_scores
+from pyskl.evaluation.score_origin import ScoreOrigin, read_origin
 
 STREAMS = ("j", "b", "jm", "bm")
 

@@ -12,9 +12,9 @@ import pytest
 from stream_runs import labels, make_streams, scores
 from tool_commands import Commands, Run
 
-from pyskl.apis.compare import compare_runs
-from pyskl.core.comparison import mcnemar
 from pyskl.errors import InputError
+from pyskl.evaluation.comparison import mcnemar
+from pyskl.reports.compare import compare_runs
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from tool_commands import Commands
 
 from pyskl.config import check_config, load_config
 from pyskl.datasets.annotation import load_annotations
-from pyskl.datasets.recordings import FORMATS
+from pyskl.recordings import FORMATS
 from pyskl.skeleton import LAYOUTS, resolve_layout
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "datasets" / "recordings"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "recordings"))
 
 from recording_files import (
     BVH,

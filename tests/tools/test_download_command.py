@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tool_commands import Commands, Done, hearing_ctrl_c
 
-sys.path.append(str(Path(__file__).parents[1] / "engine"))
+sys.path.append(str(Path(__file__).parents[1] / "files"))
 
 from unreliable_server import Server, cut, running
 

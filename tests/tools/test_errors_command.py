@@ -337,7 +337,7 @@ def test_several_processes_tell_a_fault_once(
 
 
 def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyskl.engine.distributed import Place, choose_device
+    from pyskl.distributed.processes import Place, choose_device
     from pyskl.errors import DeviceError
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

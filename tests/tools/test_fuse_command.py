@@ -13,11 +13,11 @@ import pytest
 from stream_runs import STREAMS, labels, make_streams, scores
 from tool_commands import Commands, Run
 
-from pyskl.apis.fuse import fuse_files
-from pyskl.core.metrics import mean_class_accuracy, top_k_accuracy
-from pyskl.core.results import dump_scores
-from pyskl.core.score_origin import ScoreOrigin, digest_of_ids
 from pyskl.errors import InputError
+from pyskl.evaluation.metrics import mean_class_accuracy, top_k_accuracy
+from pyskl.evaluation.results import dump_scores
+from pyskl.evaluation.score_origin import ScoreOrigin, digest_of_ids
+from pyskl.reports.fuse import fuse_files
 
 
 @pytest.fixture(scope="module")

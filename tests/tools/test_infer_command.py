@@ -18,7 +18,7 @@ import pytest
 import torch
 from tool_commands import TIMEOUT, Commands, Done, Run
 
-from pyskl.datasets.recordings import FORMATS
+from pyskl.recordings import FORMATS
 
 
 def lines(text: str) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ import pytest
 from tool_commands import Commands
 
 from pyskl.datasets.pipelines import GenSkeFeat
+from pyskl.drawing.layout_drawing import layout_svg
 from pyskl.skeleton import ALIASES, LAYOUTS, Graph, resolve_layout
-from pyskl.visual.layout_drawing import layout_svg
 
 TOOL = "tools/data/layout.py"
 

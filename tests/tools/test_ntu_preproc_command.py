@@ -14,7 +14,7 @@ from tool_commands import TIMEOUT, Commands, hearing_ctrl_c
 
 from pyskl.config import check_config, load_config
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "datasets" / "ntu"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recordings" / "ntu"))
 
 from synthetic_skeletons import sample_names, write_folder
 

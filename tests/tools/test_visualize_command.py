@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from tool_commands import Commands
 
-from pyskl.visual.skeleton.video import read_video, write_mp4
+from pyskl.drawing.skeleton.video import read_video, write_mp4
 
 TOOL = "tools/visualize.py"
 

@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Count, and print the table."""
     from pyskl.apis.cost import cost_from_config
-    from pyskl.apis.report_file import check_report_file, write_report
+    from pyskl.reports.report_file import check_report_file, write_report
 
     if args.json is not None:
         check_report_file(args.json, inputs=[args.config])

@@ -40,8 +40,8 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Check."""
-    from pyskl.apis.health import check_health
-    from pyskl.datasets.health.text import changes_text, report_text, summary_text
+    from pyskl.health.api import check_health
+    from pyskl.health.text import changes_text, report_text, summary_text
 
     report, changes, after = check_health(
         args.ann_file,

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from _command import Parser, add_debug, end_with
 
-# Those of pyskl.datasets.recordings.FORMATS; a test holds the two against each other.
+# Those of pyskl.recordings.FORMATS; a test holds the two against each other.
 FORMATS = (
     *("auto", "csv", "npy", "npz", "coco", "alphapose", "openpose", "mediapipe"),
     *("skeleton", "bvh", "amc", "c3d"),
@@ -117,8 +117,8 @@ def parse_args() -> argparse.Namespace:
 
 def split_plan(args: argparse.Namespace) -> Any:
     """Return the splits that the command line asks for; None for what the recordings suggest."""
-    from pyskl.datasets.recordings.splits import SplitPlan
     from pyskl.errors import ConfigError, did_you_mean
+    from pyskl.recordings.splits import SplitPlan
 
     ways = ("ratio", "subject", "camera", "lists", "table", "none")
     by, *files = args.split or [""]
@@ -155,7 +155,7 @@ def main(args: argparse.Namespace) -> None:
     """Convert."""
     from tqdm import tqdm
 
-    from pyskl.datasets.recordings.convert import convert
+    from pyskl.recordings.convert import convert
 
     summary = convert(
         args.sources,

@@ -5,7 +5,7 @@ camera: eight persons do five actions, each four times, one table for each recor
 for each action. The joints are those of a Kinect v2 in an order of their own; some frames and
 joints are missing, somebody stands by in some recordings, and one recording was stopped before its
 first frame. Another action of a ninth person lies apart. The performers are those of the toy data
-set (pyskl/datasets/toy_body.py), the actions are not.
+set (pyskl/datasets/toy/body.py), the actions are not.
 
 Shapes: M persons, T frames, V = 25 joints, C = 3 coordinates.
 """
@@ -24,7 +24,7 @@ from _command import Parser, add_debug, end_with
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyskl.datasets.toy_body import Performer
+    from pyskl.datasets.toy.body import Performer
 
 PERSONS, REPETITIONS, SEED = 8, 4, 7
 STOPPED = ("kick", 3, 2)  # action, person and repetition of the recording that holds nothing
@@ -47,7 +47,7 @@ def actions() -> dict[str, Callable[[Performer], None]]:
     """Return what each action makes of a performer who stands at ease."""
     import numpy as np
 
-    from pyskl.datasets.toy_body import SIDES, ramp
+    from pyskl.datasets.toy.body import SIDES, ramp
 
     def there_and_back(p: Performer) -> Any:
         start, length = p.between(0.0, 0.15), p.between(0.3, 0.4)
@@ -104,7 +104,7 @@ def record(action: Callable[[Performer], None], person: int, rng: Any) -> Any:
     """
     import numpy as np
 
-    from pyskl.datasets.toy_body import LEFT, RIGHT, Performer, style_of, turn_about_y
+    from pyskl.datasets.toy.body import LEFT, RIGHT, Performer, style_of, turn_about_y
 
     frames = int(rng.integers(32, 64))
     performers = [Performer(style_of(SEED, person), rng, frames)]
@@ -129,7 +129,7 @@ def write_table(path: Path, keypoint: Any) -> None:
     """Write positions (M, T, V, C) as a table with a row for each frame and person."""
     import numpy as np
 
-    from pyskl.durable import write_text
+    from pyskl.files.atomic import write_text
     from pyskl.skeleton import resolve_layout
 
     names = resolve_layout("nturgb+d").joint_names

@@ -41,10 +41,10 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """List the layouts, or look at one."""
-    from pyskl.apis.report_file import check_report_file
+    from pyskl.drawing.layout_drawing import layout_page, layout_svg
     from pyskl.errors import ConfigError
+    from pyskl.reports.report_file import check_report_file
     from pyskl.skeleton import LayoutError, layout_to_json, resolve_layout
-    from pyskl.visual.layout_drawing import layout_page, layout_svg
 
     if args.layout is None:
         _print_built_in()
@@ -91,9 +91,9 @@ def _print_built_in() -> None:
 
 
 def _print(layout: SkeletonLayout) -> None:
+    from pyskl.drawing.layout_drawing import layout_facts
     from pyskl.skeleton import layout_remarks
     from pyskl.text_table import text_table
-    from pyskl.visual.layout_drawing import layout_facts
 
     print(f"layout: {layout.name}")
     for what, value in layout_facts(layout):
@@ -119,8 +119,8 @@ def _print(layout: SkeletonLayout) -> None:
 
 
 def _write(file: str, text: str) -> None:
-    from pyskl.durable import write_text
     from pyskl.errors import ConfigError
+    from pyskl.files.atomic import write_text
 
     path = Path(file)
     try:

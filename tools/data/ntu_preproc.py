@@ -49,8 +49,8 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Make the annotations."""
-    from pyskl.datasets.ntu.build import ODD_FILE, ODD_SHOWN, build_annotations
-    from pyskl.engine.log import setup_logging
+    from pyskl.logging.log import setup_logging
+    from pyskl.recordings.ntu.build import ODD_FILE, ODD_SHOWN, build_annotations
 
     setup_logging()
     summary = build_annotations(

@@ -2,8 +2,8 @@
 
 Where ``ntu60.pkl`` lies, ``ntu60.pkl.packed/`` takes its packs: one for each content of the file
 and each set of transforms applied ahead, named by a hash of both. Where that folder can't be
-written, a folder of the user's cache takes its place (:func:`pyskl.home.cache_folder`); where
-neither can, the file is read as it is.
+written, a folder of the user's cache takes its place (:func:`pyskl.files.cache_dir.cache_folder`);
+where neither can, the file is read as it is.
 
 The content is hashed when the file's size, times or inode differ from those noted last time, so a
 file that is replaced is noticed, and one that is merely touched or moved is not packed again.
@@ -34,10 +34,10 @@ from pyskl.datasets.packed.folder import (
     write_pack,
 )
 from pyskl.datasets.sample_checks import sample_id
-from pyskl.durable import write_text
 from pyskl.errors import AnnotationError
-from pyskl.file_hash import sha256_of
-from pyskl.home import cache_folder
+from pyskl.files.atomic import write_text
+from pyskl.files.cache_dir import cache_folder
+from pyskl.files.hashing import sha256_of
 from pyskl.registry import TransformConfig
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pyskl.models.losses.cross_entropy import hard_labels, is_soft
 
 @torch.no_grad()
 def top_k_accuracy(scores: Tensor, labels: Tensor, topk: Sequence[int] = (1, 5)) -> list[Tensor]:
-    """Compute what :func:`pyskl.core.top_k_accuracy` does without leaving the device.
+    """Compute what :func:`pyskl.evaluation.top_k_accuracy` does without leaving the device.
 
     Args:
         scores: (N, L).

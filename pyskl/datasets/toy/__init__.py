@@ -1,0 +1,1 @@
+"""Synthetic actions that need no download."""

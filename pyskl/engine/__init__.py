@@ -1,1 +1,0 @@
-"""What runs a model: the loop, checkpoints, schedules, logs, processes."""

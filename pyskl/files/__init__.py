@@ -1,0 +1,1 @@
+"""Files on the disk: whole or absent, hashed, cached, downloaded."""

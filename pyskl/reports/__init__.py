@@ -1,0 +1,1 @@
+"""What runs made of themselves: reports, comparisons, tables."""

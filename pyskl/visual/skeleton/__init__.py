@@ -1,9 +1,0 @@
-"""Skeletons drawn: an animated player for pages, pictures and videos, all from one scene.
-
-Shapes: M persons, T frames, V joints, C coordinates.
-"""
-
-from pyskl.visual.skeleton.clip import Clip
-from pyskl.visual.skeleton.player import PlayerParts, player_html, player_tag
-
-__all__ = ["Clip", "PlayerParts", "player_html", "player_tag"]

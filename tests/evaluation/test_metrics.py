@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.testing import assert_allclose, assert_array_equal
+
+from pyskl.evaluation import (
+    confusion_matrix,
+    mean_average_precision,
+    mean_class_accuracy,
+    top_k_accuracy,
+)
+
+CASES = ("random60", "missing_classes", "three_classes_top5")
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("case", CASES)
+def test_values_are_the_original_s(golden: Path, case: str) -> None:
+    with np.load(golden / "metrics.npz", allow_pickle=False) as arrays:
+        z = {name.split("/")[1]: arrays[name] for name in arrays.files if name.startswith(case)}
+    scores, labels = z["scores"], z["labels"]
+    exact = {"rtol": 0, "atol": 1e-9}
+    assert_allclose(top_k_accuracy(list(scores), list(labels), (1, 5)), z["topk_1_5"], **exact)
+    assert_allclose(mean_class_accuracy(scores, labels), z["mean_class_accuracy"], **exact)
+    assert_array_equal(confusion_matrix(scores.argmax(axis=1), labels), z["confusion"])
+    one_hot = np.eye(scores.shape[1])[labels]
+    assert_allclose(mean_average_precision(scores, one_hot), z["map_onehot"], **exact)
+    if "multi" in z:
+        assert_allclose(mean_average_precision(scores, z["multi"]), z["map_multi"], **exact)
+
+
+# Few distinct values, so that there are ties.
+tables = hnp.arrays(
+    np.float64,
+    st.tuples(st.integers(1, 12), st.integers(1, 7)),
+    elements=st.integers(-3, 3).map(float),
+)
+
+
+@st.composite
+def scored(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    scores = draw(tables)
+    labels = draw(hnp.arrays(np.int64, len(scores), elements=st.integers(0, scores.shape[1] - 1)))
+    return scores, labels
+
+
+@given(scored())
+def test_top_k_is_membership_in_the_sorted_classes(case: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, labels = case
+    for k in range(1, scores.shape[1] + 3):
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        expected = np.mean([label in row for label, row in zip(labels, best, strict=True)])
+        assert top_k_accuracy(scores, labels, k) == [expected]
+        assert top_k_accuracy(list(scores), labels[:, None], (k, 1))[0] == expected
+
+
+@given(scored())
+def test_top_1_is_the_confusion_s_diagonal(case: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, labels = case
+    confusion = confusion_matrix(scores.argmax(axis=1), labels)
+    assert confusion.sum() == len(labels)
+    assert_allclose(top_k_accuracy(scores, labels)[0], np.trace(confusion) / len(labels))
+
+
+@given(scored())
+def test_mean_class_accuracy_is_the_mean_recall(case: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, labels = case
+    found = scores.argmax(axis=1)
+    recalls = [
+        np.mean(found[labels == label] == label) if (labels == label).any() else 0.0
+        for label in sorted({*found, *labels})
+    ]
+    assert_allclose(mean_class_accuracy(scores, labels), np.mean(recalls))
+
+
+@given(scored())
+def test_confusion_counts_pairs(case: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, labels = case
+    found = scores.argmax(axis=1)
+    classes = sorted({*found, *labels})
+    confusion = confusion_matrix(found, labels)
+    for row, true in enumerate(classes):
+        for column, pred in enumerate(classes):
+            assert confusion[row, column] == np.sum((labels == true) & (found == pred))
+
+
+@given(tables, st.randoms(use_true_random=False))
+def test_average_precision_is_the_area_of_steps(scores: np.ndarray, random: object) -> None:
+    labels = np.array([[random.random() < 0.4 for _ in row] for row in scores])  # type: ignore[attr-defined]
+    expected = []
+    for score, label in zip(scores.T, labels.T, strict=True):
+        if not label.any():
+            continue
+        area, recall = 0.0, 0.0
+        for threshold in sorted(set(score), reverse=True):
+            taken = score >= threshold
+            gained = label[taken].sum() / label.sum()
+            area += (gained - recall) * label[taken].mean()
+            recall = gained
+        expected.append(area)
+    found = mean_average_precision(scores, labels)
+    assert_allclose(found, np.mean(expected) if expected else np.nan)
+    order = list(range(len(scores)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    assert_allclose(mean_average_precision(scores[order], labels[order]), found)
+
+
+def test_scores_that_are_not_numbers_are_no_hits() -> None:
+    nan = float("nan")
+    assert top_k_accuracy([[nan, nan, nan]], [0], (1, 2, 3)) == [0.0, 0.0, 1.0]
+    assert top_k_accuracy([[nan, 1.0, 0.0]], [1], (1, 2)) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "message"),
+    [
+        ([0.1, 0.2], [0], "shape"),
+        ([[0.1], [0.2, 0.3]], [0, 0], "different lengths"),
+        (np.zeros((0, 3)), np.zeros(0, int), "shape"),
+        ([["a", "b"]], [0], "type"),
+        ([[0.1, 0.2]], [0, 1], "scores has 1 samples, labels has 2"),
+        ([[0.1, 0.2]], [2], r"labels has 2, but the scores are of 2 classes \(0 to 1\)"),
+        ([[0.1, 0.2]], [-1], "labels has -1"),
+        ([[0.1, 0.2]], [0.5], "whole numbers"),
+        ([[0.1, 0.2]], [[0, 1]], "whole numbers"),
+    ],
+)
+def test_wrong_shapes_are_refused(scores: object, labels: object, message: str) -> None:
+    for metric in (top_k_accuracy, mean_class_accuracy):
+        with pytest.raises(ValueError, match=message):
+            metric(scores, labels)  # type: ignore[arg-type]
+
+
+def test_other_refusals() -> None:
+    with pytest.raises(ValueError, match="topk is 1 or more"):
+        top_k_accuracy([[0.1, 0.2]], [0], (1, 0))
+    with pytest.raises(ValueError, match="pred has 1 samples, true has 2"):
+        confusion_matrix([0], [0, 1])
+    with pytest.raises(ValueError, match="pred has the shape"):
+        confusion_matrix([0.5], [0])
+    with pytest.raises(ValueError, match=r"scores' shape \(1, 2\)"):
+        mean_average_precision([[0.1, 0.2]], [[1]])
+    with pytest.raises(ValueError, match="0 or 1"):
+        mean_average_precision([[0.1, 0.2]], [[1, 2]])
