@@ -39,15 +39,22 @@ def load_plain_pickle(path: str | Path, *, trusted: bool = False) -> Any:
         try:
             return _load(file, path.stat().st_size, trusted=trusted)
         except UntrustedFileError as error:
-            raise UntrustedFileError(
-                f"{path} was refused: {error}. If you trust whoever made it, say so with "
-                "--trust-files (trusted=True in Python)"
-            ) from None
+            raise refused(path, error) from None
         except Exception as error:  # a damaged pickle fails in any way that its bytes can spell
             raise InputError(
-                f"{path} is not a readable pickle ({type(error).__name__}: {error}); "
-                "it may be cut short, of another format or larger than the memory"
+                f"not a readable pickle ({type(error).__name__}: {error})",
+                file=path,
+                hint="it may be cut short, of another format or larger than the memory",
             ) from error
+
+
+def refused(path: Path, error: UntrustedFileError) -> UntrustedFileError:
+    """Return the error for a file that asked for more than data."""
+    return UntrustedFileError(
+        f"refused: {error.problem}",
+        file=path,
+        hint="if you trust whoever made it, load it with --trust-files (trusted=True in Python)",
+    )
 
 
 def _load(file: IO[bytes], size: int, *, trusted: bool) -> Any:

@@ -51,9 +51,9 @@ def _annotation() -> Callable[[Path], Any]:
 
 
 def _checkpoint() -> Callable[[Path], Any]:
-    from pyskl.checkpoints.checkpoint import load_checkpoint
+    from pyskl.checkpoints.checkpoint import open_checkpoint
 
-    return load_checkpoint
+    return open_checkpoint
 
 
 def _config() -> Callable[[Path], Any]:

@@ -1,9 +1,9 @@
 """Read the files that ``torch.save`` writes as data: tensors, numbers, strings and containers.
 
-``torch.load(weights_only=True)`` means the same, but some releases of torch let a file out of it
-(see :mod:`pyskl.training.torch_version`), and none holds a file to its size: a checkpoint of 1 kB
-may ask it for terabytes. The reader here knows the two formats of ``torch.save``, the zip archive
-and the stream of pickles before torch 1.6, and takes of each what a checkpoint needs.
+``torch.load(weights_only=True)`` does the same, but some releases of torch let a file run programs
+(see :mod:`pyskl.checkpoints.torch_version`), and none limits the memory that a file can ask for: a
+checkpoint of 1 kB may ask for terabytes. This reader knows both formats of ``torch.save``, the zip
+archive and the stream of pickles before torch 1.6, and accepts what a checkpoint needs.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from typing import IO, Any
 
 import torch
 
+from pyskl.checkpoints.torch_version import warn_of_loader_flaws
 from pyskl.errors import CheckpointError, UntrustedFileError
-from pyskl.training.torch_version import warn_of_loader_flaws
 from pyskl.unpickling import NUMPY_NAMES, PYTHON_NAMES, Name, PlainUnpickler, shown
+from pyskl.unpickling.load import refused
 
 # How often a file may show the same bytes as part of a tensor; tied weights show them twice.
 VIEW_FACTOR = 4
@@ -38,14 +39,11 @@ _MAX_DIMENSIONS = 64
 _MAX_EXTENT = 1 << 48
 
 
-def read_checkpoint(
-    path: Path, map_location: str | torch.device = "cpu", *, trusted: bool = False
-) -> Any:
-    """Return what a file of ``torch.save`` holds.
+def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
+    """Return what a file of ``torch.save`` holds, with its tensors on the CPU.
 
     Args:
         path: The file.
-        map_location: Device to put tensors on.
         trusted: Read it with ``torch.load(weights_only=False)``, which runs whatever it says.
 
     Raises:
@@ -55,17 +53,14 @@ def read_checkpoint(
     warn_of_loader_flaws()
     try:
         if trusted:
-            return torch.load(path, map_location=map_location, weights_only=False)
-        return _on(torch.device(map_location), _read(path), {})
+            return torch.load(path, map_location="cpu", weights_only=False)
+        return _read(path)
     except UntrustedFileError as error:
-        raise UntrustedFileError(
-            f"{path} was refused: {error}. If you trust whoever made it, say so with --trust-files "
-            "(trusted=True in Python)"
-        ) from None
+        raise refused(path, error) from None
     except Exception as error:  # damaged bytes can spell any error
         first = (str(error).splitlines() or [""])[0]
         raise CheckpointError(
-            f"{path}: damaged or not a checkpoint ({type(error).__name__}: {first[:300]})"
+            f"damaged or not a checkpoint ({type(error).__name__}: {first[:300]})", file=path
         ) from error
 
 
@@ -80,24 +75,6 @@ def _read(path: Path) -> Any:
             raise ValueError("it is of the tar format of torch before 0.1.10, which is not read")
         file.seek(0)
         return _Stream(file, size).load()
-
-
-def _on(device: torch.device, value: Any, moved: dict[int, torch.Tensor]) -> Any:
-    """Return a value with its tensors on a device; it nests no deeper than the machine lets it."""
-    if device.type == "cpu":
-        return value
-    if isinstance(value, torch.Tensor):
-        if id(value) not in moved:
-            moved[id(value)] = value.to(device)
-        return moved[id(value)]
-    if isinstance(value, dict):
-        for key, item in value.items():
-            value[key] = _on(device, item, moved)
-    elif type(value) is list:
-        value[:] = [_on(device, item, moved) for item in value]
-    elif type(value) is tuple:
-        return tuple(_on(device, item, moved) for item in value)
-    return value
 
 
 # --- tensors --------------------------------------------------------------------------------------
