@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.errors import InputError
-from pyskl.unpickling.safe_unpickler import MEMORY_CONSTANT, MEMORY_FACTOR
+from pyskl.unpickling.limits import MEMORY_CONSTANT, MEMORY_FACTOR
 
 TIME_LIMIT = 10.0
 
