@@ -52,6 +52,17 @@ class Registry(_Registry):
             raise ConfigError(f"there is no {self.name} {key!r}{did_you_mean(name, self.names())}")
         return self.module_dict[name]
 
+    def class_of(self, cfg: Mapping[str, Any]) -> type:
+        """Return the class that the ``type`` of a config names or is.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        if "type" not in cfg:
+            raise ConfigError(f"a {self.name} needs the key 'type'", found=sorted(cfg))
+        kind = cfg["type"]
+        return self.get(kind) if isinstance(kind, str) else kind
+
     def build(self, cfg: Any, **default_args: Any) -> Any:
         """Build the object that ``cfg`` names.
 
@@ -74,10 +85,8 @@ class Registry(_Registry):
                 )
             return cfg
         arguments = {**default_args, **cfg}
-        if "type" not in arguments:
-            raise ConfigError(f"a {self.name} needs the key 'type', found {sorted(arguments)}")
-        kind = arguments.pop("type")
-        cls = self.get(kind) if isinstance(kind, str) else kind
+        cls = self.class_of(arguments)
+        del arguments["type"]
         parameters = inspect.signature(cls).parameters
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             for name in arguments.keys() - parameters.keys():
@@ -95,7 +104,7 @@ BACKBONES = Registry("backbone", locations=["pyskl.models.backbones"])
 HEADS = Registry("head", locations=["pyskl.models.heads"])
 LOSSES = Registry("loss", locations=["pyskl.models.losses"])
 RECOGNIZERS = Registry("recognizer", locations=["pyskl.models.recognizers"])
-DATASETS = Registry("dataset", locations=["pyskl.datasets"])
+DATASETS = Registry("dataset", locations=["pyskl.datasets.wrappers", "pyskl.datasets.toy.dataset"])
 PIPELINES = Registry("transform", locations=["pyskl.datasets.pipelines"])
 LOGGER_HOOKS = Registry("logger hook", locations=["pyskl.logging.trackers"])
 

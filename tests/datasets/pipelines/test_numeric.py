@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.datasets.pipelines.precision import as_float32, new_float32, round_to_float16
+from pyskl.datasets.pipelines.numeric import as_float32, new_float32, round_to_float16
 
 EVERY_FLOAT16 = np.arange(2**16, dtype=np.uint16).view(np.float16)
 

@@ -1,6 +1,6 @@
-"""The data sets in a config's ``data``, inside those that repeat and concatenate others.
+"""The data sets in a config's ``data``, including those inside ``RepeatDataset`` and ``ConcatDataset``.
 
-A leaf is the config of a data set that is not made of others.
+A leaf is the config of a data set that does not wrap others.
 """
 
 from __future__ import annotations
@@ -10,52 +10,42 @@ from typing import Any
 
 from pyskl.errors import ConfigError
 
-# Arguments of a data set that hold the data set, or the list of those, that it is made of.
+# Arguments of a data set that hold the data set, or the list of data sets, that it wraps.
 _INNER = ("dataset", "datasets")
 
 
-def keyed_data_sets(cfg: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def walk(cfg: Any, key: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the config of a data set and of all those inside it with their keys, outer ones first.
 
     Args:
-        cfg: The config of a data set or of a wrapper, or a list of such; anything else has none.
+        cfg: The config of a data set, or a list of such; anything else yields nothing.
         key: Its own key.
 
     Example:
         >>> cfg = dict(type='RepeatDataset', times=5, dataset=dict(ann_file='a.pkl'))
-        >>> [key for key, _ in keyed_data_sets(cfg, 'data.train')]
+        >>> [key for key, _ in walk(cfg, 'data.train')]
         ['data.train', 'data.train.dataset']
     """
     if isinstance(cfg, (list, tuple)):
         for index, one in enumerate(cfg):
-            yield from keyed_data_sets(one, f"{key}[{index}]")
+            yield from walk(one, f"{key}[{index}]")
     elif isinstance(cfg, Mapping):
         yield key, cfg
-        inner = _inner(cfg)
+        inner = inner_key(cfg)
         if inner is not None:
-            yield from keyed_data_sets(cfg[inner], f"{key}.{inner}")
+            yield from walk(cfg[inner], f"{key}.{inner}")
 
 
-def keyed_leaves(cfg: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the leaves of a data set's config with their keys; see :func:`keyed_data_sets`."""
-    return ((own, one) for own, one in keyed_data_sets(cfg, key) if _inner(one) is None)
-
-
-def leaves(cfg: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the leaves of a data set's config, in order."""
-    return (leaf for _, leaf in keyed_leaves(cfg, ""))
+def leaves(cfg: Any, key: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the leaves of a data set's config with their keys; arguments as of :func:`walk`."""
+    return ((own, one) for own, one in walk(cfg, key) if inner_key(one) is None)
 
 
 def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return a data set's config with other leaves.
-
-    Args:
-        cfg: The config of a data set or of a wrapper, or a list of such.
-        change: Maps a leaf to another.
-    """
+    """Return a data set's config with ``change`` applied to each leaf."""
     if not isinstance(cfg, Mapping):
         return [map_leaves(one, change) for one in cfg]
-    inner = _inner(cfg)
+    inner = inner_key(cfg)
     if inner is None:
         return change(dict(cfg))
     return {**cfg, inner: map_leaves(cfg[inner], change)}
@@ -63,7 +53,7 @@ def map_leaves(cfg: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> 
 
 def with_key(cfg: Mapping[str, Any], use: str, key: str) -> Iterator[Mapping[str, Any]]:
     """Yield the data sets of ``data.<use>`` in a whole config that have a key, outer ones first."""
-    for _, one in keyed_data_sets((cfg.get("data") or {}).get(use), ""):
+    for _, one in walk((cfg.get("data") or {}).get(use)):
         if one.get(key) is not None:
             yield one
 
@@ -77,12 +67,13 @@ def first_with(cfg: Mapping[str, Any], use: str, key: str = "pipeline") -> Mappi
         key: The key.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if no data set has it.
     """
     for found in with_key(cfg, use, key):
         return found
-    named = getattr(cfg, "filename", None) or "the config"
-    raise ConfigError(f"{named} has no data set in data.{use} that has a {key!r}")
+    raise ConfigError(
+        f"no data set has a {key!r}", file=getattr(cfg, "filename", None), key=f"data.{use}"
+    )
 
 
 def transforms(cfg: Mapping[str, Any], use: str) -> Iterator[Mapping[str, Any]]:
@@ -93,10 +84,10 @@ def transforms(cfg: Mapping[str, Any], use: str) -> Iterator[Mapping[str, Any]]:
                 yield transform
 
 
-def _inner(cfg: Mapping[str, Any]) -> str | None:
-    """Return the argument that holds what a data set is made of; None for a leaf.
+def inner_key(cfg: Mapping[str, Any]) -> str | None:
+    """Return the argument that holds the data sets inside a data set; None for a leaf.
 
-    A class of the user's may well call something else ``dataset``, such as a name.
+    A class of the user's may give another meaning to ``dataset``, such as a name.
     """
     for key in _INNER:
         value = cfg.get(key)

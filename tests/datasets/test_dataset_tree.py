@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyskl.datasets.nested import first_with, keyed_leaves, leaves, map_leaves, transforms
+from pyskl.datasets.dataset_tree import first_with, leaves, leaves, map_leaves, transforms
 from pyskl.errors import ConfigError
 
 A: dict[str, Any] = dict(type="PoseDataset", ann_file="a.pkl", pipeline=[dict(type="PoseDecode")])
@@ -16,7 +16,7 @@ NESTED = dict(type="ConcatDataset", datasets=[B, REPEATED])
 
 
 def test_leaves_come_in_order_with_their_keys() -> None:
-    assert list(keyed_leaves(NESTED, "data.train")) == [
+    assert list(leaves(NESTED, "data.train")) == [
         ("data.train.datasets[0]", B),
         ("data.train.datasets[1].dataset", A),
     ]
