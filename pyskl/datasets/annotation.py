@@ -361,7 +361,7 @@ def split_positions(content: AnnotationContent) -> dict[str, np.ndarray | str] |
     for name, listed in content.split.items():
         wanted = set(listed)
         positions = [position for position, identity in enumerate(ids) if identity in wanted]
-        missing = sorted(wanted - set(ids))  # type: ignore[arg-type]
+        missing = sorted(wanted - set(ids))
         if missing and not positions:
             splits[name] = (
                 f"none of the {len(wanted)} ids of the split is among the {len(ids)} samples"

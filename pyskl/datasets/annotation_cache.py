@@ -2,8 +2,8 @@
 
 Next to ``ntu60.pkl`` the folder ``ntu60.pkl.packed/`` takes its packs: one for each content of the
 file and each set of precomputed transforms, named by a hash of both. If that folder can't be
-written, one in the user's cache is used (:func:`pyskl.files.cache_dir.cache_folder`); if neither can,
-each process keeps the samples in memory.
+written, one in the user's cache is used (:func:`pyskl.files.cache_dir.cache_folder`); if neither
+can, each process keeps the samples in memory.
 
 The content is hashed if the size, times or inode of the file differ from those noted last time, so
 a file that is replaced is noticed, and one that is only touched or moved is not packed again.

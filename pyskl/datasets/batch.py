@@ -1,8 +1,8 @@
 """A batch of samples on its way through a pipeline.
 
-The joints of all samples are one array of rows: a row is one person in one frame. Nothing is padded,
-so samples of different lengths and numbers of persons fit together. The rows are ordered by sample,
-person and frame, and an :class:`Axis` says which row belongs to whom.
+The joints of all samples are one array of rows: a row is one person in one frame. Nothing is
+padded, so samples of different lengths and numbers of persons fit together. The rows are ordered by
+sample, person and frame, and an :class:`Axis` says which sample, person and frame a row is.
 
 Arrays are lazy: a transform adds a function of rows to an array, and the functions run when the
 rows are known that the batch will finally hold, on these rows only. Choosing 100 of 300 frames
@@ -173,8 +173,8 @@ class Batch:
 
     # --- values of samples ---
 
-    def get(self, key: str, default: Any = None) -> Sequence[Any]:
-        """Return the value of a key for each sample."""
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key for each sample: a list, or an array (N, ...)."""
         value = self.values.get(key, Shared(default))
         if isinstance(value, Shared):
             return [value.value] * len(self)
@@ -276,8 +276,12 @@ class Batch:
         def fetch(rows: Rows) -> Array:
             if not with_next:
                 return function(array.fetch(rows), rows)
-            following = array.fetch(rows + ~axis.is_last[rows])
-            return function(array.fetch(rows), following, rows)
+            values = array.fetch(rows)
+            if len(rows) == len(axis):  # all of them, in order
+                following = self.take(values, rows + ~axis.is_last)
+            else:
+                following = array.fetch(rows + ~axis.is_last[rows])
+            return function(values, following, rows)
 
         shape = array.shape if channels is None else (array.shape[0], channels)
         self._arrays[target or source] = _LazyArray(fetch, shape, stored=False)
@@ -307,13 +311,16 @@ class Batch:
         A score (R, V) counts as one channel.
         """
         arrays = [self._array(key) for key in keys]
+        if len(arrays) == 1 and len(arrays[0].shape) == 2:
+            self._arrays[target] = self._arrays.pop(keys[0])
+            return
         channels = sum(array.shape[1] if len(array.shape) > 1 else 1 for array in arrays)
 
         def fetch(rows: Rows) -> Array:
             parts = [array.fetch(rows) for array in arrays]
             return _joined([part if part.ndim == 3 else part[..., None] for part in parts])
 
-        for key in keys:
+        for key in set(keys):
             self._arrays.pop(key)
         self._arrays[target] = _LazyArray(fetch, (arrays[0].shape[0], channels), stored=False)
 

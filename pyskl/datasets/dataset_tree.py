@@ -1,4 +1,4 @@
-"""The data sets in a config's ``data``, including those inside ``RepeatDataset`` and ``ConcatDataset``.
+"""The data sets in a config, including those inside ``RepeatDataset`` and ``ConcatDataset``.
 
 A leaf is the config of a data set that does not wrap others.
 """

@@ -96,8 +96,8 @@ def flatten(
     """
     usable = [sample for sample in samples if _row_kind(sample) is not None]
     if not usable:
-        fault = content_fault(samples[0]) or "no usable keypoints"
-        raise AnnotationError(fault, file=path, sample=sample_id(samples[0]), key="keypoint")
+        problem = content_fault(samples[0]) or "no usable keypoints"
+        raise AnnotationError(problem, file=path, sample=sample_id(samples[0]), key="keypoint")
     kind = _row_kind(usable[0])
     dtypes = {
         key: np.result_type(*{sample[key].dtype for sample in usable if key in sample})

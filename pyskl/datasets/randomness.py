@@ -65,7 +65,7 @@ def sample_keys(seed: int, epoch: int, index: np.ndarray) -> np.ndarray:
     """
     state = np.zeros(1, dtype=np.int64)
     for part in (seed, epoch):
-        state = _mixed(state + _signed((part + 1) * _STEP))
+        state = _mixed(state + _signed((int(part) + 1) * _STEP))
     return _mixed((index + 1) * _STEP + state)
 
 
@@ -141,16 +141,17 @@ class SampleRandomness:
     """
 
     def __init__(self, key: int | None) -> None:
-        self._key = key
+        self.key = key
         self._generator: np.random.Generator | None = None
 
     @property
     def generator(self) -> np.random.Generator:
         """The generator; it is made on first use and continues from transform to transform."""
         if self._generator is None:
-            seed: Any = np.random.randint(0, 2**32, size=4, dtype=np.uint32)
-            if self._key is not None:
-                seed = self._key & (2**64 - 1)
+            if self.key is None:
+                seed: Any = np.random.randint(0, 2**32, size=4, dtype=np.uint32)
+            else:
+                seed = self.key & (2**64 - 1)
             self._generator = np.random.default_rng(seed)
         return self._generator
 
@@ -170,7 +171,7 @@ class SampleRandomness:
         They are those of NumPy, Python and, where it has been imported, PyTorch. Their state is
         restored afterwards. Without a key they are left alone.
         """
-        if self._key is None:
+        if self.key is None:
             with self.active():
                 yield
             return
@@ -193,34 +194,32 @@ class SampleRandomness:
 
 
 _active: ContextVar[SampleRandomness | None] = ContextVar("sample randomness", default=None)
-_keyed: ContextVar[int | None] = ContextVar("key of the samples of a block", default=None)
 
 
 def generator() -> np.random.Generator:
     """Return the generator that a transform of one sample draws from."""
-    return (_active.get() or SampleRandomness(current_key())).generator
+    return (_active.get() or SampleRandomness(None)).generator
 
 
 def current_key() -> int | None:
-    """Return the key of the surrounding :func:`keyed` block, or None outside of one."""
-    return _keyed.get()
+    """Return the key of the sample that is being read, or None outside of a block for one."""
+    active = _active.get()
+    return None if active is None else active.key
 
 
 @contextmanager
-def keyed(key: int) -> Iterator[None]:
+def keyed(key: int) -> Iterator[np.random.Generator]:
     """Let samples that are read within the block draw with a key; see :func:`sample_keys`."""
-    token = _keyed.set(key)
-    try:
-        yield
-    finally:
-        _keyed.reset(token)
+    randomness = SampleRandomness(key)
+    with randomness.active():
+        yield randomness.generator
 
 
 @contextmanager
-def sample_randomness(seed: int, epoch: int, index: int) -> Iterator[None]:
+def sample_randomness(seed: int, epoch: int, index: int) -> Iterator[np.random.Generator]:
     """Let samples that are read within the block draw as sample ``index`` of an epoch does.
 
     Data loaders do this by themselves; the block is for reading a sample by hand.
     """
-    with keyed(int(sample_keys(seed, epoch, np.array([index], dtype=np.int64))[0])):
-        yield
+    with keyed(int(sample_keys(seed, epoch, np.array([index], dtype=np.int64))[0])) as rng:
+        yield rng

@@ -11,17 +11,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pyskl.datasets import PoseDataset, load_annotations
-from pyskl.datasets.packed import cache
-from pyskl.datasets.packed.ahead import leading_transforms
-from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
+from pyskl.datasets import annotation_cache as cache
+from pyskl.datasets.annotation import AnnotationFile
+from pyskl.datasets.annotation_cache import AnnotationFiles
+from pyskl.datasets.pack import is_pack
+from pyskl.datasets.precompute import deterministic_prefix
 from pyskl.errors import AnnotationError
 from pyskl.skeleton import layout_to_json, resolve_layout
 
-AHEAD: list[dict[str, Any]] = [{"type": "PreNormalize3D"}]
+PRECOMPUTE: list[dict[str, Any]] = [{"type": "PreNormalize3D"}]
 
 
 @pytest.fixture(autouse=True)
@@ -38,25 +39,23 @@ def packs(ann_file: Path) -> list[Path]:
     return [path for path in beside.glob("*") if is_pack(path)]
 
 
-def opened(ann_file: Path, ahead: list[dict[str, Any]] = AHEAD) -> PackedAnnotations:
-    """Open the pack of a file, past what this process remembers."""
-    from pyskl.datasets import annotation
-
-    annotation._READ.clear()
-    found = load_annotations(ann_file, pack=True, ahead=ahead)
-    assert isinstance(found, PackedAnnotations)
+def opened(ann_file: Path, precompute: list[dict[str, Any]] = PRECOMPUTE) -> Any:
+    """Open the pack of a file."""
+    found = load_annotations(ann_file, pack=True, precompute=precompute)
+    assert found.folder is not None
     return found
 
 
 def test_a_pack_that_exists_is_read_and_none_is_made(ann_file: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    assert cache.cached_pack(ann_file, AHEAD, "existing", pytest.fail) is None
+
+    def existing(precompute: list[dict[str, Any]]) -> AnnotationFile:
+        return load_annotations(ann_file, pack="existing", precompute=precompute)
+
+    assert existing(PRECOMPUTE).folder is None
     assert sorted(tmp_path.rglob("*")) == before
-    made = opened(ann_file)
-    found = cache.cached_pack(ann_file, AHEAD, "existing", pytest.fail)
-    assert found is not None
-    assert found.folder == made.folder
-    assert cache.cached_pack(ann_file, [], "existing", pytest.fail) is None
+    assert opened(ann_file).folder == existing(PRECOMPUTE).folder
+    assert existing([]).folder is None
 
 
 def test_a_pack_is_made_once(ann_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,13 +65,13 @@ def test_a_pack_is_made_once(ann_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("the file was read again")
 
-    monkeypatch.setattr(cache, "pack_annotations", refuse)
+    monkeypatch.setattr(cache, "write_pack", refuse)
     monkeypatch.setattr(cache, "sha256_of", refuse)
     assert opened(ann_file).folder == first.folder
 
 
 def test_each_beginning_has_a_pack(ann_file: Path) -> None:
-    folders = {opened(ann_file, ahead).folder for ahead in ([], AHEAD, AHEAD)}
+    folders = {opened(ann_file, precompute).folder for precompute in ([], PRECOMPUTE, PRECOMPUTE)}
     assert len(folders) == 2
     assert set(packs(ann_file)) == folders
 
@@ -100,13 +99,13 @@ def test_a_file_with_other_content_is_packed_anew(ann_file: Path) -> None:
 
 
 def test_small_files_are_read_as_they_are(ann_file: Path) -> None:
-    load_annotations(ann_file, ahead=AHEAD)
+    load_annotations(ann_file, precompute=PRECOMPUTE)
     assert packs(ann_file) == []
 
 
 def test_large_files_are_packed(ann_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "AUTO_FROM", ann_file.stat().st_size)
-    load_annotations(ann_file, ahead=AHEAD)
+    load_annotations(ann_file, precompute=PRECOMPUTE)
     assert len(packs(ann_file)) == 1
 
 
@@ -129,19 +128,19 @@ def test_without_any_place_the_file_is_read(
     own_cache.write_text("")
     monkeypatch.setattr(cache, "AUTO_FROM", 1)
     with caplog.at_level(logging.INFO, logger="pyskl"):
-        assert len(load_annotations(ann_file, ahead=AHEAD).select("train")) == 16
+        assert len(load_annotations(ann_file, precompute=PRECOMPUTE).select("train")) == 16
     assert "can't be packed" in caplog.text
-    with pytest.raises(AnnotationError, match=r"can't be packed.*pack=False"):
-        load_annotations(ann_file, pack=True, ahead=AHEAD)
+    with pytest.raises(AnnotationError, match="pack"):
+        load_annotations(ann_file, pack=True, precompute=PRECOMPUTE)
 
 
 def test_what_can_not_be_packed_is_read(ann_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = pickle.loads(ann_file.read_bytes())
-    content["annotations"][0]["keypoint"] = np.ones((1, 5, 25, 3), np.float64)
+    content["annotations"][0]["extra"] = {1, 2}
     ann_file.write_bytes(pickle.dumps(content))
     monkeypatch.setattr(cache, "AUTO_FROM", 1)
     assert len(load_annotations(ann_file).select(None)) == 20
-    with pytest.raises(AnnotationError, match="the samples differ in 'keypoint'"):
+    with pytest.raises(AnnotationError, match="extra"):
         load_annotations(ann_file, pack=True)
 
 
@@ -159,7 +158,7 @@ def test_a_file_that_just_changed_is_hashed_again(
 
 def _open_and_sum(ann_file: Path, start: float, results: Any) -> None:
     time.sleep(max(0.0, start - time.time()))
-    dataset = PoseDataset(ann_file, AHEAD, pack=True)
+    dataset = PoseDataset(ann_file, PRECOMPUTE, pack=True)
     results.put((str(packs(ann_file)), float(sum(s["keypoint"].sum() for s in dataset.samples))))
 
 
@@ -186,9 +185,25 @@ def test_a_layout_file_that_changes_makes_another_pack(ann_file: Path, tmp_path:
     for center in (1, 2):
         content = layout_to_json(resolve_layout(dict(base="nturgb+d", body_center=center)))
         layout.write_text(content, encoding="utf-8")
-        ahead = leading_transforms(pipeline)
-        assert ahead[0]["layout"]["body_center"] == center
-        folders.append(opened(ann_file, ahead).folder)
+        precompute = deterministic_prefix(pipeline)
+        assert precompute[0]["layout"]["body_center"] == center
+        folders.append(opened(ann_file, precompute).folder)
     assert folders[0] != folders[1]
     layout.unlink()
-    assert leading_transforms(pipeline) == []
+    assert deterministic_prefix(pipeline) == []
+
+
+def test_the_data_sets_of_a_run_open_a_file_once(
+    ann_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    plain = cache.read_annotation_pickle
+    monkeypatch.setattr(
+        cache, "read_annotation_pickle", lambda path, **o: read.append(path) or plain(path, **o)
+    )
+    files = AnnotationFiles()
+    sets = [PoseDataset(ann_file, PRECOMPUTE, split, files=files) for split in ("train", "val")]
+    assert read == [ann_file]
+    assert sets[0].annotations is sets[1].annotations
+    PoseDataset(ann_file, [], files=files)
+    assert len(read) == 2  # other precomputed transforms

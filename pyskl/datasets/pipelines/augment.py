@@ -314,6 +314,8 @@ class Flip(BatchTransform):
 
         def swap(score: Array, rows: Rows) -> Array:
             some = np.flatnonzero(chosen[axis.sample[rows]])
+            if not len(some):
+                return score
             return _replaced(batch, score, some, _taken(batch, batch.take(score, some), mirror))
 
         batch.map(flip)

@@ -43,7 +43,14 @@ class BatchTransform:
 
     def __call__(self, sample: Sample) -> Sample:
         """Return one sample after the transform."""
-        return Compose([self])(sample)
+        batch = _single(sample)
+        self.apply(batch)
+        return batch.to_samples()[0]
+
+
+def _single(sample: Sample) -> Batch:
+    key = current_key()
+    return Batch.from_samples([sample], None if key is None else np.array([key], dtype=np.int64))
 
 
 class Compose:
@@ -89,7 +96,10 @@ class Compose:
         """Return the batch after all transforms."""
         for position, transform in enumerate(self.transforms, self.first):
             batch.position = position
-            if isinstance(transform, BatchTransform):
+            # A subclass of the user's may override __call__ only.
+            if isinstance(transform, BatchTransform) and (
+                type(transform).__call__ is BatchTransform.__call__
+            ):
                 transform.apply(batch)
             else:
                 batch = _apply_to_each(transform, batch)
@@ -99,9 +109,7 @@ class Compose:
         """Return one sample after all transforms."""
         if not self.transforms:
             return sample
-        key = current_key()
-        keys = None if key is None else np.array([key], dtype=np.int64)
-        return self.apply(Batch.from_samples([sample], keys)).to_samples()[0]
+        return self.apply(_single(sample)).to_samples()[0]
 
     def __repr__(self) -> str:
         return f"Compose([{', '.join(map(transform_name, self.transforms))}])"
@@ -115,13 +123,14 @@ def transform_name(transform: Any) -> str:
 def _apply_to_each(transform: Transform, batch: Batch) -> Batch:
     """Apply a transform of one sample to each sample of a batch."""
     built_in = type(transform).__module__.startswith("pyskl.")
+    fresh = {*batch.array_keys(), *batch.formatted}  # arrays that nobody else holds
     samples = []
     for sample, randomness in zip(batch.to_samples(), batch.randomness):
         if built_in:  # draws nothing
             sample = transform(sample)
         else:
             for key, value in sample.items():
-                if isinstance(value, (list, dict)):
+                if key not in fresh and not isinstance(value, (str, int, float)):
                     sample[key] = copy.deepcopy(value)
             with randomness.seeded_globals():
                 sample = transform(sample)

@@ -1,9 +1,9 @@
 """Conversions of arrays that NumPy does slowly.
 
 NumPy converts float16 one element at a time in software, PyTorch with the vector instructions of
-the processor, which is four to ten times faster on the sequences of annotation files. Both are exact
-towards float32 and round to the nearest, ties to even, towards float16. PyTorch is used if the
-process has imported it, as training does; exported models run without it.
+the processor, which is four to ten times faster on the sequences of annotation files. Both are
+exact towards float32 and round to the nearest, ties to even, towards float16. PyTorch is used if
+the process has imported it, as training does; exported models run without it.
 """
 
 from __future__ import annotations

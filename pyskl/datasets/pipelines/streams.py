@@ -230,39 +230,16 @@ class GenSkeFeat(BatchTransform):
                 found=f"{channels} channels with layout {self.layout.name!r}",
                 expected="a layout with dim=2",
             )
-        feats = self.feats
-        if feats == ("j",):
-            return
-        bones = _bones(batch, self.layout, channels)
-        if not {"jm", "bm"} & set(feats):
-            batch.map(
-                lambda joints, rows: _streams(feats, {"j": joints}, bones),
-                channels=channels * len(feats),
-            )
-            return
-        motion = _motion(batch, self.layout, channels)
-
-        def moving(joints: Array, following: Array, rows: Rows) -> Array:
-            streams = {"j": joints}
-            if "jm" in feats:
-                streams["jm"] = motion(joints, following, rows)
-            if "bm" in feats:
-                streams["b"] = bones(joints)
-                streams["bm"] = motion(streams["b"], bones(following), rows)
-            return _streams(feats, streams, bones)
-
-        batch.map(moving, channels=channels * len(feats), with_next=True)
-
-
-def _streams(feats: Sequence[str], known: dict[str, Array], bones: Callable[..., Array]) -> Array:
-    """Return the streams (R, V, C) one after the other along the channels."""
-    if "b" in feats and "b" not in known:
-        known["b"] = bones(known["j"])
-    wanted = [known[feat] for feat in feats]
-    if len(wanted) == 1:
-        return wanted[0]
-    if isinstance(wanted[0], np.ndarray):
-        return np.concatenate(wanted, axis=-1)
-    import torch
-
-    return torch.cat(wanted, dim=-1)
+        arrays = {"j": "keypoint"}
+        if {"b", "bm"} & set(self.feats):
+            arrays["b"] = "feat b"
+            bones = _bones(batch, self.layout, channels)
+            batch.map(lambda joints, rows: bones(joints), target=arrays["b"])
+        for feat in {"jm", "bm"} & set(self.feats):
+            arrays[feat] = f"feat {feat}"
+            motion = _motion(batch, self.layout, channels)
+            batch.map(motion, source=arrays[feat[0]], target=arrays[feat], with_next=True)
+        batch.concatenate([arrays[feat] for feat in self.feats], "feats")
+        for array in set(arrays.values()) & set(batch.array_keys()):
+            batch.pop(array)
+        batch.rename("feats", "keypoint")
