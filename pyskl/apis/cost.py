@@ -14,7 +14,7 @@ from pyskl.datasets.nested import with_key
 from pyskl.datasets.pipelines import FormatGCNInput
 from pyskl.errors import ConfigError, InputError
 from pyskl.models import build_model
-from pyskl.models.layer_cost import ModelCost, model_cost
+from pyskl.models.cost import ModelCost, model_cost
 from pyskl.text_table import text_table
 
 # The keys by which transforms say how many frames a clip has, and how many persons.

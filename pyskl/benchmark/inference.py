@@ -15,7 +15,7 @@ from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.variants import REFERENCE, Variant
 from pyskl.benchmark.workload import Workload
 from pyskl.evaluation.scoring import predictions
-from pyskl.models.fuse import fuse_conv_bn
+from pyskl.models.convert import fuse_conv_bn
 from pyskl.training.memory_use import peak_memory
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from pyskl.benchmark.flops import least_bytes, training_flops
+from pyskl.benchmark.flops import training_flops
 from pyskl.benchmark.limits import copy_bandwidth, matmul_flops, waiter
 from pyskl.benchmark.loop import loop_over_step
 from pyskl.benchmark.report import Figure, Table
@@ -37,9 +37,6 @@ def measure_step(workload: Workload) -> tuple[list[Table], dict[str, float]]:
     named = {f"{name} matrix product, TFLOP/s": value / 1e12 for name, value in limits.items()}
     named["copy in memory, GB/s"] = copy_bandwidth(device) / 1e9
     named["a training step, GFLOP a clip"] = flops / 1e9
-    moved = least_bytes(workload)
-    if moved is not None:
-        named["a training step, MB a clip at least"] = moved / 1e6
     return tables, named
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
 from pyskl.benchmark.precision import PRECISIONS, tf32_as
 from pyskl.errors import InputError, did_you_mean
-from pyskl.models.cpu import plain_path
 
 REFERENCE = "reference"
 _COMPILED, _GRAPHED = "compiled", "graph"
@@ -43,7 +42,7 @@ class Variant:
     @contextmanager
     def switched_on(self) -> Iterator[None]:
         """Set the switches that hold for forward and backward pass; autocast is not among them."""
-        with tf32_as(self.precision), plain_path() if self.plain else nullcontext():
+        with tf32_as(self.precision):
             yield
 
 

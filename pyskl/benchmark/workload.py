@@ -22,7 +22,7 @@ from pyskl.datasets.nested import map_leaves
 from pyskl.distributed.processes import Place, choose_device
 from pyskl.errors import ConfigError, DeviceError
 from pyskl.models import build_model
-from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.models.convert import replace_sync_batchnorm
 
 USES = ("train", "val", "test")
 
