@@ -1,4 +1,4 @@
-"""How many samples a second are scored, as ``tools/test.py`` does it, whatever the data."""
+"""How many samples per second are scored the way ``tools/test.py`` does it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pyskl.benchmark.limits import waiter
-from pyskl.benchmark.precision import PRECISIONS, amp_of
-from pyskl.benchmark.report import Figure, Table
-from pyskl.benchmark.timing import Timed, alternate, ratio, spread
-from pyskl.benchmark.variants import REFERENCE, Variant
+from pyskl.benchmark.report import Table
+from pyskl.benchmark.timing import Timed, alternate, spread, synchronizer
+from pyskl.benchmark.variants import PRECISIONS, Variant, allow_tf32
 from pyskl.benchmark.workload import Workload
 from pyskl.evaluation.scoring import predictions
 from pyskl.models.convert import fuse_conv_bn
@@ -21,95 +19,87 @@ from pyskl.training.memory_use import peak_memory
 
 @dataclass(frozen=True)
 class Scoring:
-    """One way to score samples.
+    """A way to score samples.
 
     Attributes:
-        batch: Samples that are scored at once.
-        variant: Precision, plain or fast path, compiled or not.
-        fused: With BatchNorm folded into convolutions.
+        batch: Samples per batch; None for the reference, which scores one after the other.
+        variant: Precision, compiled or not.
+        fused: Whether BatchNorm is folded into convolutions.
     """
 
-    batch: int
+    batch: int | None
     variant: Variant
     fused: bool = False
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
-        if self.variant.plain:
-            return f"{REFERENCE}, one sample at a time"
+        """The name in the tables."""
+        if self.batch is None:
+            return f"reference, {self.variant.name}, one sample at a time"
         return f"batch {self.batch}, {self.variant.name}{'-fused' * self.fused}"
 
 
 def measure_inference(workload: Workload) -> list[Table]:
-    """Compare ways to score samples of as many clips as ``data.<use>`` has."""
+    """Compare ways to score samples with as many clips as ``data.<use>`` has."""
     settings, device = workload.settings, workload.device
-    use = settings.use
-    clips, *_ = workload.sample_shape(use)
-    table = Table(f"scoring samples of {clips} clip{'' if clips == 1 else 's'}, as data.{use} has")
+    clips, *_ = workload.sample_shape(settings.use)
+    table = Table(
+        f"scoring samples of {clips} clip{'' if clips == 1 else 's'}, as data.{settings.use} has"
+    )
+    ways = [Scoring(None, Variant())] + [
+        Scoring(batch, Variant(precision, compiled), fused)
+        for batch in workload.batch_sizes
+        for precision in (PRECISIONS if device.type == "cuda" else ("fp32",))
+        for compiled in ((False, True) if settings.compile else (False,))
+        for fused in (False, True)
+    ]
     timed: dict[str, Timed] = {}
-    peaks: dict[str, int | None] = {}
-    for way in _ways(workload):
+    memory: dict[str, int | None] = {}
+    for way in ways:
         if way.variant.compiled:
-            torch.compiler.reset()  # having compiled for another batch size, torch would for any
+            # Otherwise torch would compile for any batch size after having compiled for another.
+            torch.compiler.reset()
         try:
             with peak_memory(device) as peak:
-                keypoint, _ = workload.random_batch(way.batch, use)
-                one = Timed(_work(workload.build_model(), keypoint, way), waiter(device))
+                keypoint, _ = workload.random_batch(way.batch or 1, settings.use)
+                work = _work(workload.build_model(), keypoint, way)
+                one = Timed(work, synchronizer(device))
                 one.prepare(settings.seconds)
         except RuntimeError as error:  # out of memory, no compiler
             table.failed[way.name] = str(error).strip().partition("\n")[0]
             continue
-        timed[way.name], peaks[way.name] = one, peak.bytes
+        timed[way.name], memory[way.name] = one, peak.bytes
     found = alternate({name: one.rate for name, one in timed.items()}, settings.repeats)
-    reference = next(iter(found.values()))
     for name, values in found.items():
-        median, highest = spread(values).median, peaks[name]
+        used = memory[name]
         notes = {
-            "clips/s": clips * median,
-            "ratio": ratio(values, reference),
-            "peak MB": None if highest is None else highest / 1e6,
+            "clips/s": clips * spread(values).median,
+            "ratio": table.ratio_to_first(values),
+            "peak MB": None if used is None else used / 1e6,
         }
-        table.figures.append(Figure(name, "samples/s", values, notes))
+        table.add(name, "samples/s", values, **notes)
     return [table]
 
 
-def _ways(workload: Workload) -> list[Scoring]:
-    """Return what to compare, the reference first."""
-    precisions = PRECISIONS if workload.device.type == "cuda" else ("fp32",)
-    return [Scoring(1, Variant(plain=True))] + [
-        Scoring(batch, Variant(precision, compiled=compiled), fused)
-        for batch in workload.batch_sizes
-        for precision in precisions
-        for compiled in ((False, True) if workload.settings.compile else (False,))
-        for fused in (False, True)
-    ]
-
-
 def _work(model: nn.Module, keypoint: Tensor, way: Scoring) -> Callable[[], int]:
-    """Return a function that scores a few batches; they stay on the device.
-
-    The reference scores one sample after the other. The others go the way of testing, which on the
-    CPU scores a batch with each thread.
-    """
+    """Return a function that scores a few batches, which stay on the device."""
     model.eval()
     if way.fused:
         fuse_conv_bn(model)
-    if way.variant.compiled:
-        model.get_submodule("backbone").compile(dynamic=False)
+    way.variant.prepare(model)
     device = keypoint.device
     batches = [{"keypoint": keypoint}]
-    if device.type == "cpu" and not way.variant.plain:
-        batches *= torch.get_num_threads()
+    if device.type == "cpu" and way.batch is not None:
+        batches *= torch.get_num_threads()  # testing scores one batch per thread
 
     def work() -> int:
-        with way.variant.switched_on():
-            if way.variant.plain:
+        with allow_tf32(way.variant.precision != "fp32"):
+            if way.batch is None:
                 with torch.inference_mode():
                     model.predict(keypoint)  # type: ignore[operator]
             else:
-                for _ in predictions(model, batches, device, amp=amp_of(way.variant.precision)):
+                for _ in predictions(model, batches, device, amp=way.variant.amp):
                     pass
-        return len(batches) * way.batch
+        return len(batches) * len(keypoint)
 
     return work
