@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyskl.benchmark.loader import measure_training_loop
 from pyskl.benchmark.machine import copy_bandwidth, matmul_flops
 from pyskl.benchmark.report import Table
-from pyskl.benchmark.timing import Timed, alternate, spread, synchronizer
-from pyskl.benchmark.variants import TrainingStep, Variant, select_variants
+from pyskl.benchmark.timing import spread
+from pyskl.benchmark.variants import TrainingStep, Variant, measure_variants, select_variants
 from pyskl.benchmark.workload import Workload
-from pyskl.training.memory_use import peak_memory
 
 
 def measure_step(workload: Workload) -> tuple[list[Table], dict[str, float]]:
@@ -33,7 +31,6 @@ def measure_step(workload: Workload) -> tuple[list[Table], dict[str, float]]:
         table = _compare(workload, batch, variants, flops, peaks)
         tables.append(table)
         if settings.end_to_end:
-            _free_memory(device)
             medians = {figure.name: figure.median for figure in table.figures}
             # The training loop records no CUDA graphs.
             loops = [
@@ -67,45 +64,28 @@ def _compare(
     flops: float,
     peaks: Mapping[str, float],
 ) -> Table:
-    """Measure the variants in turn. A variant that fails does not affect the others."""
-    settings, device = workload.settings, workload.device
+    def build(variant: Variant) -> TrainingStep:
+        model, optimizer = workload.build_model(), workload.cfg.optimizer
+        return TrainingStep(model, optimizer, *workload.random_batch(batch, "train"), variant)
+
     table = Table(f"training step, {batch} clips")
-    timed: dict[str, Timed] = {}
-    memory: dict[str, int | None] = {}
-    # Otherwise torch would compile for any batch size after having compiled for another one.
-    torch.compiler.reset()
+    rates, memory, table.failed = measure_variants(
+        {variant.name: partial(build, variant) for variant in variants},
+        workload.device,
+        seconds=workload.settings.seconds,
+        repeats=workload.settings.repeats,
+    )
     for variant in variants:
-        try:
-            with peak_memory(device) as peak:
-                keypoint, label = workload.random_batch(batch, "train")
-                model, optimizer = workload.build_model(), workload.cfg.optimizer
-                step = TrainingStep(model, optimizer, keypoint, label, variant)
-                one = Timed(step, synchronizer(device))
-                one.prepare(settings.seconds)
-        except RuntimeError as error:  # out of memory, no compiler, an unsupported operation
-            table.failed[variant.name] = str(error).strip().partition("\n")[0]
-            _free_memory(device)
+        if variant.name not in rates:
             continue
-        timed[variant.name], memory[variant.name] = one, peak.bytes
-    found = alternate({name: one.rate for name, one in timed.items()}, settings.repeats)
-    for variant in variants:
-        values = found.get(variant.name)
-        if values is None:
-            continue
-        median, used = spread(values).median, memory[variant.name]
-        has_reference = "fp32" in found
+        values = rates[variant.name]
+        median = spread(values).median
         notes = {
             "ms/step": 1e3 * batch / median,
-            "ratio": table.ratio_to_first(values) if has_reference else None,
+            "ratio": table.ratio_to_first(values) if "fp32" in rates else None,
             "TFLOP/s": median * flops / 1e12,
             "% of limit": 100 * median * flops / peaks[variant.precision],
-            "peak MB": None if used is None else used / 1e6,
+            "peak MB": memory[variant.name],
         }
         table.add(variant.name, "clips/s", values, **notes)
     return table
-
-
-def _free_memory(device: torch.device) -> None:
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

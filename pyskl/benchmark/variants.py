@@ -1,4 +1,4 @@
-"""The ways to compute a training step, and the step itself.
+"""The ways to compute a training step, the step itself, and how to compare such ways.
 
 Shapes: N batch, M persons, T frames, V joints, C channels.
 """
@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pyskl.benchmark.timing import Timed, alternate, synchronizer
 from pyskl.errors import InputError, did_you_mean
+from pyskl.training.memory_use import peak_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.precision import autocast
 
@@ -170,3 +172,40 @@ class TrainingStep:
         with torch.cuda.graph(graph):
             self._step()
         return graph.replay
+
+
+def measure_variants(
+    builders: Mapping[str, Callable[[], Callable[[], int]]],
+    device: torch.device,
+    *,
+    seconds: float,
+    repeats: int,
+) -> tuple[dict[str, tuple[float, ...]], dict[str, float | None], dict[str, str]]:
+    """Build variants and measure them in turn. One that fails does not affect the others.
+
+    Args:
+        builders: Name → a function that builds the work of a variant; see
+            :class:`pyskl.benchmark.timing.Timed`.
+        device: Where they compute.
+        seconds: Duration of one measurement.
+        repeats: Measurements of each.
+
+    Returns:
+        Name → samples/s; name → peak memory in MB, None if the system does not report it; name →
+        the reason why a variant failed.
+    """
+    timed: dict[str, Timed] = {}
+    peaks: dict[str, float | None] = {}
+    failed: dict[str, str] = {}
+    torch.compiler.reset()  # torch limits the number of variants of a function that it compiles
+    for name, build in builders.items():
+        try:
+            with peak_memory(device) as peak:
+                one = Timed(build(), synchronizer(device))
+                one.prepare(seconds)
+        except RuntimeError as error:  # out of memory, no compiler, an unsupported operation
+            failed[name] = str(error).strip().partition("\n")[0]
+            continue
+        timed[name] = one
+        peaks[name] = None if peak.bytes is None else peak.bytes / 1e6
+    return alternate({name: one.rate for name, one in timed.items()}, repeats), peaks, failed
