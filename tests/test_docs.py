@@ -54,10 +54,10 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     assert tests[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
-def test_the_example_of_a_model_runs() -> None:
-    (block,) = code_blocks("docs/models.md", "python")
+def test_the_examples_of_models_run() -> None:
     names: dict[str, object] = {}
-    exec(compile(block, "docs/models.md", "exec"), names)
+    for block in code_blocks("docs/models.md", "python"):
+        exec(compile(block, "docs/models.md", "exec"), names)
     assert set(names["losses"]) == {"loss_cls", "top1_acc", "top5_acc", "loss"}  # type: ignore[call-overload]
 
 

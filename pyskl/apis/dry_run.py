@@ -26,7 +26,7 @@ from pyskl.distributed.monitor import Watch
 from pyskl.distributed.processes import Launcher, Place, choose_device, failing_together
 from pyskl.errors import InputError
 from pyskl.logging.log import RunLog, setup_logging
-from pyskl.models.cost import StepCost, step_cost
+from pyskl.models.cost import ModelCost, model_cost
 
 
 def dry_run_from_config(
@@ -181,11 +181,11 @@ def _memory(device: torch.device) -> int | None:
         return None
 
 
-def _cost(model: nn.Module, shape: tuple[int, ...]) -> StepCost | None:
-    """Count a step for one clip of a batch (N, clips, M, T, V, C), of a model that is known."""
+def _cost(model: nn.Module, shape: tuple[int, ...]) -> ModelCost | None:
+    """Count the operations for one clip of a batch (N, clips, M, T, V, C); None if that fails."""
     try:
-        return step_cost(model, frames=shape[3], persons=shape[2])
-    except TypeError:
+        return model_cost(model, shape[2:])
+    except ValueError:
         return None
 
 

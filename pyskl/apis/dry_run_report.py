@@ -12,7 +12,7 @@ import numpy as np
 from pyskl.apis.rehearsal import FirstSteps, Scored
 from pyskl.evaluation.evaluate import describe_metrics
 from pyskl.files.transfer import readable_size
-from pyskl.models.cost import StepCost
+from pyskl.models.cost import ModelCost
 from pyskl.text_table import table_lines
 
 # From so many classes on, the table of samples has several columns of them side by side.
@@ -55,7 +55,7 @@ class DryRunReport:
         memory: Of the device: the GPU's, or the machine's; None where that is not known.
         parameters: Numbers in the model that are learned, or could be.
         trained: Those of them that the run trains.
-        cost: Operations for one clip; None for a model whose parts are not known.
+        cost: Operations for one clip; None if they could not be counted.
         steps: What the first steps took.
         scored: What a batch of ``'val'`` and ``'test'`` took, as far as the run measures them.
         batch: Samples a step, of all processes.
@@ -77,7 +77,7 @@ class DryRunReport:
     memory: int | None
     parameters: int
     trained: int
-    cost: StepCost | None
+    cost: ModelCost | None
     steps: FirstSteps
     scored: Mapping[str, Scored]
     batch: int
@@ -121,10 +121,10 @@ class DryRunReport:
     def _run(self) -> dict[str, str]:
         keypoint = self.steps.batch.shape  # N, clips, M, T, V, C
         trained = "" if self.trained == self.parameters else f", of which {self.trained:,} train"
-        flop = "not counted: its parts are unknown"
+        flop = "not counted: the model computes no clip by itself"
         if self.cost is not None:
             flop = (
-                f"{_giga(self.cost.forward)} forward, {_giga(self.cost.step)} a training step, "
+                f"{_giga(self.cost.flops)} forward, {_giga(self.cost.step_flops)} a training step, "
                 f"for a clip of {_several(keypoint[2], 'person')} x {keypoint[3]} frames"
             )
         clips = self.splits[0].samples * self.splits[0].times

@@ -24,7 +24,7 @@ from pyskl.inference.ensemble import Member, stream_of_pipeline
 from pyskl.inference.model import ModelRecognizer, layout_of_model
 from pyskl.inference.sources import read_one
 from pyskl.models import build_model
-from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.models.convert import replace_sync_batchnorm
 from pyskl.runtime.recognizer import best_classes
 from pyskl.runtime.sample import complete_sample
 from pyskl.training.allocator import keep_freed_memory

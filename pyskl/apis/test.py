@@ -38,8 +38,7 @@ from pyskl.evaluation.results import check_score_file, dump_scores
 from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.models import build_model
-from pyskl.models.fuse import fuse_conv_bn
-from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.models.convert import fuse_conv_bn, replace_sync_batchnorm
 from pyskl.training.allocator import keep_freed_memory
 
 

@@ -44,7 +44,7 @@ from pyskl.evaluation.evaluate import describe_metrics, evaluate
 from pyskl.logging.environment import environment, source_digest
 from pyskl.logging.log import RunLog, get_logger
 from pyskl.models import build_model
-from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.models.convert import replace_sync_batchnorm
 from pyskl.training.allocator import keep_freed_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate

@@ -20,7 +20,7 @@ from pyskl.apis.rehearsal import BatchFacts
 from pyskl.datasets import build_dataset
 from pyskl.errors import ConfigError, DeviceError, InputError
 from pyskl.models import build_model
-from pyskl.models.cost import step_cost
+from pyskl.models.cost import model_cost
 from pyskl.models.recognizers import RecognizerGCN
 from pyskl.training.nonfinite_samples import TrainingError
 from pyskl.training.schedule import LearningRate
@@ -53,7 +53,7 @@ def test_the_plan_is_that_of_the_training(
 ) -> None:
     model = build_model(tiny_config()["model"])
     assert report.parameters == report.trained == sum(p.numel() for p in model.parameters())
-    assert report.cost == step_cost(model, frames=8, persons=1)
+    assert report.cost == model_cost(model, (1, 8, 25, 3))
     assert (report.batch, report.per_epoch, report.epochs, report.epochs_left) == (4, 6, 2, 2)
     assert report.validations_left == 2
     rate = LearningRate(0.05, 2, 6, **COSINE)

@@ -33,9 +33,7 @@ def benchmark(
 
 def names(found: dict[str, Any]) -> list[list[str]]:
     """Return the rows' names of each table, after checking what all tables have in common."""
-    assert set(found) == {
-        *("mode", "config", "data", "machine", "settings", "limits", "tables", "remarks")
-    }
+    assert set(found) == {*("mode", "config", "data", "machine", "settings", "limits", "tables")}
     assert {"cpu", "device", "torch", "numpy", "python", "command", "git"} <= set(found["machine"])
     assert found["machine"]["command"].split()[1] == found["mode"]
     for table in found["tables"]:
@@ -69,7 +67,7 @@ def test_pipeline_without_the_users_data(benchmark: Benchmark, tmp_path: Path) -
         *("--cfg-options", f"data.val.ann_file={tmp_path / 'gone.pkl'}"),
     )
     names(found)
-    assert "2000 made-up samples" in done.out
+    assert "2000 synthetic samples" in done.out
     assert "does not exist" in done.out
 
 
@@ -111,7 +109,7 @@ def test_loader(benchmark: Benchmark) -> None:
     assert alone == ["online, 1 worker", "packed, 1 worker", "device"]
     assert loop[:2] == ["step alone, fp32", "loop, online, 1 worker"]
     assert found["tables"][2]["figures"][1]["notes"]["% of step"] > 0
-    assert found["data"] == "40 made-up samples in the shape of NTU RGB+D, as asked"
+    assert found["data"] == "40 synthetic samples in the shape of NTU RGB+D"
 
 
 def test_step(benchmark: Benchmark) -> None:
@@ -120,10 +118,10 @@ def test_step(benchmark: Benchmark) -> None:
         *("--end-to-end", "--workers", 0),
     )
     first, loop, second, _ = names(found)
-    assert first == second == ["reference", "fp32", "bf16"]
+    assert first == second == ["fp32", "bf16"]
     assert loop[0].startswith("step alone, ")
     assert loop[1:] == ["loop, online, 0 workers", "loop, packed, 0 workers", "loop, device"]
-    notes = found["tables"][0]["figures"][2]["notes"]
+    notes = found["tables"][0]["figures"][1]["notes"]
     assert set(notes) == {"ms/step", "ratio", "TFLOP/s", "% of limit", "peak MB"}
     assert {
         "fp32 matrix product, TFLOP/s",
@@ -135,12 +133,8 @@ def test_step(benchmark: Benchmark) -> None:
 
 def test_inference(benchmark: Benchmark) -> None:
     done, found = benchmark("inference", "--seconds", 0.01, "--batch", 1, 3)
-    assert names(found) == [
-        [
-            "reference, one sample at a time",
-            *("batch 1, fp32", "batch 1, fp32-fused", "batch 3, fp32", "batch 3, fp32-fused"),
-        ]
-    ]
+    reference = "reference, fp32, one sample at a time"
+    assert names(found) == [[reference, "fp32", "fp32-fused", "bf16", "bf16-fused"]] * 2
     assert "samples of 2 clips" in done.out
 
 
@@ -161,8 +155,8 @@ def test_startup(benchmark: Benchmark) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["pipeline", "CONFIG", "--repeats", "0"], "--repeats takes whole numbers from 1 on"),
-        (["pipeline", "CONFIG", "--device", "abacus"], "--device takes cpu, cuda or cuda:N"),
+        (["pipeline", "CONFIG", "--repeats", "0"], "--repeats: wrong number"),
+        (["pipeline", "CONFIG", "--device", "abacus"], "--device: no such device"),
         (["step", "CONFIG", "--variants", "fp31"], "did you mean 'fp32'?"),
         (["step", "missing.py"], "there is no such config file"),
         (["pipeline", "CONFIG", "--cfg-options", "data.train.split=x"], "there is no split 'x'"),

@@ -27,11 +27,11 @@ class RecognizerGCN(nn.Module):
             (N, M, C', T', V).
         cls_head: ``dict(type='GCNHead', ...)``, or a module that maps the features to logits (N, L)
             and has ``loss(scores, labels)``.
-        train_cfg: Nothing is read from it: None or an empty dict.
+        train_cfg: Not used: None or an empty dict.
         test_cfg: ``dict(average_clips=...)``, see :attr:`average_clips`.
 
     Raises:
-        ConfigError: for names, arguments or ``average_clips`` that are not known.
+        ConfigError: for unknown names, arguments or ``average_clips``.
 
     Example:
         >>> import torch
@@ -51,36 +51,29 @@ class RecognizerGCN(nn.Module):
         test_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        for name, cfg, known in (
-            ("train_cfg", train_cfg, ()),
-            ("test_cfg", test_cfg, ("average_clips",)),
-        ):
-            unknown = [
-                f"{name} has the unknown key {key!r}{did_you_mean(str(key), known)}"
-                for key in cfg or ()
-                if key not in known
-            ]
-            if unknown:
-                raise ConfigError("RecognizerGCN: " + "; ".join(unknown))
+        known = {"train_cfg": (), "test_cfg": ("average_clips",)}
+        for name, cfg in (("train_cfg", train_cfg), ("test_cfg", test_cfg)):
+            for key in cfg or ():
+                if key not in known[name]:
+                    hint = did_you_mean(str(key), known[name]).removeprefix("; ") or None
+                    raise ConfigError("unknown key", key=f"{name}.{key}", hint=hint)
         self.average_clips = (test_cfg or {}).get("average_clips", "prob")
         self.backbone = BACKBONES.build(backbone)
         self.cls_head = HEADS.build(cls_head)
 
     @property
     def average_clips(self) -> str | None:
-        """How the clips of a sample become one score vector in :meth:`predict`.
+        """How :meth:`predict` averages the clips of a sample.
 
-        ``'prob'``: the mean of the softmax; ``'score'``: the mean of the logits; None: they don't.
+        ``'prob'``: the mean of the softmax; ``'score'``: the mean of the logits; None: not at all.
         """
         return self._average_clips
 
     @average_clips.setter
     def average_clips(self, value: str | None) -> None:
         if value is not None and value not in _AVERAGES:
-            raise ConfigError(
-                f"average_clips is 'prob', 'score' or None, found {value!r}"
-                f"{did_you_mean(str(value), _AVERAGES)}"
-            )
+            hint = did_you_mean(str(value), _AVERAGES).removeprefix("; ")
+            raise ConfigError("unknown choice", key="average_clips", found=value, hint=hint)
         self._average_clips = value
 
     def extract_feat(self, keypoint: Tensor) -> Tensor:
@@ -88,7 +81,7 @@ class RecognizerGCN(nn.Module):
         return self.backbone(keypoint)
 
     def logits(self, keypoint: Tensor) -> Tensor:
-        """Score each clip by itself.
+        """Compute the logits of each clip.
 
         Args:
             keypoint: (N, clips, M, T, V, C), or (N, M, T, V, C) for one clip.
@@ -99,7 +92,7 @@ class RecognizerGCN(nn.Module):
         Raises:
             ValueError: for another rank, or joints and channels that don't fit the backbone.
         """
-        clips = self._clips(keypoint)
+        clips = _with_clips(keypoint)
         features = self.extract_feat(clips.flatten(0, 1))  # N·clips, M, C', T', V
         return self.cls_head(features).unflatten(0, clips.shape[:2])  # N, clips, L
 
@@ -112,12 +105,12 @@ class RecognizerGCN(nn.Module):
 
         Returns:
             Scalars on the batch's device: ``loss_cls``, ``top1_acc``, ``top5_acc``, and ``loss``,
-            the sum of all whose name has "loss" in it, which is what to differentiate.
+            the sum of all values whose name contains "loss"; ``loss`` is the one to differentiate.
 
         Raises:
-            ValueError: where a sample has several clips.
+            ValueError: if a sample has several clips.
         """
-        clips = self._clips(keypoint)
+        clips = _with_clips(keypoint)
         if clips.shape[1] != 1:
             raise ValueError(
                 f"training takes one clip of each sample, found {clips.shape[1]} (keypoint of the "
@@ -129,14 +122,14 @@ class RecognizerGCN(nn.Module):
 
     @torch.no_grad()
     def predict(self, keypoint: Tensor) -> Tensor:
-        """Score samples. The model has to be in ``eval()`` mode for scores that repeat.
+        """Score samples. Call ``eval()`` first, or dropout makes the scores random.
 
         Args:
             keypoint: (N, clips, M, T, V, C), or (N, M, T, V, C) for one clip.
 
         Returns:
-            float32 (N, L), averaged over the clips as :attr:`average_clips` says; (N, clips, L)
-            logits where it is None.
+            float32 (N, L), averaged over the clips according to :attr:`average_clips`; logits
+            (N, clips, L) if it is None.
         """
         logits = self.logits(keypoint).float()  # N, clips, L
         if self.average_clips is None:
@@ -148,18 +141,18 @@ class RecognizerGCN(nn.Module):
     def forward(
         self, keypoint: Tensor, label: Tensor | None = None, return_loss: bool = True
     ) -> dict[str, Tensor] | np.ndarray:
-        """Do :meth:`loss` or :meth:`predict`; this is the family's way to call a recognizer.
+        """Call :meth:`loss` or :meth:`predict`, with the arguments that this family uses.
 
         Args:
             keypoint: (N, clips, M, T, V, C).
-            label: See :meth:`loss`; needed for the loss only.
-            return_loss: Whether to return the loss, or else the scores.
+            label: See :meth:`loss`; required if ``return_loss``.
+            return_loss: Whether to return the loss or the scores.
 
         Returns:
             The dict of :meth:`loss`, or the scores of :meth:`predict` as a NumPy array.
 
         Raises:
-            ValueError: where the loss is wanted and there is no label.
+            ValueError: if there is no label to compute the loss.
         """
         if not return_loss:
             return self.predict(keypoint).cpu().numpy()
@@ -167,13 +160,14 @@ class RecognizerGCN(nn.Module):
             raise ValueError("the loss needs label; pass return_loss=False for scores")
         return self.loss(keypoint, label)
 
-    def _clips(self, keypoint: Tensor) -> Tensor:
-        """Return keypoints as (N, clips, M, T, V, C)."""
-        if keypoint.dim() == 5:
-            return keypoint.unsqueeze(1)
-        if keypoint.dim() != 6:
-            raise ValueError(
-                "a recognizer takes keypoints (N, clips, M, T, V, C) or (N, M, T, V, C), found the "
-                f"shape {tuple(keypoint.shape)}"
-            )
-        return keypoint
+
+def _with_clips(keypoint: Tensor) -> Tensor:
+    """Return keypoints as (N, clips, M, T, V, C)."""
+    if keypoint.dim() == 5:
+        return keypoint.unsqueeze(1)
+    if keypoint.dim() != 6:
+        raise ValueError(
+            "a recognizer takes keypoints (N, clips, M, T, V, C) or (N, M, T, V, C), found the "
+            f"shape {tuple(keypoint.shape)}"
+        )
+    return keypoint

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from pyskl.errors import ConfigError
 from pyskl.evaluation import top_k_accuracy as numpy_top_k_accuracy
 from pyskl.models import GCNHead
-from pyskl.models.heads.accuracy import top_k_accuracy
+from pyskl.models.heads import top_k_accuracy
 
 
 def test_pools_all_persons_frames_and_joints_alike() -> None:
@@ -81,20 +81,15 @@ def test_loss_is_a_config_or_a_module() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 7), (2, 1, 4, 5, 7)])
 def test_refuses_other_features(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"C=3, T, V\), found the shape \(2"):
+    with pytest.raises(ValueError, match="C=3"):
         GCNHead(num_classes=4, in_channels=3)(torch.rand(shape))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"num_classes": 0}, "num_classes"),
-        ({"in_channels": 0}, "in_channels"),
-        ({"dropout": 1.5}, "dropout is from 0 to 1"),
-        ({"init_std": -1}, "init_std"),
-        ({"loss_cls": {"type": "CrossEntropy"}}, "did you mean 'CrossEntropyLoss'"),
-    ],
+    ("key", "value"), [("num_classes", 0), ("in_channels", 0), ("dropout", 1.5), ("init_std", -1)]
 )
-def test_refuses(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        GCNHead(**{"num_classes": 3, "in_channels": 8, **arguments})
+def test_refuses(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        GCNHead(**{"num_classes": 3, "in_channels": 8, key: value})
+    assert error.value.key == key
+    assert error.value.found == value

@@ -22,7 +22,7 @@ class CrossEntropyLoss(nn.Module):
     Args:
         loss_weight: Factor of the loss.
         class_weight: One weight for each class. The mean is then weighted by the labels' classes,
-            so that a hard label and its one-hot vector give the same.
+            so that a hard label and its one-hot vector give the same loss.
 
     Raises:
         ConfigError: for weights that are not numbers.
@@ -41,18 +41,18 @@ class CrossEntropyLoss(nn.Module):
                 weight = torch.as_tensor(class_weight, dtype=torch.float32)
             except (TypeError, ValueError) as error:
                 raise ConfigError(
-                    f"class_weight is a list of numbers, found {class_weight!r}"
+                    "wrong weights", key="class_weight", found=class_weight, expected="numbers"
                 ) from error
-        # Not a part of checkpoints: it comes from the config.
+        # The config holds the weights, so checkpoints don't have to.
         self.register_buffer("class_weight", weight, persistent=False)
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Compute the loss, in float32.
+        """Compute the loss in float32.
 
         Args:
             scores: Logits (N, L).
-            labels: Whole numbers (N,) or (N, 1) from 0 to L - 1; or, in the scores' shape, soft
-                labels (N, L), whose rows are weights of the classes.
+            labels: Integers (N,) or (N, 1) from 0 to L - 1; or soft labels (N, L), whose rows are
+                weights of the classes.
 
         Returns:
             The loss, a scalar.
@@ -64,7 +64,7 @@ class CrossEntropyLoss(nn.Module):
         weight = self.class_weight
         if weight is not None and weight.shape != scores.shape[1:]:
             raise ValueError(
-                f"class_weight has the shape {tuple(weight.shape)}, the scores are of "
+                f"class_weight has the shape {tuple(weight.shape)}, but there are scores of "
                 f"{scores.shape[1]} classes"
             )
         if not is_soft(scores, labels):
@@ -78,33 +78,33 @@ class CrossEntropyLoss(nn.Module):
 
 
 def is_soft(scores: Tensor, labels: Tensor) -> bool:
-    """Say whether the labels are soft: of the scores' shape (N, L).
+    """Return whether the labels are soft: of the scores' shape (N, L).
 
-    Whole numbers of shape (N, 1) are class numbers, even where there is one class.
+    Integers of shape (N, 1) are class numbers, even if there is only one class.
     """
     return labels.shape == scores.shape and (scores.shape[1] > 1 or labels.is_floating_point())
 
 
 def hard_labels(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return class numbers (N,) of labels (N,) or (N, 1).
+    """Return class numbers (N,) from labels (N,) or (N, 1).
 
     Raises:
-        ValueError: where shape, type or values don't fit the scores.
+        ValueError: for a shape, type or value that does not fit the scores.
     """
     N, L = scores.shape
     if labels.shape not in ((N,), (N, 1)) or labels.is_floating_point():
         raise ValueError(
-            f"labels for scores of the shape {(N, L)} are whole numbers of the shape ({N},) or "
+            f"labels for scores of the shape {(N, L)} are integers of the shape ({N},) or "
             f"({N}, 1), or weights of the shape {(N, L)}; found {labels.dtype} of the shape "
             f"{tuple(labels.shape)}"
         )
     hard = labels.reshape(N).long()
-    # Reading values would make the host wait for an accelerator, which checks them itself.
+    # Reading values would make the host wait for a GPU, which checks them itself.
     if hard.device.type == "cpu":
         outside = hard[(hard < 0) | (hard >= L)]
         if len(outside):
             raise ValueError(
-                f"labels has {sorted(set(outside.tolist()))[:5]}, but the scores are of {L} "
-                f"classes (0 to {L - 1})"
+                f"found the labels {sorted(set(outside.tolist()))[:5]}, but there are scores of "
+                f"{L} classes (0 to {L - 1})"
             )
     return hard
