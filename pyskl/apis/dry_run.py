@@ -21,7 +21,7 @@ from pyskl.apis.rehearsal import Rehearsal
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint
 from pyskl.apis.train import build_trainer, prepare, run_from_config
-from pyskl.checkpoints.checkpoint import LATEST
+from pyskl.checkpoints.manager import LATEST
 from pyskl.distributed.monitor import Watch
 from pyskl.distributed.processes import Launcher, Place, choose_device, failing_together
 from pyskl.errors import InputError
@@ -158,7 +158,9 @@ def _in_words(start: StartPoint | None, work_dir: Path, trainer: Rehearsal) -> s
             f"goes on from {start.path.with_name(path.name)}: {progress.epoch} of "
             f"{trainer.epochs} epochs and {progress.iteration:,} steps are done{finished}"
         )
-    words = "a new run" if start is None else f"a new run with the weights of {start.source}"
+    words = (
+        "a new run" if start is None else f"a new run with the weights of {start.checkpoint.source}"
+    )
     latest = work_dir / LATEST
     return f"{words}; --resume would go on from {latest}" if latest.exists() else words
 

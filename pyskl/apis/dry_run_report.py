@@ -11,7 +11,7 @@ import numpy as np
 
 from pyskl.apis.rehearsal import FirstSteps, Scored
 from pyskl.evaluation.evaluate import describe_metrics
-from pyskl.files.transfer import readable_size
+from pyskl.files.download import readable_size
 from pyskl.models.cost import ModelCost
 from pyskl.text_table import table_lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,12 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.settings import TrainSettings
-from pyskl.checkpoints.checkpoint import (
-    LATEST,
-    load_checkpoint,
-    load_weights,
-    misfits,
-)
-from pyskl.checkpoints.recovery import newest_usable
-from pyskl.checkpoints.resume_config import check_resumable
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
+from pyskl.checkpoints.manager import LATEST, newest_usable
+from pyskl.checkpoints.resume_check import check_resumable
+from pyskl.checkpoints.weights import check_weights_fit, load_weights
 from pyskl.distributed.processes import Place, failing_together, from_main
 from pyskl.errors import CheckpointError, InputError
-from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger
 from pyskl.training.trainer import Trainer
 
@@ -33,22 +28,31 @@ class StartPoint:
     """The checkpoint that a run starts from.
 
     Attributes:
-        path: The file.
-        source: Where it came from, for messages.
+        checkpoint: Its content.
         resumed: Whether the run that wrote it goes on, or a new one takes its weights.
-        seed: The seed of the run that goes on, if the checkpoint has it.
-        meta: What the checkpoint of a run that goes on says of it.
         note: What else the user should know.
         unasked: Whether the run goes on only because its work dir holds one.
     """
 
-    path: Path
-    source: str
+    checkpoint: OpenedCheckpoint
     resumed: bool
-    seed: int | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict)
     note: str | None = None
     unasked: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.checkpoint.path
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """What the checkpoint of a run that goes on says of it."""
+        return self.checkpoint.meta if self.resumed else {}
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run that goes on, if the checkpoint has it."""
+        return self.meta.get("seed")
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -68,39 +72,48 @@ def find_start(
     model: nn.Module, cfg: Config, settings: TrainSettings, work_dir: Path, place: Place
 ) -> StartPoint | None:
     """Return the checkpoint to start from, if any, and check that it fits."""
-    start = None
+    start = chosen = None
     with failing_together():
         if place.is_main:
             start = _chosen_start(cfg, settings, work_dir)
-    start = from_main(start)
+            if start is not None:
+                chosen = start.checkpoint.source, start.resumed, start.note, start.unasked
+    chosen = from_main(chosen)
+    if chosen is not None and start is None:
+        source, *others = chosen
+        start = StartPoint(open_checkpoint(source, trusted=settings.trusted), *others)
     if start is not None:
         if start.resumed and cfg.get("load_from") and place.is_main:
             get_logger().warning(
                 "load_from=%s is not used: the run in %s goes on", cfg.load_from, start.path.parent
             )
-        checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
+        checkpoint = start.checkpoint
         with start.explained():
             if start.resumed:
-                check_resumable(checkpoint, start.source)
-                meta = checkpoint["meta"]
-                start = replace(start, seed=meta.get("seed"), meta=meta)
-            misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
+                check_resumable(checkpoint)
+            check_weights_fit(
+                model, checkpoint.state_dict, checkpoint.source, new_head=not start.resumed
+            )
     return start
 
 
 def _chosen_start(cfg: Config, settings: TrainSettings, work_dir: Path) -> StartPoint | None:
     resumed = _resume_path(cfg, settings, work_dir)
     if resumed == work_dir / LATEST and resumed.exists():
-        resumed, note = newest_usable(work_dir, trusted=settings.trusted)
+        checkpoint, damage = newest_usable(work_dir, trusted=settings.trusted)
         unasked = settings.resume is None and not cfg.get("resume_from")
-        return StartPoint(resumed, str(resumed), resumed=True, note=note, unasked=unasked)
-    if resumed is not None:
-        return StartPoint(resumed, str(resumed), resumed=True)
-    source = cfg.get("load_from")
+        note = None
+        if damage is not None:
+            note = (
+                f"{damage}; going on from {checkpoint.path} instead, which is of iteration "
+                f"{checkpoint.meta.get('iter')}"
+            )
+        return StartPoint(checkpoint, resumed=True, note=note, unasked=unasked)
+    source = resumed if resumed is not None else cfg.get("load_from")
     if not source:
         return None
-    path = local_checkpoint(source, trusted=settings.trusted)
-    return StartPoint(path, str(source), resumed=False)
+    checkpoint = open_checkpoint(source, trusted=settings.trusted)
+    return StartPoint(checkpoint, resumed=resumed is not None)
 
 
 def _resume_path(cfg: Config, settings: TrainSettings, work_dir: Path) -> Path | None:
@@ -127,15 +140,15 @@ def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> Non
         get_logger().error("%s", start.note)
     if start.resumed:
         with start.explained():
-            trainer.resume(start.path, trusted=settings.trusted)
+            trainer.resume(start.checkpoint)
         with failing_together():
             if trainer.place.is_main:
                 _adopt_best(trainer, start.path.parent, trusted=settings.trusted)
         trainer.progress.best = from_main(trainer.progress.best)
         return
-    checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
-    load_weights(trainer.model, checkpoint["state_dict"], start.source, new_head=True)
-    get_logger().info("starting from the weights of %s", start.source)
+    source = start.checkpoint.source
+    load_weights(trainer.model, start.checkpoint.state_dict, source, new_head=True)
+    get_logger().info("starting from the weights of %s", source)
 
 
 def _adopt_best(trainer: Trainer, folder: Path, *, trusted: bool) -> None:
@@ -168,15 +181,15 @@ def _successor(
         best: What the regular checkpoint says.
         folder: Where both were.
         epoch: That of the regular one; what is better later is not yet known to the run.
-        trusted: See :func:`pyskl.checkpoints.checkpoint.load_checkpoint`.
+        trusted: See :func:`pyskl.checkpoints.checkpoint.open_checkpoint`.
     """
     for path in folder.glob("best_*_epoch_*.pth"):
         try:
-            checkpoint = load_checkpoint(path, trusted=trusted)
-            check_resumable(checkpoint, path)
+            checkpoint = open_checkpoint(path, trusted=trusted)
+            check_resumable(checkpoint)
         except InputError:  # damaged, or of other makers
             continue
-        found = checkpoint["meta"].get("best")
+        found = checkpoint.meta.get("best")
         if (
             found is not None
             and (found["key"], found["file"]) == (best["key"], path.name)

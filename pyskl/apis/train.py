@@ -19,10 +19,8 @@ from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint, find_start, set_off
 from pyskl.apis.test import check_measurable, test_model
-from pyskl.checkpoints.checkpoint import (
-    load_checkpoint,
-    load_weights,
-)
+from pyskl.checkpoints.checkpoint import open_checkpoint
+from pyskl.checkpoints.weights import load_weights
 from pyskl.config import check_config, config_text, load_config
 from pyskl.distributed.monitor import Watch
 from pyskl.distributed.processes import (
@@ -49,7 +47,7 @@ from pyskl.training.allocator import keep_freed_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
 from pyskl.training.seeding import init_random_seed, set_random_seed
-from pyskl.training.trainer import Saving, Trainer, Validation
+from pyskl.training.trainer import SavePolicy, Trainer, Validation
 
 # Clips a step that a config's learning rate is for unless it says otherwise (`auto_scale_lr`): the
 # published configs were trained with 8 GPUs x 16 clips.
@@ -315,7 +313,7 @@ def build_trainer(
         seed=seed,
         place=place,
         validation=_validation(tests["val"], cfg, seed, device) if "val" in tests else None,
-        saving=Saving(
+        saving=SavePolicy(
             saving.get("interval", 1),
             saving.get("by_epoch", True),
             saving.get("max_keep_ckpts", -1),
@@ -418,6 +416,6 @@ def _load_best(trainer: Trainer) -> bool:
     weights = None
     with failing_together():
         if trainer.place.is_main:
-            weights = load_checkpoint(trainer.work_dir / best["file"])["state_dict"]
+            weights = open_checkpoint(trainer.work_dir / best["file"]).state_dict
     load_weights(trainer.model, from_main(weights), best["file"])
     return True
