@@ -25,7 +25,7 @@ from pyskl.benchmark.workload import Workload
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
-from pyskl.training.trainer import Saving, Trainer
+from pyskl.training.trainer import SavePolicy, Trainer
 
 # Batches that each worker of a loader reads ahead; torch's default.
 _PREFETCH_FACTOR = 2
@@ -133,7 +133,7 @@ def _build_trainer(workload: Workload, feed: LoopFeed, variant: Variant) -> Trai
         device=workload.device,
         work_dir=workload.folder,
         epochs=0,
-        saving=Saving(interval=0),
+        saving=SavePolicy(interval=0),
         grad_clip=(cfg.get("optimizer_config") or {}).get("grad_clip"),
         amp=variant.amp,
         log_interval=cfg.get("log_config", {}).get("interval", 100),
