@@ -36,11 +36,11 @@ def main(args: argparse.Namespace) -> None:
     """Compare, and print what differs."""
     from pyskl.reports.compare import compare_runs
     from pyskl.reports.report_file import check_report_file, write_report
-    from pyskl.reports.runs import files_read
+    from pyskl.reports.runs import input_files
 
     if args.json is not None:
         named = [path for path in (args.config, args.ann) if path is not None]
-        check_report_file(args.json, inputs=[*files_read(args.a), *files_read(args.b), *named])
+        check_report_file(args.json, inputs=[*input_files(args.a), *input_files(args.b), *named])
     comparison = compare_runs(
         args.a,
         args.b,

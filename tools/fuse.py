@@ -49,11 +49,11 @@ def main(args: argparse.Namespace) -> None:
     """Fuse, and print the figures."""
     from pyskl.reports.fuse import fuse_files
     from pyskl.reports.report_file import check_report_file, write_report
-    from pyskl.reports.runs import files_read
+    from pyskl.reports.runs import input_files
 
     if args.json is not None:
-        read = [file for path in args.scores for file in files_read(path)]
-        written = [] if args.out is None else files_read(args.out)
+        read = [file for path in args.scores for file in input_files(path)]
+        written = [] if args.out is None else input_files(args.out)
         check_report_file(args.json, inputs=[args.source, *read, *written])
     report = fuse_files(
         args.source,

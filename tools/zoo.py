@@ -33,10 +33,10 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Make the table, and print or write it."""
     from pyskl.reports.report_file import check_report_file, write_report
-    from pyskl.reports.runs import files_read
+    from pyskl.reports.runs import input_files
     from pyskl.reports.zoo import zoo_from_folder
 
-    inputs = files_read(args.root)
+    inputs = input_files(args.root)
     if args.out is not None:
         check_report_file(args.out, (".md",), inputs)
     if args.json is not None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from tool_commands import Run
 
-from pyskl.evaluation.results import dump_scores
-from pyskl.evaluation.score_origin import ScoreOrigin, read_origin
+from pyskl.evaluation.scores import ScoreOrigin, dump_scores, read_origin
 
 STREAMS = ("j", "b", "jm", "bm")
 
