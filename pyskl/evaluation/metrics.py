@@ -6,6 +6,7 @@ Shapes: N samples, L classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,12 +91,8 @@ def confusion_matrix(
     """
     pred, true = _classes("pred", pred), _classes("true", true)
     if len(pred) != len(true):
-        raise InputError(
-            "pred and true have different lengths",
-            key="pred",
-            found=len(pred),
-            expected=str(len(true)),
-        )
+        found = f"{len(pred)} and {len(true)}"
+        raise InputError("pred and true have different lengths", key="pred", found=found)
     if num_classes is None:
         classes, codes = np.unique(np.concatenate([true, pred]), return_inverse=True)
         num_classes, (true, pred) = len(classes), codes.reshape(2, len(true))
@@ -123,12 +120,8 @@ def mean_average_precision(
     """
     table, hot = _table("scores", scores), _table("labels", labels)
     if hot.shape != table.shape:
-        raise InputError(
-            "labels and scores have different shapes",
-            key="labels",
-            found=hot.shape,
-            expected=str(table.shape),
-        )
+        found = f"{hot.shape} and {table.shape}"
+        raise InputError("labels and scores have different shapes", key="labels", found=found)
     if not np.isin(hot, (0, 1)).all():
         raise InputError("multi-class labels have other values", key="labels", expected="0 or 1")
     averages = []
@@ -149,50 +142,38 @@ def _scores_and_labels(
         raise InputError(
             "labels and scores have different lengths",
             key="labels",
-            found=len(labels),
-            expected=str(len(table)),
+            found=f"{len(labels)} and {len(table)}",
         )
-    outside = np.unique(labels[(labels < 0) | (labels >= table.shape[1])])
+    num_classes = table.shape[1]
+    outside = np.unique(labels[(labels < 0) | (labels >= num_classes)])
     if len(outside):
         raise InputError(
-            "labels lie outside the classes of the scores",
+            "labels are outside the classes of the scores",
             key="labels",
             found=outside[:5].tolist(),
-            expected=f"0 to {table.shape[1] - 1}",
+            expected=f"0 to {num_classes - 1}",
         )
     return table, labels
 
 
 def _table(key: str, values: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
     """Return values as numbers (N, L)."""
-    array = _array(key, values)
-    if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "biuf":
-        raise InputError(
-            "wrong shape or dtype",
-            key=key,
-            found=f"{array.dtype} {array.shape}",
-            expected="numbers of shape (samples, classes)",
-        )
-    return array
+    return _array(key, values, ndim=2, kinds="biuf", expected="numbers (samples, classes)")
 
 
 def _classes(key: str, values: ArrayLike) -> np.ndarray:
     """Return values as int64 (N,)."""
-    array = _array(key, values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1 or len(array) == 0 or array.dtype.kind not in "iu":
-        raise InputError(
-            "wrong shape or dtype",
-            key=key,
-            found=f"{array.dtype} {array.shape}",
-            expected="integers of shape (samples,)",
-        )
-    return array.astype(np.int64)
+    return _array(key, values, ndim=1, kinds="iu", expected="integers (samples,)").astype(np.int64)
 
 
-def _array(key: str, values: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
+def _array(key: str, values: Any, *, ndim: int, kinds: str, expected: str) -> np.ndarray:
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
     except ValueError as error:
         raise InputError("entries have different lengths", key=key) from error
+    if ndim == 1 and array.shape[1:] == (1,):
+        array = array[:, 0]
+    if array.ndim != ndim or 0 in array.shape or array.dtype.kind not in kinds:
+        found = f"{array.dtype} {array.shape}"
+        raise InputError("wrong shape or dtype", key=key, found=found, expected=expected)
+    return array

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import yaml
 
 from pyskl.errors import InputError, did_you_mean
 from pyskl.files.atomic import unwritable, write_bytes
+from pyskl.logging.log import get_logger
 from pyskl.unpickling.load import load_plain_pickle
 
 SUFFIXES = (".pkl", ".json", ".yaml", ".yml")
@@ -28,8 +30,11 @@ VERSION = 1
 
 _MAX_METADATA_BYTES = 1 << 20
 
-# A file can refer to one row many times over, and the table takes space for each time.
+# A pickle can refer to one row many times, and the table takes space for each time.
 _MEMORY_FACTOR, _MEMORY_FREE = 64, 64 << 20
+
+# Lists of numbers as YAML writes them: no aliases, which make a small file large, and no tags.
+_YAML_NUMBERS = re.compile(r"[\s\[\],.+\-0-9eEinfaNIF]*")
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,11 @@ class ScoreFile:
         path: The file.
         scores: (N, L), float32 or float64 as in the file.
         origin: What the scores belong to, if the metadata file says so.
-        note: Why the metadata file was ignored, if it was.
     """
 
     path: Path
     scores: np.ndarray
     origin: ScoreOrigin | None = None
-    note: str | None = None
 
     def are_probabilities(self) -> bool:
         """Return whether the scores are 0 or more and sum to 1, as a mean of softmax does."""
@@ -170,42 +173,89 @@ def read_scores(path: str | Path, *, trusted: bool = False) -> ScoreFile:
         hint = "it is a folder" if path.is_dir() else f"looked in {path.parent.resolve()}"
         raise InputError("there is no such score file", file=path, hint=hint)
     try:
+        max_bytes = _MEMORY_FACTOR * path.stat().st_size + _MEMORY_FREE
         if path.suffix == ".pkl":
             content = load_plain_pickle(path, trusted=trusted)
         else:
-            text = path.read_text(encoding="utf-8")
-            content = json.loads(text) if path.suffix == ".json" else yaml.load(text, _ListLoader)
-        size = path.stat().st_size
-    except OSError as error:
-        raise InputError(f"the scores can't be read ({error})", file=path) from error
+            content = _parse(path.read_text(encoding="utf-8"), path.suffix)
     except InputError:
         raise
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = str(error).replace("\n", " ")[:300]
-        raise InputError(
-            f"it is not valid {path.suffix[1:].upper()}: {reason}", file=path
-        ) from error
-    scores = _table(path, content, _MEMORY_FACTOR * size + _MEMORY_FREE)
-    origin, note = read_origin(path)
+        raise InputError(f"the scores can't be read ({reason})", file=path) from error
+    scores = _table(path, content, max_bytes)
+    origin = read_origin(path)
     if origin is not None and (origin.samples, origin.classes) != scores.shape:
-        origin, note = None, f"{origin_file(path)} is ignored: its number of scores differs"
-    return ScoreFile(path, scores, origin, note)
+        get_logger().warning("%s is ignored: its number of scores differs", origin_file(path))
+        origin = None
+    return ScoreFile(path, scores, origin)
 
 
-def read_origin(scores: str | Path) -> tuple[ScoreOrigin | None, str | None]:
+def _parse(text: str, suffix: str) -> Any:
+    if suffix == ".json":
+        return json.loads(text)
+    if not _YAML_NUMBERS.fullmatch(text):
+        raise ValueError("it contains something other than lists of numbers")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _table(path: Path, content: Any, max_bytes: int) -> np.ndarray:
+    """Return a score file's content as (N, L)."""
+    if isinstance(content, np.ndarray) and content.ndim:
+        content = list(content)
+    if not isinstance(content, (list, tuple)) or not content:
+        raise InputError(
+            "this is not a list of vectors", file=path, found=f"{type(content).__name__}"
+        )
+    rows: list[np.ndarray] = []
+    for index, entry in enumerate(content):
+        # Nested lists are not converted: a small file can nest one list until it fills the memory.
+        nested = isinstance(entry, (list, tuple)) and any(
+            isinstance(one, (list, tuple, np.ndarray)) for one in entry
+        )
+        try:
+            row = np.empty(0) if nested else np.asarray(entry)
+        except (ValueError, OverflowError):
+            row = np.empty(0)
+        is_numeric = row.dtype.kind in "iuf" and row.size > 0
+        if nested or (row.ndim == 2 and is_numeric):
+            raise InputError(
+                "the scores of its clips are not averaged (average_clips=None)",
+                file=path,
+                sample=index,
+                hint="make the file again with --average-clips prob",
+            )
+        length = rows[0].size if rows else row.size
+        if row.shape != (length,) or not is_numeric or not np.isfinite(row).all():
+            raise InputError(
+                "its scores are not a vector of finite numbers",
+                file=path,
+                sample=index,
+                found=f"{type(entry).__name__} of shape {row.shape}",
+                expected=f"shape ({length},)" if rows else None,
+            )
+        if len(content) * length * 8 > max_bytes:
+            raise InputError("its rows are repeated so often that they fill the memory", file=path)
+        rows.append(row)
+    table = np.stack(rows)
+    if table.dtype in (np.float32, np.float64):
+        return table
+    return table.astype(np.float32 if table.dtype == np.float16 else np.float64)
+
+
+def read_origin(scores: str | Path) -> ScoreOrigin | None:
     """Read the metadata of a score file.
 
     Args:
         scores: The score file.
 
     Returns:
-        The metadata, or None if there is no such file or it can't be used; in the latter case also
-        the reason.
+        The metadata; None if there is no such file, or, with a warning, if it can't be used.
     """
     path = origin_file(scores)
+    if not path.is_file():
+        return None
     try:
-        if not path.is_file():
-            return None, None
         if path.stat().st_size > _MAX_METADATA_BYTES:
             raise ValueError(f"it is larger than {_MAX_METADATA_BYTES} bytes")
         content = json.loads(path.read_bytes())
@@ -213,9 +263,16 @@ def read_origin(scores: str | Path) -> tuple[ScoreOrigin | None, str | None]:
             raise ValueError("another version wrote it")
         if content.get("scores_sha256") != hashlib.sha256(Path(scores).read_bytes()).hexdigest():
             raise ValueError("it belongs to scores that have been replaced")
-        return _origin_from(content), None
+        values: dict[str, Any] = {name: content.get(name) for name in _ORIGIN_TYPES}
+        for name, kind in _ORIGIN_TYPES.items():
+            if not isinstance(values[name], kind):
+                raise ValueError(f"{name} is missing or of the wrong type")
+        if not all(isinstance(one, dict) for one in [*values["data"], *(values["fused"] or ())]):
+            raise ValueError("data or fused is of the wrong type")
+        return ScoreOrigin(**values)
     except (OSError, ValueError, RecursionError) as error:
-        return None, f"{path} is ignored: {str(error)[:200]}"
+        get_logger().warning("%s is ignored: %s", path, str(error)[:200])
+        return None
 
 
 _ORIGIN_TYPES: dict[str, Any] = {
@@ -231,16 +288,6 @@ _ORIGIN_TYPES: dict[str, Any] = {
 }
 
 
-def _origin_from(content: Mapping[str, Any]) -> ScoreOrigin:
-    values: dict[str, Any] = {name: content.get(name) for name in _ORIGIN_TYPES}
-    for name, kind in _ORIGIN_TYPES.items():
-        if not isinstance(values[name], kind):
-            raise ValueError(f"{name} is missing or of the wrong type")
-    if not all(isinstance(one, dict) for one in [*values["data"], *(values["fused"] or ())]):
-        raise ValueError("data or fused is of the wrong type")
-    return ScoreOrigin(**values)
-
-
 def _with_known_suffix(path: str | Path) -> Path:
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -248,84 +295,5 @@ def _with_known_suffix(path: str | Path) -> Path:
             f"unknown format of a score file{did_you_mean(path.suffix, SUFFIXES)}",
             file=path,
             found=path.suffix,
-            expected=", ".join(SUFFIXES),
         )
     return path
-
-
-class _ListLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML's safe loader without mappings, whose merge keys let a small file fill the memory."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Refuse a mapping."""
-        raise yaml.constructor.ConstructorError(
-            None, None, "score files contain lists of numbers, not mappings", node.start_mark
-        )
-
-
-def _table(path: Path, content: Any, max_bytes: int) -> np.ndarray:
-    """Return a score file's content as (N, L)."""
-    if isinstance(content, np.ndarray) and content.ndim:
-        content = list(content)
-    if not isinstance(content, (list, tuple)) or not content:
-        raise InputError(
-            "a score file contains a list of vectors",
-            file=path,
-            found="no samples" if isinstance(content, (list, tuple)) else type(content).__name__,
-        )
-    length = len(_vector(path, 0, content[0]))
-    if len(content) * length * 8 > max_bytes:
-        raise InputError(
-            "the scores would take far more memory than the file is large",
-            file=path,
-            found=f"{len(content)} vectors of {length} numbers",
-            expected=f"{max_bytes >> 20} MiB or less",
-        )
-    rows = [_vector(path, index, entry) for index, entry in enumerate(content)]
-    for index, row in enumerate(rows):
-        if len(row) != length:
-            raise InputError(
-                "the vectors have different lengths",
-                file=path,
-                sample=index,
-                found=len(row),
-                expected=f"{length} scores, as the first sample has",
-            )
-    table = np.stack(rows)
-    if table.dtype not in (np.float32, np.float64):
-        table = table.astype(np.float32 if table.dtype == np.float16 else np.float64)
-    not_finite = np.flatnonzero(~np.isfinite(table).all(axis=1))
-    if len(not_finite):
-        raise InputError(
-            f"the scores of {len(not_finite)} samples are not finite",
-            file=path,
-            sample=int(not_finite[0]),
-        )
-    return table
-
-
-def _vector(path: Path, index: int, entry: Any) -> np.ndarray:
-    """Return the entry of a sample as a vector of numbers."""
-    # Nested lists are not converted: a small pickle can nest one list so that it fills the memory.
-    nested = isinstance(entry, (list, tuple)) and any(
-        isinstance(one, (list, tuple, np.ndarray)) for one in entry
-    )
-    try:
-        row = np.empty(0) if nested else np.asarray(entry)
-    except (ValueError, OverflowError):
-        row = np.empty(0)
-    if nested or (row.ndim == 2 and row.dtype.kind in "iuf"):
-        raise InputError(
-            "the scores of its clips are not averaged (average_clips=None)",
-            file=path,
-            sample=index,
-            hint="make the file again with --average-clips prob",
-        )
-    if row.ndim != 1 or len(row) == 0 or row.dtype.kind not in "iuf":
-        raise InputError(
-            "its scores are not a vector of numbers",
-            file=path,
-            sample=index,
-            found=f"{type(entry).__name__} of shape {row.shape}",
-        )
-    return row

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +23,12 @@ from pyskl.reports.page.content import (
     Missing,
     Predictions,
     ReportContent,
-    RunSummary,
+    ReportedRun,
 )
 from pyskl.reports.page.report_page import printable
 from pyskl.reports.report import ReportSettings
-from pyskl.reports.run_scores import ScoreReader, measure, same_samples
+from pyskl.reports.run_scores import ScoreReader, measure
 from pyskl.reports.runs import Run, Weights, read_run
-
-
-@dataclass
-class _TestedRun:
-    """A run with its scores and test data, as far as they can be read."""
-
-    name: str
-    run: Run
-    config: Mapping[str, Any]  # with the overrides of the command line
-    weights: Weights | None
-    file: ScoreFile | None = None
-    data: TestData | None = None
-    predictions: Predictions | None = None  # None for samples with several labels, too
-    missing: list[Missing] = field(default_factory=list)
 
 
 def collect_report(work_dirs: Sequence[str | Path], settings: ReportSettings) -> ReportContent:
@@ -58,29 +43,45 @@ def collect_report(work_dirs: Sequence[str | Path], settings: ReportSettings) ->
     """
     paths = [Path(path) for path in work_dirs]
     reader = ScoreReader(trusted=settings.trusted)
-    runs = [
-        _load(name, read_run(path), reader, settings) for name, path in zip(run_names(paths), paths)
-    ]
-    main = runs[0]
-    names = _class_names(main, settings.labels)
-    for run in runs:
-        run.predictions = _predictions(run, names)
+    runs: list[ReportedRun] = []
+    names: list[str] = []  # of the classes of the first run
+    for name, path in zip(run_names(paths), paths):
+        run = ReportedRun(name, read_run(path))
+        run.facts.update(_run_facts(run.run))
+        if runs:
+            run.differences = [
+                (one.key, one.a, one.b)
+                for one in config_differences(runs[0].run.config, run.run.config)
+                if one.key != "work_dir"
+            ]
+        found = _read_scores(run, reader, settings)
+        if found is not None:
+            file, data = found
+            size = file.scores.shape[1]
+            if not runs:
+                names = _class_names(_config(run.run, settings), size, settings.labels)
+            run.predictions = _predictions(
+                file, data, names if len(names) == size else _numbered(size)
+            )
+        if not any(mode == "val" for mode, _ in run.run.curves()):
+            run.missing.append(Missing("Validation curves: the training ran without --validate"))
+        runs.append(run)
     title = f"Report of {'/'.join(paths[0].absolute().parts[-2:])}"
     title += f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-    if main.predictions is None:
-        return ReportContent(title, [_summarise(run, main, settings) for run in runs])
-    checkpoint = None if main.weights is None else main.run.checkpoint(main.weights)
+    main = runs[0]
+    weights = main.run.scored_weights(settings.scores)
+    if main.predictions is None or weights is None:
+        return ReportContent(title, runs)
     gallery, layout, missing = read_gallery(
-        main.config,
+        _config(main.run, settings),
         main.predictions,
         settings.gallery,
-        checkpoint=checkpoint,
+        checkpoint=main.run.checkpoint(weights),
         importance=settings.importance,
         trusted=settings.trusted,
     )
     main.missing += missing
-    summaries = [_summarise(run, main, settings) for run in runs]
-    return ReportContent(title, summaries, main.predictions, gallery, layout)
+    return ReportContent(title, runs, gallery, layout)
 
 
 def run_names(work_dirs: Sequence[Path]) -> list[str]:
@@ -104,25 +105,44 @@ def run_names(work_dirs: Sequence[Path]) -> list[str]:
     ]
 
 
-def _load(name: str, run: Run, reader: ScoreReader, settings: ReportSettings) -> _TestedRun:
-    """Read the scores of a run and its test data."""
-    config = run.config
-    if settings.cfg_options:
-        config = load_config(run.config, settings.cfg_options)
+def _config(run: Run, settings: ReportSettings) -> Mapping[str, Any]:
+    """Return a run's config with the overrides of the command line."""
+    return load_config(run.config, settings.cfg_options) if settings.cfg_options else run.config
+
+
+def _read_scores(
+    reported: ReportedRun, reader: ScoreReader, settings: ReportSettings
+) -> tuple[ScoreFile, TestData] | None:
+    """Read and measure the scores of a run, or add why there are none."""
+    run = reported.run
+    config = _config(run, settings)
     weights = run.scored_weights(settings.scores)
     path = None if weights is None else run.scores(weights)
-    tested = _TestedRun(name, run, config, weights)
-    if path is None:
-        tested.missing.append(_not_tested(run, settings.scores))
-        return tested
+    if weights is None or path is None:
+        reported.missing.append(_not_tested(run, settings.scores))
+        return None
+    epoch = run.epoch_of(weights)
+    reported.weights = weights + (f", epoch {epoch}" if epoch is not None else "")
+    if weights != settings.scores:
+        reported.weights += f" (there is no {settings.scores}_pred.pkl)"
     try:
-        tested.file, tested.data = reader.read(path, config)
+        file, data = reader.read(path, config)
     except InputError as error:
         advice = ""
         if isinstance(error, AnnotationError):
             advice = ". If the file has moved: --cfg-options data.test.ann_file=FILE"
-        tested.missing.append(Missing(f"Everything about test samples: {error}{advice}"))
-    return tested
+        reported.missing.append(Missing(f"Everything about test samples: {error}{advice}"))
+        return None
+    reported.figures = measure(file.scores, data.labels)
+    reported.facts.update(_score_facts(file, data, run.checkpoint(weights)))
+    logged = run.outdated_top1(weights, reported.figures)
+    if logged is not None:
+        reported.facts["log"] = f"says top-1 {100 * logged:.1f} %: the scores were replaced since"
+    if data.labels.ndim > 1:
+        reported.missing.append(
+            Missing("Classes, confusion and mistakes: the samples have several labels")
+        )
+    return file, data
 
 
 def _not_tested(run: Run, wanted: Weights) -> Missing:
@@ -144,14 +164,11 @@ def _not_tested(run: Run, wanted: Weights) -> Missing:
     return Missing(f"{what} This command writes it:", shlex.join(map(str, words)))
 
 
-def _class_names(main: _TestedRun, labels: str | Path | None) -> list[str]:
-    """Return a name for each class of the main run: its number if the names are not known."""
-    if main.file is None:
-        return []
-    size = main.file.scores.shape[1]
+def _class_names(config: Mapping[str, Any], size: int, labels: str | Path | None) -> list[str]:
+    """Return a name for each class: its number if the names are not known."""
     names: Sequence[str] | None
     if labels is None:
-        names = names_of_data(first_with(main.config, "test"), size)
+        names = names_of_data(first_with(config, "test"), size)
     else:
         names = read_label_file(labels)
         if len(names) != size:
@@ -165,69 +182,16 @@ def _numbered(size: int) -> list[str]:
     return [f"class {label}" for label in range(size)]
 
 
-def _predictions(tested: _TestedRun, names: Sequence[str]) -> Predictions | None:
+def _predictions(file: ScoreFile, data: TestData, names: list[str]) -> Predictions | None:
     """Return the predictions of a run, if its samples have one label each."""
-    file, data = tested.file, tested.data
-    if file is None or data is None or data.labels.ndim > 1:
+    if data.labels.ndim > 1:
         return None
     probabilities, note = file.scores, ""
     if not file.are_probabilities():
         probabilities = softmax(file.scores.astype(np.float64), axis=1)
         note = "The scores are not probabilities; this is their softmax."
-    size = file.scores.shape[1]
-    return Predictions(
-        probabilities,
-        data.labels,
-        [printable(one) for one in data.sample_ids],
-        names if len(names) == size else _numbered(size),
-        note,
-    )
-
-
-def _summarise(tested: _TestedRun, main: _TestedRun, settings: ReportSettings) -> RunSummary:
-    run, found, missing = tested.run, tested.predictions, list(tested.missing)
-    facts, figures = _run_facts(run), {}
-    if tested.file is not None and tested.data is not None and tested.weights is not None:
-        facts.update(_score_facts(tested.file, tested.data, run.checkpoint(tested.weights)))
-        figures = measure(tested.file.scores, tested.data.labels)
-        logged = run.outdated_top1(tested.weights, figures)
-        if logged is not None:
-            facts["log"] = f"says top-1 {100 * logged:.1f} %: the scores were replaced since"
-        if found is None:
-            missing.append(
-                Missing("Classes, confusion and mistakes: the samples have several labels")
-            )
-    if not any(mode == "val" for mode, _ in run.curves()):
-        missing.append(Missing("Validation curves: the training ran without --validate"))
-    weights = ""
-    if tested.weights is not None:
-        epoch = run.epoch_of(tested.weights)
-        weights = tested.weights + (f", epoch {epoch}" if epoch is not None else "")
-        if tested.weights != settings.scores:
-            weights += f" (there is no {settings.scores}_pred.pkl)"
-    comparable = (
-        found is not None
-        and main.predictions is not None
-        and tested.data is not None
-        and main.data is not None
-        and same_samples(tested.data, main.data)
-        and len(found.class_names) == len(main.predictions.class_names)
-    )
-    return RunSummary(
-        name=tested.name,
-        run=run,
-        weights=weights,
-        figures=figures,
-        calibration_error=None if found is None else found.reliability.expected_error,
-        class_accuracy=found.class_accuracy if found is not None and comparable else None,
-        facts=facts,
-        differences=[
-            (one.key, one.a, one.b)
-            for one in config_differences(main.run.config, run.config)
-            if one.key != "work_dir"
-        ],
-        missing=missing,
-    )
+    ids = list(map(printable, data.sample_ids))
+    return Predictions(probabilities, data.labels, ids, names, note)
 
 
 def _run_facts(run: Run) -> dict[str, str]:
@@ -258,6 +222,4 @@ def _score_facts(file: ScoreFile, data: TestData, checkpoint: Path | None) -> di
         facts["checkpoint"] = str(checkpoint)
     if file.origin is not None and file.origin.num_clips is not None:
         facts["clips per sample"] = str(file.origin.num_clips)
-    if file.note is not None:
-        facts["note"] = file.note
     return facts

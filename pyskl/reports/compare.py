@@ -19,8 +19,8 @@ from pyskl.evaluation.comparison import (
     mcnemar,
 )
 from pyskl.evaluation.scores import ScoreFile, read_scores
-from pyskl.logging.log import get_logger, setup_logging
-from pyskl.reports.run_scores import ScoreReader, measure, same_samples
+from pyskl.logging.log import setup_logging
+from pyskl.reports.run_scores import ScoreReader, measure
 from pyskl.reports.runs import Points, Run, Weights, epoch_of, read_run
 from pyskl.text_table import text_table
 
@@ -236,9 +236,6 @@ def compare_runs(
     result = Comparison(str(a), str(b), weights, differences, curves, not_tested=not_tested)
     if not_tested:
         return result
-    for file in files:
-        if file.note is not None:
-            get_logger().warning("%s", file.note)
     if source is not None:
         data = open_test_data(
             source,
@@ -273,7 +270,7 @@ def _shared_test_data(runs: Sequence[Run], reader: ScoreReader) -> TestData:
             hint="give a config (--config) or an annotation file (--ann)",
         )
     first, last = reader.test_data(runs[0].config), reader.test_data(runs[-1].config)
-    if not same_samples(first, last):
+    if first.sample_ids != last.sample_ids or not np.array_equal(first.labels, last.labels):
         raise InputError(
             "the runs were tested on different samples, but a paired test needs the same ones",
             found=f"{first.where} and {last.where}",

@@ -130,9 +130,6 @@ def fuse_files(
     files = [read_scores(path, trusted=trusted) for path in paths]
     streams = [stream_of(path) for path in paths]
     start = _start_weights(paths, streams, weights, search=search)
-    for file in files:
-        if file.note is not None:
-            get_logger().warning("%s", file.note)
     data = open_test_data(
         source,
         split=split,

@@ -30,11 +30,6 @@ def measure(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return evaluate(scores, labels, ["top_k_accuracy", "mean_class_accuracy"])
 
 
-def same_samples(a: TestData, b: TestData) -> bool:
-    """Return whether two test sets have the same samples in the same order."""
-    return a.sample_ids == b.sample_ids and np.array_equal(a.labels, b.labels)
-
-
 class ScoreReader:
     """Reads the scores of runs and their test data, each test set only once.
 

@@ -22,7 +22,6 @@ from pyskl.evaluation.scores import (
     digest_of_ids,
     dump_scores,
     origin_file,
-    read_origin,
     read_scores,
 )
 
@@ -62,7 +61,7 @@ def test_written_scores_are_read_back(tmp_path: Path, suffix: str, scores: np.nd
     dump_scores(list(scores), path)
     found = read_scores(path)
     np.testing.assert_array_equal(found.scores, scores)
-    assert (found.origin, found.note) == (None, None)
+    assert found.origin is None
     assert list(tmp_path.iterdir()) == [path]
     # The format is PYSKL's: a list of vectors that other tools read.
     content = pickle.loads(path.read_bytes()) if suffix == ".pkl" else yaml.safe_load(path.open())
@@ -214,7 +213,7 @@ def test_metadata_is_written_next_to_the_scores(tmp_path: Path, suffix: str) -> 
     dump_scores(SCORES, path, ORIGIN)
     assert {file.name for file in tmp_path.iterdir()} == {path.name, f"a{suffix}.meta.json"}
     found = read_scores(path)
-    assert (found.origin, found.note) == (ORIGIN, None)
+    assert found.origin == ORIGIN
     assert ORIGIN.where() == "a.pkl, split 'val'"
 
 
@@ -226,9 +225,6 @@ def test_metadata_does_not_outlive_its_scores(tmp_path: Path) -> None:
     # Another toolbox replaces the scores and knows nothing of the metadata.
     dump_scores(SCORES, path, ORIGIN)
     write(path, list(SCORES + 1))
-    origin, note = read_origin(path)
-    assert origin is None
-    assert note is not None
     assert read_scores(path).origin is None
 
 
@@ -246,7 +242,9 @@ def test_metadata_does_not_outlive_its_scores(tmp_path: Path) -> None:
         "{",
     ],
 )
-def test_damaged_metadata_is_ignored_with_a_note(tmp_path: Path, change: Any) -> None:
+def test_damaged_metadata_is_ignored_with_a_warning(
+    tmp_path: Path, change: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "a.pkl"
     dump_scores(SCORES, path, ORIGIN)
     metadata = origin_file(path)
@@ -256,7 +254,7 @@ def test_damaged_metadata_is_ignored_with_a_note(tmp_path: Path, change: Any) ->
     found = read_scores(path)
     np.testing.assert_array_equal(found.scores, SCORES)
     assert found.origin is None
-    assert str(metadata) in str(found.note)
+    assert str(metadata) in caplog.text
 
 
 def test_ids_have_one_digest_per_order() -> None:

@@ -70,7 +70,6 @@ def test_the_facts_of_a_tested_run(make_run: Make) -> None:
     (run,) = report.runs
     assert run.run.progress == "2 of 2 epochs"
     assert run.figures["top1_acc"] == pytest.approx(0.8)
-    assert run.calibration_error == pytest.approx(0, abs=1e-6)
     assert run.facts["started with"] == "python tools/train.py tiny.py"
     assert run.missing == []
     found = report.predictions
@@ -175,9 +174,9 @@ def test_several_runs_side_by_side(make_run: Make) -> None:
         pytest.approx(0.7),
         None,
     ]
-    assert [run.differences for run in report.runs] == [[], [("optimizer.lr", "0.05", "0.2")], []]
-    assert report.runs[1].class_accuracy is not None
-    assert report.runs[2].class_accuracy is None
+    assert [run.differences for run in report.runs] == [(), [("optimizer.lr", "0.05", "0.2")], []]
+    assert report.runs[1].predictions.has_samples_of(report.predictions)
+    assert report.runs[2].predictions is None
     with pytest.raises(InputError):
         collect_report([folders[0], folders[0] / "../a"], ReportSettings())
 

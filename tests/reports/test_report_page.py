@@ -27,7 +27,7 @@ from pyskl.reports.page.content import (
     Missing,
     Predictions,
     ReportContent,
-    RunSummary,
+    ReportedRun,
 )
 from pyskl.reports.page.curves import curve_charts
 from pyskl.reports.page.gallery import choose_samples, frames_within
@@ -92,13 +92,13 @@ def report(
         keypoint = rest + rng.normal(size=(persons, frames, 25, 3)).cumsum(axis=1) * 0.02
         samples.append(GallerySample(kind, index, Clip(keypoint, importance=rng.random(25))))
     summaries = [
-        RunSummary(
+        ReportedRun(
             **{
                 "name": f"run{number}",
                 "run": RUN,
                 "weights": "best, epoch 4",
                 "figures": {} if found is None else {"top1_acc": float(found.hits.mean())},
-                "class_accuracy": None if found is None else found.class_accuracy,
+                "predictions": found,
                 "facts": {"seed": "3"},
                 "differences": [("optimizer.lr", "0.1", "0.2")] if number else [],
                 **(first if number == 0 else {}),
@@ -106,7 +106,7 @@ def report(
         )
         for number in range(runs)
     ]
-    return ReportContent("Report of runs", summaries, found, samples, LAYOUTS["nturgb+d"])
+    return ReportContent("Report of runs", summaries, samples, LAYOUTS["nturgb+d"])
 
 
 # --- what is shown --------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_long_curves_are_averaged() -> None:
         for epoch in range(1, 501)
         for step in (1, 2)
     ]
-    (chart,) = curve_charts([RunSummary("run", Run(Path("work"), lines=lines))])
+    (chart,) = curve_charts([ReportedRun("run", Run(Path("work"), lines=lines))])
     points = chart.lines["run"]
     assert 200 < len(points) <= 300
     assert points[-1][0] == 500

@@ -33,34 +33,6 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class RunSummary:
-    """One of the runs of a report.
-
-    Attributes:
-        name: Short and unique.
-        run: What its work dir contains.
-        weights: The weights that were tested; empty if there are no scores.
-        figures: The metrics of its scores, by name.
-        calibration_error: The expected calibration error.
-        class_accuracy: Accuracy of each class (L,), NaN if it has no samples; None if the run was
-            not tested, or not on the samples of the first run.
-        facts: Further lines of the summary, by name.
-        differences: (key, the first run's value, this one's) of the configs.
-        missing: What can't be shown.
-    """
-
-    name: str
-    run: Run
-    weights: str = ""
-    figures: Mapping[str, float] = field(default_factory=dict)
-    calibration_error: float | None = None
-    class_accuracy: np.ndarray | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
-    differences: Sequence[tuple[str, str, str]] = ()
-    missing: Sequence[Missing] = ()
-
-
-@dataclass(frozen=True)
 class Predictions:
     """Scores of a run with the labels.
 
@@ -74,8 +46,8 @@ class Predictions:
 
     probabilities: np.ndarray
     labels: np.ndarray
-    sample_ids: Sequence[str]
-    class_names: Sequence[str]
+    sample_ids: list[str]
+    class_names: list[str]
     note: str = ""
 
     @cached_property
@@ -109,14 +81,52 @@ class Predictions:
         """The reliability diagram."""
         return reliability(self.confidence, self.hits)
 
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error."""
+        return self.reliability.expected_error
+
     @cached_property
     def mistakes(self) -> np.ndarray:
         """Indices of the wrong predictions, the most confident first."""
         return self.by_confidence(np.flatnonzero(~self.hits))
 
+    def has_samples_of(self, other: Predictions) -> bool:
+        """Return whether two runs were tested on the same samples and classes."""
+        return (
+            self.sample_ids == other.sample_ids
+            and np.array_equal(self.labels, other.labels)
+            and self.class_names == other.class_names
+        )
+
     def by_confidence(self, indices: np.ndarray) -> np.ndarray:
         """Return sample indices sorted by confidence, the highest first."""
         return indices[np.argsort(-self.confidence[indices], kind="stable")]
+
+
+@dataclass
+class ReportedRun:
+    """One of the runs of a report.
+
+    Attributes:
+        name: Short and unique.
+        run: The content of its work dir.
+        weights: The weights that were tested; empty if there are no scores.
+        figures: The metrics of its scores, by name.
+        predictions: Of its test samples; None if it was not tested or they have several labels.
+        facts: Further lines of the summary, by name.
+        differences: (key, the first run's value, this one's) of the configs.
+        missing: What can't be shown.
+    """
+
+    name: str
+    run: Run
+    weights: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    predictions: Predictions | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+    differences: Sequence[tuple[str, str, str]] = ()
+    missing: list[Missing] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -141,13 +151,16 @@ class ReportContent:
     Attributes:
         title: Plain text.
         runs: One or more. Classes and samples are those of the first.
-        predictions: Of the first run; None if it was not tested.
         gallery: The samples to draw.
         layout: The layout of their skeletons; None if there are none.
     """
 
     title: str
-    runs: Sequence[RunSummary]
-    predictions: Predictions | None = None
+    runs: Sequence[ReportedRun]
     gallery: Sequence[GallerySample] = ()
     layout: SkeletonLayout | None = None
+
+    @property
+    def predictions(self) -> Predictions | None:
+        """The predictions of the first run."""
+        return self.runs[0].predictions

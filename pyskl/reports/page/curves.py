@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pyskl.reports.page.content import RunSummary
+from pyskl.reports.page.content import ReportedRun
 from pyskl.reports.runs import Points, epoch_of
 
 # Points per line; neighbours of longer ones are averaged.
@@ -44,7 +44,7 @@ def metric_name(name: str) -> str:
     return _METRIC_NAMES.get(name, name.replace("_", " "))
 
 
-def curve_charts(runs: Sequence[RunSummary]) -> list[CurveChart]:
+def curve_charts(runs: Sequence[ReportedRun]) -> list[CurveChart]:
     """Return the charts that have points.
 
     One run has its metrics in one chart. Several runs have a chart for each metric, with a line
@@ -65,7 +65,7 @@ def curve_charts(runs: Sequence[RunSummary]) -> list[CurveChart]:
     return [one for one in (loss, *metrics, rate) if one.lines]
 
 
-def metric_keys(runs: Sequence[RunSummary]) -> list[tuple[str, str]]:
+def metric_keys(runs: Sequence[ReportedRun]) -> list[tuple[str, str]]:
     """Return the logged metrics of all runs, those of the validation first."""
     keys = dict.fromkeys(key for run in runs for key in run.run.curves())
     return [key for key in keys if key[0] == "val"] + [
@@ -80,7 +80,7 @@ def curve_title(key: tuple[str, str]) -> str:
     return f"{name[:1].upper()}{name[1:]}, {where}"
 
 
-def epoch_table(runs: Sequence[RunSummary]) -> tuple[list[str], list[list[float | None]]]:
+def epoch_table(runs: Sequence[ReportedRun]) -> tuple[list[str], list[list[float | None]]]:
     """Return the header and the rows of a table with the last value of each epoch."""
     header, columns = ["epoch"], []
     for run in runs:

@@ -11,7 +11,7 @@ from typing import Any
 from pyskl.drawing.charts import histogram, line_chart
 from pyskl.drawing.page import Cell, Section, page, table
 from pyskl.reports.page.confusion import confusion_data, confusion_section
-from pyskl.reports.page.content import Missing, Predictions, ReportContent, RunSummary
+from pyskl.reports.page.content import Missing, Predictions, ReportContent, ReportedRun
 from pyskl.reports.page.curves import curve_charts, epoch_table, metric_name
 from pyskl.reports.page.gallery import gallery_data, gallery_players, gallery_section
 from pyskl.reports.page.markup import percent, scrolling
@@ -82,7 +82,7 @@ def _summary(report: ReportContent) -> Section:
             run.run.progress,
             run.weights or None,
             *(percent(run.figures.get(name)) for name in names),
-            percent(run.calibration_error),
+            percent(None if run.predictions is None else run.predictions.calibration_error),
         ]
         for run in report.runs
     ]
@@ -109,7 +109,7 @@ def _missing_item(missing: Missing) -> str:
     return f"<li>{escape(missing.what)}{command}</li>"
 
 
-def _config(runs: Sequence[RunSummary]) -> Section | None:
+def _config(runs: Sequence[ReportedRun]) -> Section | None:
     """Return the first run's config, and the differences of the others."""
     first, *others = runs
     if not first.run.config_text:
@@ -140,7 +140,7 @@ def _shortened(value: str) -> str:
     return value if len(value) <= _MAX_VALUE_LENGTH else f"{value[: _MAX_VALUE_LENGTH - 1]}…"
 
 
-def _curves(runs: Sequence[RunSummary]) -> Section | None:
+def _curves(runs: Sequence[ReportedRun]) -> Section | None:
     charts = [
         _figure(one.title, line_chart(one.lines, title=one.title, label="epoch", width=440))
         for one in curve_charts(runs)
@@ -161,22 +161,25 @@ def _figure(title: str, svg: str) -> str:
     return f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>"
 
 
-def _classes(runs: Sequence[RunSummary], found: Predictions) -> Section:
+def _classes(runs: Sequence[ReportedRun], found: Predictions) -> Section:
     """Return a table of the accuracy of the classes, the worst first."""
-    others = [run for run in runs[1:] if run.class_accuracy is not None]
-    names = [run.name for run in (runs[0], *others)] if others else ["accuracy"]
+    compared = {
+        run.name: run.predictions.class_accuracy
+        for run in runs
+        if run.predictions is not None and run.predictions.has_samples_of(found)
+    }
+    names = list(compared) if len(compared) > 1 else ["accuracy"]
     rows = []
     for label in classes_by_accuracy(found):
         wrong = found.counts[label].copy()
         wrong[label] = 0
         other = int(wrong.argmax())
-        accuracies = [run.class_accuracy[label] for run in others if run.class_accuracy is not None]
         rows.append(
             [
                 label,
                 found.class_names[label],
                 int(found.counts[label].sum()),
-                *map(_share_bar, [found.class_accuracy[label], *accuracies]),
+                *(_share_bar(accuracy[label]) for accuracy in compared.values()),
                 found.class_names[other] if wrong[other] else None,
                 int(wrong[other]) or None,
             ]
