@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, ndtri  # scipy.stats would take a second to import
+from scipy.stats import binomtest, norm
 
 from pyskl.errors import InputError
 
@@ -58,7 +58,7 @@ class PairedTest:
         """
         n, a, b = self.samples + 2, self.only_a + 0.5, self.only_b + 0.5
         middle = (b - a) / n
-        margin = float(ndtri(0.975)) * math.sqrt((a + b) - (b - a) ** 2 / n) / n
+        margin = float(norm.ppf(0.975)) * math.sqrt((a + b) - (b - a) ** 2 / n) / n
         return max(middle - margin, -1.0), min(middle + margin, 1.0)
 
 
@@ -87,8 +87,7 @@ def mcnemar(hits_a: ArrayLike, hits_b: ArrayLike) -> PairedTest:
         )
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     differing = only_a + only_b
-    # Twice the tail of the binomial distribution: with a probability of 1/2 it is symmetric.
-    p = min(1.0, 2 * float(bdtr(min(only_a, only_b), differing, 0.5)))
+    p = float(binomtest(only_a, differing).pvalue) if differing else 1.0
     return PairedTest(len(a), int((a & b).sum()), only_a, only_b, p)
 
 

@@ -337,7 +337,7 @@ def test_pairs_without_a_clip_are_listed_by_name(opened: Open) -> None:
     pair = worst_pairs(found.counts)[-1]
     tab.locator(f'button.link[data-true="{pair.true}"][data-predicted="{pair.predicted}"]').click()
     assert visible_cards(tab) == []
-    assert "below they are by name" in tab.locator("#gallery-status").inner_text()
+    assert "see the list below" in tab.locator("#gallery-status").inner_text()
     assert tab.locator("#mistakes").get_attribute("open") is not None
     rows = tab.locator("#mistakes-rows tr")
     assert rows.count() == pair.count
