@@ -1,4 +1,4 @@
-"""Say which samples and weights scores come from; see :mod:`pyskl.evaluation.score_origin`."""
+"""Say which samples and weights scores come from; see :mod:`pyskl.evaluation.scores`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from pyskl.apis.test_data import data_leaves
 from pyskl.datasets.nested import leaves
-from pyskl.evaluation.score_origin import ScoreOrigin, digest_of_ids
+from pyskl.evaluation.scores import ScoreOrigin, digest_of_ids
 
 
 def score_origin(

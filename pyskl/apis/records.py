@@ -16,7 +16,7 @@ from pyskl.config import config_text, known_part
 from pyskl.distributed.processes import Place, failing_together
 from pyskl.errors import InputError
 from pyskl.evaluation.confusion_image import confusion_image
-from pyskl.evaluation.results import dump_scores
+from pyskl.evaluation.scores import dump_scores
 from pyskl.files.atomic import remove_partial_files
 from pyskl.logging.environment import environment
 from pyskl.logging.log import RunLog, get_logger, setup_logging

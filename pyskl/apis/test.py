@@ -35,7 +35,7 @@ from pyskl.distributed.processes import (
 from pyskl.distributed.timeouts import Patience
 from pyskl.errors import InputError
 from pyskl.evaluation.evaluate import check_metrics, collect_scores, evaluate
-from pyskl.evaluation.results import check_score_file, dump_scores
+from pyskl.evaluation.scores import check_score_file, dump_scores
 from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.models import build_model

@@ -17,8 +17,7 @@ from pyskl.datasets.nested import leaves
 from pyskl.datasets.packed.folder import is_pack
 from pyskl.datasets.pose import PoseDataset
 from pyskl.errors import AnnotationError, ConfigError, InputError
-from pyskl.evaluation.score_origin import ScoreOrigin, digest_of_ids
-from pyskl.evaluation.scores_file import ScoreFile
+from pyskl.evaluation.scores import ScoreFile, ScoreOrigin, digest_of_ids
 
 _CONFIGS = (".py", ".json", ".yaml", ".yml")
 
@@ -31,7 +30,7 @@ class TestData:
         where: The data set in words.
         sample_ids: Their ids.
         labels: Classes (N,), or 0/1 (N, L) where a sample has several.
-        data: See :attr:`pyskl.evaluation.score_origin.ScoreOrigin.data`.
+        data: See :attr:`pyskl.evaluation.scores.ScoreOrigin.data`.
     """
 
     __test__ = False  # not a test class, whatever its name says to pytest

@@ -11,8 +11,7 @@ import pytest
 
 from pyskl import apis  # whose test_... functions pytest would take for tests
 from pyskl.apis import TestSettings, TrainSettings, train_from_config
-from pyskl.evaluation.score_origin import digest_of_ids
-from pyskl.evaluation.scores_file import read_scores
+from pyskl.evaluation.scores import digest_of_ids, read_scores
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
 CSV = [dict(type="TextLoggerHook"), dict(type="CSVLoggerHook")]
