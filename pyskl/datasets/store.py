@@ -158,6 +158,10 @@ class Samples(Sequence[Sample]):
         for index in self.indices:
             yield self.store.sample(int(index))
 
+    def where(self, chosen: Sequence[bool]) -> Samples:
+        """Return the samples for which ``chosen`` (len,) is true."""
+        return Samples(self.store, self.indices[np.asarray(chosen, dtype=bool)])
+
     def values(self, key: str) -> list[Any]:
         """Return the value of a column for each sample; None for samples that lack it."""
         column = self.store.columns.get(key)
