@@ -18,7 +18,6 @@ from pyskl.apis.data import build_data, loader_settings
 from pyskl.benchmark.synthetic import make_samples, shape_for, write_annotations
 from pyskl.config import load_config
 from pyskl.datasets.nested import map_leaves
-from pyskl.distributed.processes import Place, choose_device
 from pyskl.errors import ConfigError, DeviceError, InputError
 from pyskl.models import build_model
 from pyskl.models.convert import replace_sync_batchnorm
@@ -212,26 +211,19 @@ def find_device(name: str | None) -> torch.device:
     """Return the device of a name, by default the first GPU, else the CPU.
 
     Raises:
-        DeviceError: if it does not exist, or is neither a CPU nor a CUDA GPU.
+        DeviceError: if it does not exist, or is neither the CPU nor a CUDA GPU.
     """
-    if name is None:
-        return choose_device(Place())
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
-    if device.type == "cuda" and (device.index or 0) < gpus:
-        return torch.device("cuda", device.index or 0)
-    if device.type != "cpu":
+    devices = {f"cuda:{index}": torch.device("cuda", index) for index in range(gpus)}
+    if gpus:
+        devices["cuda"] = devices["cuda:0"]
+    devices["cpu"] = torch.device("cpu")
+    name = name or ("cuda" if gpus else "cpu")
+    if name not in devices:
         raise DeviceError(
-            "no such device",
-            key="--device",
-            found=name,
-            expected="cpu, cuda or cuda:N",
-            hint=f"this machine has {gpus} GPUs",
+            "no such device", key="--device", found=name, expected=" or ".join(devices)
         )
-    return device
+    return devices[name]
 
 
 def with_synthetic_data(

@@ -88,7 +88,7 @@ def test_clips_are_scored_apart() -> None:
         assert_close(model.predict(x[:, clip])[:, 0], together[:, clip])
 
 
-def test_the_family_s_call() -> None:
+def test_the_call_of_the_family() -> None:
     model = build().eval()
     x, y = keypoints(), torch.tensor([0, 1, 2])
     assert_close(model(keypoint=x, label=y, return_loss=True), model.loss(x, y))

@@ -25,7 +25,7 @@ HAND = {"layout": "handmp", "mode": "spatial"}
 
 
 def small(**arguments: Any) -> STGCN:
-    """A model that is quick: 4 channels, 3 blocks of which the second widens and strides."""
+    """A small model: 4 channels, 3 blocks, the second of which widens and strides."""
     given: dict[str, Any] = {
         "graph_cfg": COCO,
         "base_channels": 4,
@@ -73,7 +73,7 @@ def largest_error(found: Any, expected: np.ndarray) -> float:
 
 
 @pytest.mark.shared_data
-def test_state_dict_is_that_of_published_checkpoints(golden: Path) -> None:
+def test_state_dict_matches_published_checkpoints(golden: Path) -> None:
     info = json.loads((golden / "model_info.json").read_text())["nturgb+d/60"]
     model = recognizer(64, 256)
     found = [
@@ -85,7 +85,7 @@ def test_state_dict_is_that_of_published_checkpoints(golden: Path) -> None:
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize("frames", [100, 300])
-def test_logits_are_the_original_s(
+def test_logits_match_the_original(
     trained: RecognizerGCN, recorded: dict[str, np.ndarray], frames: int
 ) -> None:
     trained.eval()
@@ -95,7 +95,7 @@ def test_logits_are_the_original_s(
 
 
 @pytest.mark.shared_data
-def test_five_steps_of_training_are_the_original_s(
+def test_five_steps_of_training_match_the_original(
     trained: RecognizerGCN, recorded: dict[str, np.ndarray]
 ) -> None:
     trained.train()
@@ -133,8 +133,8 @@ def check_gradients(model: RecognizerGCN, recorded: dict[str, np.ndarray]) -> No
     largest = max(expected.values())
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None
-        # One of the recorded run's values is 2e-6 from the corner of the ReLU that ends block 3.
-        # On which side it falls is a matter of rounding, so of the machine, and moves the
+        # In the recorded run a value is 2e-6 away from the corner of the ReLU that ends block 3.
+        # Rounding, which depends on the machine, decides on which side it falls, and changes the
         # gradients of the blocks up to there by up to 1e-2.
         early = name.startswith(("backbone.data_bn", *(f"backbone.gcn.{i}." for i in range(4))))
         tolerance = 1e-2 if early else 1e-4
@@ -197,7 +197,7 @@ def test_gcn_is_the_sum_over_subsets_and_joints(
     assert_close(unit(x), y.relu())
 
 
-def test_gcn_s_names_and_starting_values() -> None:
+def test_gcn_names_and_initial_values() -> None:
     A = adjacency()
     common = ["bn.weight", "bn.bias", "conv.weight", "conv.bias"]
     down = ["down.0.weight", "down.0.bias", "down.1.weight", "down.1.bias"]
@@ -218,7 +218,7 @@ def test_gcn_s_names_and_starting_values() -> None:
     assert not fixed.A.requires_grad
 
 
-def test_gcn_keeps_its_own_adjacency() -> None:
+def test_gcn_copies_the_adjacency() -> None:
     A = adjacency()
     unit = UnitGCN(3, 4, A, adaptive="init")
     unit.A.data.zero_()
@@ -253,7 +253,7 @@ def test_persons_and_samples_do_not_mix_in_eval_mode() -> None:
     assert_close(model(x[[1]]), y[[1]])
 
 
-def test_numbering_of_the_joints_is_free() -> None:
+def test_the_order_of_the_joints_does_not_matter() -> None:
     order = torch.randperm(17, generator=torch.Generator().manual_seed(1))
     where = order.argsort().tolist()  # old number → new number
     coco = Graph("coco").layout
@@ -278,7 +278,7 @@ def test_channels_and_strides_follow_the_stages() -> None:
     assert residuals == [none, same, same, same, UnitTCN, same, same, UnitTCN, same, same]
 
 
-def test_first_block_is_left_out_where_channels_agree() -> None:
+def test_the_first_block_is_left_out_if_channels_agree() -> None:
     model = STGCN(COCO, in_channels=8, base_channels=8, tcn_dropout=0.5)
     assert len(model.gcn) == 9
     assert model(torch.rand(1, 1, 8, 17, 8)).shape == (1, 1, 32, 2, 17)
@@ -312,7 +312,7 @@ def test_options_reach_the_units() -> None:
     assert [block.tcn.drop.p for block in model.gcn] == [0, 0.25, 0.25]
 
 
-def test_a_tuple_gives_one_value_per_block_and_a_list_does_not() -> None:
+def test_a_tuple_holds_one_value_per_block_and_a_list_does_not() -> None:
     model = small(
         gcn_adaptive=("init", "offset", None),
         tcn_type=("unit_tcn", "mstcn", "mstcn"),
@@ -327,7 +327,7 @@ def test_a_tuple_gives_one_value_per_block_and_a_list_does_not() -> None:
     assert len(model.gcn[1].tcn.branches) == 3
 
 
-def test_extra_options_are_those_of_the_chosen_units() -> None:
+def test_extra_options_are_those_of_the_selected_units() -> None:
     plain = STGCN.extra_options({})
     assert {"gcn_type", "tcn_type", "gcn_adaptive", "tcn_dropout", "tcn_kernel_size"} <= set(plain)
     assert "tcn_ms_cfg" not in plain
@@ -354,7 +354,7 @@ def test_blocks_stand_alone() -> None:
     assert small(graph_cfg=Graph("coco")).graph.num_node == 17
 
 
-def test_random_graph_is_one_for_all_blocks() -> None:
+def test_all_blocks_share_a_random_graph() -> None:
     model = small(graph_cfg={"layout": "coco", "mode": "random", "num_filter": 4})
     assert_close(model.gcn[0].gcn.A, model.gcn[2].gcn.A)
     assert model.gcn[0].gcn.A.shape == (4, 17, 17)

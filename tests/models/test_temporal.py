@@ -43,7 +43,7 @@ def test_tcn_centres_its_kernel() -> None:
     assert unit(x).flatten().nonzero().flatten().tolist() == [3, 5, 7, 9, 11]
 
 
-def test_tcn_s_names() -> None:
+def test_tcn_names() -> None:
     assert names(UnitTCN(2, 3)) == ["conv.weight", "conv.bias", "bn.weight", "bn.bias"]
     assert names(UnitTCN(2, 3, norm=None)) == ["conv.weight", "conv.bias"]
 
@@ -59,7 +59,7 @@ def test_multi_scale_tcn_shapes(frames: int, stride: int, channels: int) -> None
     assert sum(widths) == channels
 
 
-def test_multi_scale_tcn_s_names() -> None:
+def test_multi_scale_tcn_names() -> None:
     unit = MultiScaleTCN(6, 6)
     conv = ["0.weight", "0.bias", "1.weight", "1.bias"]
     expected = []

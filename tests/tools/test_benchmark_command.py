@@ -18,7 +18,7 @@ Benchmark = Callable[..., tuple[Done, dict[str, Any]]]
 def benchmark(
     commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> Benchmark:
-    """A function that runs a mode on the tiny config: mode, options → how it ended, the JSON."""
+    """A function that runs a mode on the tiny config; returns the finished command and the JSON."""
 
     def benchmark(mode: str, *options: object, **changes: Any) -> tuple[Done, dict[str, Any]]:
         config, file = write_tiny_config(tmp_path / "tiny.py", **changes), tmp_path / "out.json"
@@ -32,7 +32,7 @@ def benchmark(
 
 
 def names(found: dict[str, Any]) -> list[list[str]]:
-    """Return the rows' names of each table, after checking what all tables have in common."""
+    """Check what all tables have in common; return the names of the rows of each table."""
     assert set(found) == {*("mode", "config", "data", "machine", "settings", "limits", "tables")}
     assert {"cpu", "device", "torch", "numpy", "python", "command", "git"} <= set(found["machine"])
     assert found["machine"]["command"].split()[1] == found["mode"]
@@ -61,6 +61,7 @@ def test_pipeline(benchmark: Benchmark) -> None:
     assert found["settings"]["batch"] == [2, 8]
 
 
+@pytest.mark.slow
 def test_pipeline_without_the_users_data(benchmark: Benchmark, tmp_path: Path) -> None:
     done, found = benchmark(
         *("pipeline", "--seconds", 0.01, "--use", "val"),
@@ -90,7 +91,7 @@ def test_pipelines_beside_each_other(
     assert "of tiny" in done.out
 
 
-def test_configs_of_one_name_are_told_apart_by_their_folders(
+def test_configs_of_the_same_name_show_their_folders(
     benchmark: Benchmark, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "b").mkdir()
@@ -102,6 +103,7 @@ def test_configs_of_one_name_are_told_apart_by_their_folders(
     ]
 
 
+@pytest.mark.slow
 def test_loader(benchmark: Benchmark) -> None:
     _, found = benchmark("loader", "--seconds", 0.01, "--workers", 1, "--synthetic", 40)
     alone, first, loop = names(found)
@@ -112,6 +114,7 @@ def test_loader(benchmark: Benchmark) -> None:
     assert found["data"] == "40 synthetic samples in the shape of NTU RGB+D"
 
 
+@pytest.mark.slow
 def test_step(benchmark: Benchmark) -> None:
     done, found = benchmark(
         *("step", "--seconds", 0.01, "--batch", 2, 3, "--variants", "fp32", "bf16"),
@@ -131,6 +134,7 @@ def test_step(benchmark: Benchmark) -> None:
     assert "matrix product" in done.out
 
 
+@pytest.mark.slow
 def test_inference(benchmark: Benchmark) -> None:
     done, found = benchmark("inference", "--seconds", 0.01, "--batch", 1, 3)
     reference = "reference, fp32, one sample at a time"
@@ -146,7 +150,7 @@ def test_startup(benchmark: Benchmark) -> None:
     assert "1 process" in done.out
     figures = {figure["name"]: figure for figure in found["tables"][0]["figures"]}
     packed = figures["packed"]["notes"]
-    if packed["own MB"] is not None:  # the system tells
+    if packed["own MB"] is not None:  # the system reports it
         assert packed["own MB"] > 50
         assert figures["tiny data set"]["notes"]["own beyond tiny"] == 0
         assert 0 < packed["s in process"] <= figures["packed"]["median"] + 0.05
@@ -173,7 +177,7 @@ def test_startup(benchmark: Benchmark) -> None:
         (["speed", "CONFIG"], "invalid choice: 'speed'"),
     ],
 )
-def test_faults_of_the_input_are_one_message(
+def test_each_fault_is_one_message(
     commands: Commands,
     write_tiny_config: Callable[..., Path],
     tmp_path: Path,
