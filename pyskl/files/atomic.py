@@ -113,7 +113,7 @@ def unwritable(path: Path) -> str | None:
     path = _resolved(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        return f"{folder} is not a folder that can be written to"
+        return f"{folder} is no folder to write to"
     return None
 
 
