@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from mmengine.config import Config
 
+from pyskl.apis.prepare import prepare
 from pyskl.benchmark.inference import measure_inference
 from pyskl.benchmark.loader import measure_loader
 from pyskl.benchmark.machine import machine
@@ -19,7 +20,6 @@ from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.startup import measure_startup
 from pyskl.benchmark.step import measure_step
 from pyskl.benchmark.workload import Workload, find_device, open_workload
-from pyskl.config import check_config
 from pyskl.errors import did_you_mean
 from pyskl.training.allocator import keep_freed_memory
 from pyskl.training.memory_use import peak_resident
@@ -92,7 +92,7 @@ def _fill(report: Report, workload: Workload, others: Sequence[Workload]) -> Non
     trains = mode == "step" or (mode == "loader" and use == "train")
     if mode != "startup":  # there each process that is started checks for itself
         for one in (workload, *others):
-            check_config(one.cfg, ["train" if trains else use])
+            prepare(one.cfg, ["train" if trains else use])
     if mode == "pipeline":
         report.tables = measure_pipeline(_named([workload, *others]))
     elif mode == "loader":

@@ -82,6 +82,7 @@ class PoseDataset:
         annotations.check(split, num_classes=num_classes, multi_class=multi_class)
         self.samples: Sequence[Sample] = annotations.select(split)
         self._label_names = getattr(annotations, "label_names", None)
+        self.joint_names: tuple[str, ...] | None = getattr(annotations, "joint_names", None)
         self._ahead = leading_transforms(pipeline)
         self._applied = len(annotations.applied)
         self.pipeline = Compose(pipeline[self._applied :])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pyskl.config.dumped import read_dumped_config
+from pyskl.config.text import read_config_text
 from pyskl.errors import ConfigError, InputError
 from pyskl.evaluation.score_origin import origin_file
 
@@ -219,7 +219,7 @@ def _config(folder: Path, head: Mapping[str, Any]) -> tuple[Path | None, dict[st
     for text in texts:
         try:
             if isinstance(text, str):
-                return config_file, read_dumped_config(text, str(folder))
+                return config_file, read_config_text(text, str(folder))
         except ConfigError:  # as a person wrote it
             continue
     return config_file, {}

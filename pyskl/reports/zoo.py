@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.apis.origin import num_clips
-from pyskl.apis.test_data import TestData, data_leaves, data_of_config
+from pyskl.apis.test_data import TestData, data_leaves, data_of_config, num_clips
 from pyskl.errors import InputError
 from pyskl.evaluation.evaluate import evaluate
 from pyskl.evaluation.fusion import FAMILY_WEIGHTS, STREAMS, fuse

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from pyskl.apis.data import build_data
+from pyskl.apis.prepare import prepare
 from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.workload import find_device, open_workload
-from pyskl.config import check_config
 from pyskl.datasets.nested import map_leaves
 from pyskl.errors import ConfigError, DeviceError, InputError
 
@@ -30,7 +30,7 @@ def test_files_that_do_not_exist_are_made_up(tiny_config: TinyConfig, tmp_path: 
     gone = tiny_config(ann_file=tmp_path / "gone.pkl")
     before = copy.deepcopy(gone)
     with open_workload(gone, BenchmarkSettings(), uses=["train", "val"]) as workload:
-        check_config(workload.cfg, ["train", "val"])
+        prepare(workload.cfg, ["train", "val"])
         found = [len(build_data(workload.cfg, use)) for use in ("train", "val")]
         assert found == [1400, 600]
         assert "made-up samples" in workload.data
