@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from pyskl.apis.data import build_loader, loader_settings
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.train import TrainingRun, build_trainer, open_run
-from pyskl.checkpoints.checkpoint import LATEST
+from pyskl.checkpoints.manager import LATEST
 from pyskl.distributed.processes import Launcher, failing_together, from_all, from_main
 from pyskl.errors import DeviceError, InputError
 from pyskl.evaluation.evaluate import describe_metrics
@@ -504,7 +504,9 @@ def _start_in_words(run: TrainingRun, trainer: Trainer) -> str:
             f"continues from {start.path.with_name(path.name)}: {progress.epoch} of "
             f"{trainer.epochs} epochs and {progress.iteration:,} steps are done{finished}"
         )
-    words = "a new run" if start is None else f"a new run with the weights of {start.source}"
+    words = "a new run"
+    if start is not None:
+        words = f"a new run with the weights of {start.checkpoint.source}"
     latest = run.work_dir / LATEST
     return f"{words}; --resume would continue from {latest}" if latest.exists() else words
 

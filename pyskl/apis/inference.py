@@ -11,7 +11,8 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
+from pyskl.checkpoints.checkpoint import open_checkpoint
+from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
 from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.loader import collate
@@ -19,7 +20,6 @@ from pyskl.datasets.nested import first_with
 from pyskl.datasets.pipelines import Compose
 from pyskl.distributed.processes import Place, choose_device
 from pyskl.errors import AnnotationError, DeviceError, InputError
-from pyskl.files.download import local_checkpoint
 from pyskl.inference.ensemble import Member, stream_of_pipeline
 from pyskl.inference.model import ModelRecognizer, layout_of_model
 from pyskl.inference.sources import read_one
@@ -51,9 +51,8 @@ def init_recognizer(
     cfg = load_config(config)
     model = build_model(cfg.model)
     if checkpoint is not None:
-        path = local_checkpoint(checkpoint, trusted=trusted)
-        weights = load_checkpoint(path, trusted=trusted)["state_dict"]
-        load_weights(model, weights, str(checkpoint))
+        opened = open_checkpoint(checkpoint, trusted=trusted)
+        load_weights(model, opened.state_dict, opened.source)
     if torch.device(device).type == "cpu":
         model = replace_sync_batchnorm(model)
     model.cfg = cfg

@@ -12,13 +12,13 @@ from typing import Any
 from torch import nn
 
 from pyskl.apis.settings import TrainSettings
-from pyskl.checkpoints.checkpoint import LATEST, load_checkpoint, load_weights, misfits
-from pyskl.checkpoints.recovery import newest_usable
-from pyskl.checkpoints.resume_config import check_resumable
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
+from pyskl.checkpoints.manager import LATEST, newest_usable
+from pyskl.checkpoints.resume_check import check_resumable
+from pyskl.checkpoints.weights import check_weights_fit, load_weights
 from pyskl.config import RunConfig
 from pyskl.distributed.processes import Place, failing_together, from_main
 from pyskl.errors import CheckpointError, InputError
-from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger
 from pyskl.training.trainer import Trainer
 
@@ -28,25 +28,26 @@ class StartPoint:
     """The checkpoint that a run starts from.
 
     Attributes:
-        path: The file.
-        source: The path or URL that was given.
         checkpoint: Its content.
         resumed: Whether the run of the checkpoint continues; otherwise a new run takes its weights.
         automatic: Whether the run continues only because its work dir has a checkpoint.
         note: What is wrong with the newest checkpoint, if this is an older one.
     """
 
-    path: Path
-    source: str
-    checkpoint: Mapping[str, Any]
+    checkpoint: OpenedCheckpoint
     resumed: bool
     automatic: bool = False
     note: str | None = None
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self.checkpoint.path
+
+    @property
     def meta(self) -> Mapping[str, Any]:
         """Facts about the run that continues; empty for a new run."""
-        return self.checkpoint["meta"] if self.resumed else {}
+        return self.checkpoint.meta if self.resumed else {}
 
     @contextmanager
     def explaining_errors(self) -> Iterator[None]:
@@ -67,31 +68,32 @@ def find_start(
     model: nn.Module, cfg: RunConfig, settings: TrainSettings, work_dir: Path, place: Place
 ) -> StartPoint | None:
     """Open the checkpoint to start from, if there is one, and check that it fits the model."""
-    chosen = None
+    start = chosen = None
     with failing_together():
         if place.is_main:
-            chosen = _choose(cfg, settings, work_dir)
+            start = _choose(cfg, settings, work_dir)
+            if start is not None:
+                chosen = str(start.path), start.resumed, start.automatic, start.note
     chosen = from_main(chosen)
-    if chosen is None:
+    if chosen is not None and start is None:
+        start = StartPoint(open_checkpoint(chosen[0], trusted=settings.trusted), *chosen[1:])
+    if start is None:
         return None
-    path, source, resumed, automatic, note = chosen
-    if resumed and cfg.load_from and place.is_main:
+    if start.resumed and cfg.load_from and place.is_main:
         get_logger().warning(
-            "load_from=%s is not used: the run in %s continues", cfg.load_from, path.parent
+            "load_from=%s is not used: the run in %s continues", cfg.load_from, start.path.parent
         )
-    checkpoint = load_checkpoint(path, trusted=settings.trusted)
-    start = StartPoint(path, source, checkpoint, resumed, automatic, note)
+    checkpoint = start.checkpoint
     with start.explaining_errors():
-        if resumed:
-            check_resumable(checkpoint, source)
-        misfits(model, checkpoint["state_dict"], source, new_head=not resumed)
+        if start.resumed:
+            check_resumable(checkpoint)
+        check_weights_fit(
+            model, checkpoint.state_dict, checkpoint.source, new_head=not start.resumed
+        )
     return start
 
 
-def _choose(
-    cfg: RunConfig, settings: TrainSettings, work_dir: Path
-) -> tuple[Path, str, bool, bool, str | None] | None:
-    """Return path, source, resumed, automatic and note of a :class:`StartPoint`."""
+def _choose(cfg: RunConfig, settings: TrainSettings, work_dir: Path) -> StartPoint | None:
     latest = work_dir / LATEST
     resumed: Path | None = None
     automatic = False
@@ -110,14 +112,19 @@ def _choose(
         automatic = latest.exists()
         resumed = latest if automatic else None
     if resumed == latest and latest.exists():
-        path, note = newest_usable(work_dir, trusted=settings.trusted)
-        return path, str(path), True, automatic, note
-    if resumed is not None:
-        return resumed, str(resumed), True, False, None
-    if not cfg.load_from:
+        checkpoint, damage = newest_usable(work_dir, trusted=settings.trusted)
+        note = None
+        if damage is not None:
+            note = (
+                f"{damage}; continuing from {checkpoint.path} instead, which is of iteration "
+                f"{checkpoint.meta.get('iter')}"
+            )
+        return StartPoint(checkpoint, True, automatic, note)
+    source = cfg.load_from if resumed is None else resumed
+    if not source:
         return None
-    path = local_checkpoint(cfg.load_from, trusted=settings.trusted)
-    return path, cfg.load_from, False, False, None
+    checkpoint = open_checkpoint(source, trusted=settings.trusted)
+    return StartPoint(checkpoint, resumed=resumed is not None)
 
 
 def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
@@ -125,12 +132,12 @@ def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
     if start.note is not None:
         get_logger().error("%s", start.note)
     if not start.resumed:
-        weights = start.checkpoint["state_dict"]
-        load_weights(trainer.model, weights, start.source, new_head=True)
-        get_logger().info("starting from the weights of %s", start.source)
+        checkpoint = start.checkpoint
+        load_weights(trainer.model, checkpoint.state_dict, checkpoint.source, new_head=True)
+        get_logger().info("starting from the weights of %s", checkpoint.source)
         return
     with start.explaining_errors():
-        trainer.resume(start.path, trusted=trusted)
+        trainer.resume(start.checkpoint)
     with failing_together():
         if trainer.place.is_main:
             _find_best(trainer, start.path.parent, trusted=trusted)
@@ -167,15 +174,15 @@ def _later_best(
         known: The best checkpoint according to that of the epoch.
         folder: The folder of both.
         epoch: Finished epochs; later best checkpoints don't exist yet for the run.
-        trusted: See :func:`pyskl.checkpoints.checkpoint.load_checkpoint`.
+        trusted: See :func:`pyskl.checkpoints.checkpoint.open_checkpoint`.
     """
     for path in folder.glob("best_*_epoch_*.pth"):
         try:
-            checkpoint = load_checkpoint(path, trusted=trusted)
-            check_resumable(checkpoint, path)
+            checkpoint = open_checkpoint(path, trusted=trusted)
+            check_resumable(checkpoint)
         except InputError:  # damaged, or written by another program
             continue
-        best = checkpoint["meta"].get("best")
+        best = checkpoint.meta.get("best")
         if (
             best is not None
             and (best["key"], best["file"]) == (known["key"], path.name)

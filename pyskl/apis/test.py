@@ -17,7 +17,8 @@ from pyskl.apis.data import build_loader, loader_settings
 from pyskl.apis.prepare import Prepared, prepare
 from pyskl.apis.settings import TestSettings
 from pyskl.apis.test_data import score_origin
-from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
+from pyskl.checkpoints.checkpoint import open_checkpoint
+from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
 from pyskl.distributed.failures import who_was_lost
 from pyskl.distributed.monitor import Watch
@@ -104,9 +105,8 @@ def _test(
     with failing_together():  # one process of each machine downloads
         if place.local_rank == 0:
             local_checkpoint(checkpoint, trusted=settings.trusted)
-    path = local_checkpoint(checkpoint, trusted=settings.trusted)
-    weights = load_checkpoint(path, trusted=settings.trusted)["state_dict"]
-    load_weights(model, weights, str(checkpoint))
+    opened = open_checkpoint(checkpoint, trusted=settings.trusted)
+    load_weights(model, opened.state_dict, opened.source)
     if settings.average_clips is not None:
         model.average_clips = None if settings.average_clips == "none" else settings.average_clips
     if settings.fuse_conv_bn:

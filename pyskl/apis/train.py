@@ -19,7 +19,8 @@ from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint, apply_start, find_start
 from pyskl.apis.test import check_measurable, test_model
-from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
+from pyskl.checkpoints.checkpoint import open_checkpoint
+from pyskl.checkpoints.weights import load_weights
 from pyskl.config import RunConfig, config_text, load_config, read_config
 from pyskl.config.schema import CheckpointConfig
 from pyskl.distributed.monitor import Watch
@@ -46,7 +47,7 @@ from pyskl.training.allocator import keep_freed_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
 from pyskl.training.seeding import set_random_seed
-from pyskl.training.trainer import Saving, Trainer, Validation
+from pyskl.training.trainer import SavePolicy, Trainer, Validation
 
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
 
@@ -331,7 +332,7 @@ def build_trainer(
         seed=seed,
         place=run.place,
         validation=validation,
-        saving=Saving(saving.interval, saving.by_epoch, saving.max_keep_ckpts),
+        saving=SavePolicy(saving.interval, saving.by_epoch, saving.max_keep_ckpts),
         grad_clip=None if grad_clip is None else asdict(grad_clip),
         amp=settings.amp,
         on_nonfinite=cfg.on_nonfinite,
@@ -406,6 +407,6 @@ def _load_best(trainer: Trainer) -> bool:
     weights = None
     with failing_together():
         if trainer.place.is_main:
-            weights = load_checkpoint(trainer.work_dir / best["file"])["state_dict"]
+            weights = open_checkpoint(trainer.work_dir / best["file"]).state_dict
     load_weights(trainer.model, from_main(weights), best["file"])
     return True

@@ -21,7 +21,7 @@ from pyskl.benchmark.workload import Workload
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
-from pyskl.training.trainer import Saving, Trainer
+from pyskl.training.trainer import SavePolicy, Trainer
 
 # Batches that each worker of a loader reads ahead; torch's default.
 _READ_AHEAD = 2
@@ -81,7 +81,7 @@ def _trainer(workload: Workload, feed: _Feed, variant: Variant) -> Trainer:
         device=workload.device,
         work_dir=workload.folder,
         epochs=0,
-        saving=Saving(interval=0),
+        saving=SavePolicy(interval=0),
         grad_clip=(cfg.get("optimizer_config") or {}).get("grad_clip"),
         amp=amp_of(variant.precision),
         log_interval=cfg.get("log_config", {}).get("interval", 100),

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pyskl.checkpoints.writer import on_host
+from pyskl.checkpoints.writer import copy_to_cpu
 from pyskl.distributed.processes import STATISTICS, from_all, in_group
 from pyskl.training.meter import Meter
 from pyskl.training.seeding import random_states, set_random_states
@@ -26,7 +26,7 @@ def gather_states(model: nn.Module, meter: Meter) -> list[dict[str, Any]]:
         "meter": meter.state(),
         "random": random_states(),
     }
-    return from_all(on_host(own))
+    return from_all(copy_to_cpu(own))
 
 
 def load_state(

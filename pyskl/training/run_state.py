@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from pyskl.checkpoints.checkpoint import load_checkpoint, load_optimizer, load_weights
-from pyskl.checkpoints.resume_config import check_resumable
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint
+from pyskl.checkpoints.resume_check import check_resumable
+from pyskl.checkpoints.weights import load_optimizer, load_weights
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
 from pyskl.logging.progress import Progress, Steps, moved, no_longer_exact
@@ -73,21 +74,18 @@ class RunState:
             "processes": states,
         }
 
-    def resume(
-        self, path: Path, device: torch.device, *, trusted: bool = False
-    ) -> Mapping[str, Any]:
-        """Go on from a checkpoint, and return its ``meta``.
+    def resume(self, checkpoint: OpenedCheckpoint) -> None:
+        """Continue from a checkpoint.
 
         Raises:
             CheckpointError: if it does not fit, or holds no training state.
         """
-        checkpoint = load_checkpoint(path, map_location=device, trusted=trusted)
-        check_resumable(checkpoint, path)
-        meta: Mapping[str, Any] = checkpoint["meta"]
-        load_weights(self.model, checkpoint["state_dict"], str(path))
-        load_optimizer(self.optimizer, checkpoint["optimizer"], str(path))
-        if self.scaler.is_enabled() and checkpoint.get("scaler"):
-            self.scaler.load_state_dict(checkpoint["scaler"])
+        check_resumable(checkpoint)
+        meta = checkpoint.meta
+        load_weights(self.model, checkpoint.state_dict, checkpoint.source)
+        load_optimizer(self.optimizer, checkpoint)
+        if self.scaler.is_enabled() and checkpoint.scaler:
+            self.scaler.load_state_dict(checkpoint.scaler)
         self.progress = Progress(int(meta["epoch"]), int(meta["iter"]), meta.get("best"))
         then = Steps.of_meta(meta, self.steps)
         # Also where the steps are the same: what others wrote says only about where it stood.
@@ -95,9 +93,8 @@ class RunState:
         change = no_longer_exact(then, self.steps)
         if change is not None:
             get_logger().warning("%s", change)
-        elif len(checkpoint.get("processes", ())) == self.steps.world_size:
-            self._load_own(checkpoint["processes"], path)
-        return meta
+        elif len(checkpoint.processes) == self.steps.world_size:
+            self._load_own(checkpoint.processes, checkpoint.path)
 
     def _load_own(self, states: Sequence[Any], path: Path) -> None:
         try:

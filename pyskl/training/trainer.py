@@ -17,7 +17,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from pyskl.checkpoints.manager import Keeper, Saving
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint
+from pyskl.checkpoints.manager import CheckpointManager, SavePolicy
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.distributed.failures import who_was_lost
 from pyskl.distributed.monitor import Watch
@@ -36,7 +37,7 @@ from pyskl.training.seeding import seed_step
 from pyskl.training.train_line import TrainLine
 from pyskl.training.validation import LeavableLoader, Left, Validation
 
-__all__ = ["Progress", "Saving", "Trainer", "TrainingError", "Validation"]
+__all__ = ["Progress", "SavePolicy", "Trainer", "TrainingError", "Validation"]
 
 # Whether a forward pass copies the main process's buffers to the others: torch 2.13 renamed it.
 _NO_BUFFERS: dict[str, Any] = {
@@ -86,7 +87,7 @@ class Trainer:
     seed: int = 0
     place: Place = field(default_factory=Place)
     validation: Validation | None = None
-    saving: Saving = field(default_factory=Saving)
+    saving: SavePolicy = field(default_factory=SavePolicy)
     grad_clip: Mapping[str, Any] | None = None
     amp: str | None = None
     on_nonfinite: Policy = "stop"
@@ -105,7 +106,7 @@ class Trainer:
             self.model, self.optimizer, self.scaler, steps, self.place.rank, self.seed
         )
         self.meter = self.state.meter
-        self.keeper = Keeper(self.work_dir, self.saving.keep)
+        self.checkpoints = CheckpointManager(self.work_dir, self.saving)
         self._validated_epoch = 0
         self._saved_iteration = 0
         self.guard = FiniteGuard(
@@ -332,7 +333,7 @@ class Trainer:
         self.progress.best = {"key": key, "score": score, "epoch": epoch, "file": name}
         checkpoint = self.checkpoint()
         if self.place.is_main:
-            self.keeper.save_best(checkpoint, key, name)
+            self.checkpoints.save_best(checkpoint, key, name)
             get_logger().info("the best so far, by %s: %s", key, name)
 
     # --- checkpoints ------------------------------------------------------------------------------
@@ -348,7 +349,7 @@ class Trainer:
         checkpoint = self.checkpoint()
         checkpoint["meta"]["interim"] = interim
         if self.place.is_main:
-            self.keeper.save(checkpoint, name, interim=interim)
+            self.checkpoints.save(checkpoint, name, interim=interim)
 
     def _stop(self) -> NoReturn:
         """Save where the run stands, unless that is saved, and end it."""
@@ -365,32 +366,30 @@ class Trainer:
     def _finish_writing(self) -> None:
         """Wait until all checkpoints are safe; every process has to call it."""
         with failing_together():
-            self.keeper.finish()
+            self.checkpoints.finish()
 
     def _finish_writing_after(self, error: Exception) -> None:
         """Let a checkpoint that is being written become safe while an error is on its way."""
         if isinstance(error, WriteError):
             return
         try:
-            self.keeper.finish()
+            self.checkpoints.finish()
         except WriteError as another:
             get_logger().error("%s", another)
 
-    def resume(self, path: Path, *, trusted: bool = False) -> None:
+    def resume(self, checkpoint: OpenedCheckpoint) -> None:
         """Go on from a checkpoint: weights, optimizer, position, best score.
 
         Raises:
             CheckpointError: if it does not fit, or holds no training state.
         """
-        meta = self.state.resume(path, self.device, trusted=trusted)
+        self.state.resume(checkpoint)
         self._saved_iteration = self.progress.iteration
-        if meta.get("interim") and path.resolve().parent == self.work_dir.resolve():
-            self.keeper.interim = path.resolve()
-        elif self.place.is_main:
-            self.keeper.tidy(path.resolve())
+        if self.place.is_main:
+            self.checkpoints.resume_from(checkpoint)
         get_logger().info(
             "resumed from %s: %d of %d epochs done, at iteration %d",
-            path,
+            checkpoint.path,
             self.progress.epoch,
             self.epochs,
             self.progress.iteration,

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.errors import InputError
-from pyskl.unpickling.safe_unpickler import MEMORY_CONSTANT, MEMORY_FACTOR
+from pyskl.unpickling.limits import MEMORY_CONSTANT, MEMORY_FACTOR
 
 TIME_LIMIT = 10.0
 
@@ -51,9 +51,9 @@ def _annotation() -> Callable[[Path], Any]:
 
 
 def _checkpoint() -> Callable[[Path], Any]:
-    from pyskl.checkpoints.checkpoint import load_checkpoint
+    from pyskl.checkpoints.checkpoint import open_checkpoint
 
-    return load_checkpoint
+    return open_checkpoint
 
 
 def _config() -> Callable[[Path], Any]:

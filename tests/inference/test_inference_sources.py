@@ -110,7 +110,7 @@ def test_annotation_files_run_nothing(tmp_path: Path, ensemble: Ensemble) -> Non
     path = tmp_path / "evil.pkl"
     path.write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
     (line,) = lines([path], ensemble)
-    assert "was refused" in line["error"]
+    assert "refused" in line["error"]
     assert not Path("ran").exists()
 
 

@@ -343,7 +343,7 @@ def _failing_fsync(first: int, last: int, number: int) -> Callable[[int], None]:
     def prepare(rank: int) -> None:
         from pyskl.checkpoints import writer
 
-        writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
+        writer.RETRY_INTERVAL, writer.FINISH_TIMEOUT = 0.2, 1.0
         original, calls = os.fsync, [0]
 
         def failing(descriptor: int) -> None:
@@ -396,7 +396,7 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[bool]:
 def _hasty(rank: int) -> None:
     from pyskl.checkpoints import writer
 
-    writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
+    writer.RETRY_INTERVAL, writer.FINISH_TIMEOUT = 0.2, 1.0
 
 
 def disk_full(root: Path) -> Found:

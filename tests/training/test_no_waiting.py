@@ -18,7 +18,7 @@ from torch import Tensor
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.models import STGCN, GCNHead, RecognizerGCN
 from pyskl.training.schedule import LearningRate
-from pyskl.training.trainer import Saving, Trainer
+from pyskl.training.trainer import SavePolicy, Trainer
 
 META = torch.device("meta")
 SHAPE = (4, 1, 2, 10, 25, 3)  # N, clips, M, T, V, C
@@ -69,7 +69,7 @@ def take_steps(tmp_path: Path) -> Any:
             device=META,
             work_dir=tmp_path,
             epochs=1,
-            saving=Saving(interval=0),
+            saving=SavePolicy(interval=0),
             **options,
         )
         for batch in Feed():

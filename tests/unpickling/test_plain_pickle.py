@@ -300,7 +300,7 @@ def test_a_pickle_cut_short_anywhere_is_an_error_that_names_it(
     path = tmp_path / "cut.pkl"
     for end in range(len(data)):
         path.write_bytes(data[:end])
-        with pytest.raises(ValueError, match=r"cut\.pkl (is not a readable pickle|was refused)"):
+        with pytest.raises(ValueError, match=r"cut\.pkl: (not a readable pickle|refused)"):
             load_plain_pickle(path, trusted=trusted)
 
 
@@ -312,7 +312,7 @@ def test_a_file_cut_at_every_kilobyte_is_refused(tmp_path: Path, protocol: int) 
     path = tmp_path / "cut.pkl"
     for end in [*range(0, len(data), 1024), len(data) - 1]:
         path.write_bytes(data[:end])
-        with pytest.raises(InputError, match=r"cut\.pkl is not a readable pickle"):
+        with pytest.raises(InputError, match=r"cut\.pkl: not a readable pickle"):
             load_plain_pickle(path)
 
 
