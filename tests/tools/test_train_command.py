@@ -184,7 +184,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_taken(
     assert done.status == 0, done.err
     log = Run(trained.config, work_dir, done).log_text()
     assert "epoch_2.pth: damaged" in log.replace("latest", "epoch_2")
-    assert f"going on from {work_dir}/epoch_1.pth instead, which is of iteration 6" in log
+    assert f"{work_dir}/epoch_1.pth instead, which is of iteration 6" in log
     assert same(damaged, trained.work_dir / "epoch_2.pth")
 
 
