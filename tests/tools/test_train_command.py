@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -468,7 +469,7 @@ def test_an_error_of_the_user_s_own_code_ends_the_run_and_its_workers(
     )
     done = commands.real(  # which waits until nobody has its output open any more
         *("python", "tools/train.py", config, "--work-dir", tmp_path / "work"),
-        env={"PYTHONPATH": str(tmp_path)},
+        env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{commands.root}"},
     )
     assert done.status == 1
     assert "TypeError: a slip in somebody's own model" in done.err
