@@ -28,7 +28,7 @@ from pyskl.distributed.processes import Launcher, failing_together, from_all, fr
 from pyskl.errors import DeviceError, InputError
 from pyskl.evaluation.evaluate import describe_metrics
 from pyskl.evaluation.scoring import is_compiled, predictions
-from pyskl.files.transfer import readable_size
+from pyskl.files.download import readable_size
 from pyskl.logging.log import RunLog, setup_logging
 from pyskl.models.cost import StepCost, step_cost
 from pyskl.text_table import table_lines

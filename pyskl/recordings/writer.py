@@ -13,7 +13,7 @@ import numpy as np
 from pyskl.datasets.annotation import LABELS_SUFFIX
 from pyskl.datasets.sample_checks import sample_fault
 from pyskl.errors import AnnotationError, did_you_mean
-from pyskl.files.atomic import Draft, write_text
+from pyskl.files.atomic import AtomicFile, write_text
 from pyskl.recordings.numbers import listed
 from pyskl.recordings.pickle_stream import PickleStream
 from pyskl.recordings.recording import Recording, RecordingError
@@ -57,7 +57,7 @@ class AnnotationWriter:
         self.ids: dict[str, int] = {}
         self._first: Recording | None = None
         self._stream: PickleStream | None = None
-        self._draft: Draft | None = None
+        self._file: AtomicFile | None = None
 
     def __enter__(self) -> AnnotationWriter:
         return self
@@ -97,9 +97,9 @@ class AnnotationWriter:
         if fault is not None:
             raise RecordingError(f"{recording.name}: {fault}")
         try:
-            if self._draft is None or self._stream is None:
-                self._draft = Draft(self.path)
-                self._stream = PickleStream(self._draft.file)
+            if self._file is None or self._stream is None:
+                self._file = AtomicFile(self.path)
+                self._stream = PickleStream(self._file.file)
             self._stream.add(sample)
         except OSError as error:
             raise AnnotationError(f"{self.path} can't be written ({error})") from error
@@ -132,7 +132,7 @@ class AnnotationWriter:
         Raises:
             AnnotationError: if nothing was added, or the file can't be written.
         """
-        if self._stream is None or self._draft is None:
+        if self._stream is None or self._file is None:
             raise AnnotationError(f"{self.path}: no recording was added, there is nothing to write")
         rest: dict[str, Any] = {"split": self.splits}
         joint_names = () if self._first is None else _joint_names(self._first)
@@ -143,7 +143,7 @@ class AnnotationWriter:
         beside = self.path.with_name(self.path.name + LABELS_SUFFIX)
         try:
             self._stream.finish(rest)
-            self._draft.keep()
+            self._file.commit()
             if self.label_names is not None:
                 write_text(beside, "".join(f"{name}\n" for name in self.label_names))
             else:
@@ -155,9 +155,9 @@ class AnnotationWriter:
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        if self._draft is not None:
-            self._draft.discard()
-        self._draft = self._stream = None
+        if self._file is not None:
+            self._file.close()
+        self._file = self._stream = None
 
     def _label(self, label: int | str, name: str) -> int:
         if isinstance(label, str):
