@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from pyskl.config import load_config
-from pyskl.datasets.nested import with_key
+from pyskl.datasets.dataset_tree import with_key
 from pyskl.datasets.pipelines import FormatGCNInput
 from pyskl.errors import ConfigError, InputError
 from pyskl.models import build_model

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from pyskl.apis.data import build_data, build_loader, loader_settings, takes_pack
 from pyskl.benchmark.workload import Workload
-from pyskl.datasets.nested import map_leaves
+from pyskl.datasets.dataset_tree import map_leaves
 from pyskl.errors import ConfigError, InputError
 
 # Annotations in memory; every transform is applied to every sample each time.

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pyskl.apis.prepare import prepare
 from pyskl.benchmark.inference import measure_inference
 from pyskl.benchmark.loader import measure_loader
 from pyskl.benchmark.machine import describe_machine
@@ -22,7 +23,6 @@ from pyskl.benchmark.workload import (
     find_device,
     open_workload,
 )
-from pyskl.config import check_config
 from pyskl.errors import InputError, did_you_mean
 from pyskl.training.allocator import keep_freed_memory
 
@@ -68,7 +68,7 @@ def benchmark_from_config(
         ]
         if mode != "startup":  # whose processes check their config themselves
             for workload in workloads:
-                check_config(workload.cfg, uses)
+                prepare(workload.cfg, uses)
         tables, limits = _measure(mode, workloads)
         return Report(
             mode=mode,

@@ -26,7 +26,7 @@ from pyskl.benchmark.report import Table
 from pyskl.benchmark.timing import alternate, spread
 from pyskl.benchmark.workload import Workload, with_synthetic_data
 from pyskl.config import config_text
-from pyskl.datasets.nested import map_leaves
+from pyskl.datasets.dataset_tree import map_leaves
 from pyskl.errors import InputError
 
 _TIMEOUT = 900.0  # seconds for one start, packing included

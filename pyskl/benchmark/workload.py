@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pyskl.apis.data import build_data, loader_settings
 from pyskl.benchmark.synthetic import make_samples, shape_for, write_annotations
 from pyskl.config import load_config
-from pyskl.datasets.nested import map_leaves
+from pyskl.datasets.dataset_tree import map_leaves
 from pyskl.errors import ConfigError, DeviceError, InputError
 from pyskl.models import build_model
 from pyskl.models.convert import replace_sync_batchnorm

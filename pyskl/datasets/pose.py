@@ -114,6 +114,11 @@ class PoseDataset:
         return label_names_of(self.annotations) or ()
 
     @property
+    def joint_names(self) -> tuple[str, ...] | None:
+        """The names of the joints in their order, if the annotation file has them."""
+        return self.annotations.joint_names
+
+    @property
     def sample_ids(self) -> list[str]:
         """The ids of the samples; the position for those without one."""
         pairs = zip(self.samples.values("frame_dir"), self.samples.values("filename"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from pyskl.datasets.annotation import load_annotations
-from pyskl.datasets.packed.folder import is_pack
+from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import InputError
 from pyskl.inference.joints import fitted

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
-from pyskl.config.dumped import read_dumped_config
+from pyskl.config.text import read_config_text
 from pyskl.errors import ConfigError, InputError
 from pyskl.evaluation.scores import origin_file
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from pyskl.apis.data import build_data
+from pyskl.apis.prepare import prepare
 from pyskl.benchmark.workload import BenchmarkSettings, find_device, open_workload
-from pyskl.config import check_config
+from pyskl.datasets.dataset_tree import map_leaves
 from pyskl.errors import ConfigError, DeviceError, InputError
 
 TinyConfig = Callable[..., dict[str, Any]]
@@ -28,7 +29,7 @@ def test_missing_files_are_replaced(tiny_config: TinyConfig, tmp_path: Path) -> 
     gone = tiny_config(ann_file=tmp_path / "gone.pkl")
     before = copy.deepcopy(gone)
     with open_workload(gone, BenchmarkSettings(), uses=["train", "val"]) as workload:
-        check_config(workload.cfg, ["train", "val"])
+        prepare(workload.cfg, ["train", "val"])
         found = [len(build_data(workload.cfg, use)) for use in ("train", "val")]
         assert found == [1400, 600]
         assert "synthetic samples" in workload.data

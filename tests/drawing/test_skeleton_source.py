@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyskl.datasets.annotation import load_annotations
+from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.datasets.packed.folder import PackedAnnotations
 from pyskl.drawing.skeleton.source import (
     Source,

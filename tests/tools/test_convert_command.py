@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from tool_commands import Commands
 
-from pyskl.config import check_config, load_config
-from pyskl.datasets.annotation import load_annotations
+from pyskl.apis.prepare import prepare
+from pyskl.config import load_config
+from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.recordings import FORMATS
 from pyskl.skeleton import LAYOUTS, resolve_layout
 
@@ -317,7 +318,7 @@ def test_python_of_the_document_runs(
     monkeypatch.chdir(documented)
     text = config.replace("'configs/", f"'{repo_root.as_posix()}/configs/")
     Path("mine2d.py").write_text(text, encoding="utf-8")
-    check_config(load_config("mine2d.py"), ["train", "val", "test"])
+    prepare(load_config("mine2d.py"), ["train", "val", "test"])
 
     exec(compile(in_python, "docs/convert.md", "exec"), {})
     found = load_annotations("own.pkl")

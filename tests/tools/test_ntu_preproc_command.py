@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tool_commands import TIMEOUT, Commands, hearing_ctrl_c
 
-from pyskl.config import check_config, load_config
+from pyskl.apis.prepare import prepare
+from pyskl.config import load_config
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recordings" / "ntu"))
 
@@ -42,7 +43,7 @@ def test_configs_take_what_it_makes(
         for data_set in (config.data.train.dataset, config.data.val, config.data.test):
             assert Path(data_set.ann_file).name == name
             data_set.ann_file = str(tmp_path / name)
-        check_config(config, ("train", "val", "test"))
+        prepare(config, ("train", "val", "test"))
 
 
 def test_a_small_run_of_training(

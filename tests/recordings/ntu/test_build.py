@@ -15,7 +15,7 @@ import slow_preprocessing
 from filelock import FileLock
 from synthetic_skeletons import POSE, sample_names, sample_text, skeleton_text, write_folder
 
-from pyskl.datasets.annotation import load_annotations
+from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.datasets.ntu_names import action_names
 from pyskl.errors import InputError, LostProcessError, StoppedError, WriteError
 from pyskl.published import CATALOG
