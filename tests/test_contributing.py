@@ -88,7 +88,10 @@ def test_a_layout(dry_run: Train, pipeline: list[dict[str, Any]], tmp_path: Path
     arm = names["ARM"]
     changed = [
         dict(type="FirstJoints"),
-        *(dict(step, dataset=arm) if step["type"] == "GenSkeFeat" else step for step in pipeline[1:]),
+        *(
+            dict(step, dataset=arm) if step["type"] == "GenSkeFeat" else step
+            for step in pipeline[1:]
+        ),
     ]
     register = (
         "from pyskl.datasets import PIPELINES\n"

@@ -285,7 +285,7 @@ class DryRunReport:
         if self.cost is not None:
             persons, frames = self.measured.batch["keypoint"].shape[2:4]
             operations = (
-                f"{self.cost.forward / 1e9:.3g} GFLOP forward, {self.cost.step / 1e9:.3g} GFLOP a "
+                f"{self.cost.flops / 1e9:.3g} GFLOP forward, {self.cost.step_flops / 1e9:.3g} GFLOP a "
                 f"training step, for a clip of {_plural(persons, 'person')} x {frames} frames"
             )
         clips = self.samples["train"] * self.repeats

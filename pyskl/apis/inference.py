@@ -14,9 +14,9 @@ from torch import nn
 from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
+from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.loader import collate
-from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.pipelines import Compose
 from pyskl.distributed.processes import Place, choose_device
 from pyskl.errors import AnnotationError, DeviceError, InputError

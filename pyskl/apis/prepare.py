@@ -26,7 +26,7 @@ from pyskl.config.schema import EvaluationConfig
 from pyskl.datasets import AnnotationFiles, ConcatDataset, PoseDataset, RepeatDataset
 from pyskl.datasets.dataset_tree import leaves, walk
 from pyskl.datasets.loader import check_data_device
-from pyskl.errors import ConfigError, InputError, did_you_mean
+from pyskl.errors import AnnotationError, ConfigError, InputError, did_you_mean
 from pyskl.evaluation.evaluate import check_metrics, figure_names
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES
@@ -110,9 +110,7 @@ def prepare(
         error: Exception | None = None
         if not faults.under(key):
             try:
-                prepared.datasets[use] = build_dataset_for(
-                    given, use, trusted=trusted, files=files
-                )
+                prepared.datasets[use] = build_dataset_for(given, use, trusted=trusted, files=files)
             except Exception as caught:  # users' classes may raise anything
                 error = caught
         if use not in prepared.datasets:
@@ -217,25 +215,17 @@ def _locate_in_leaf(
         if isinstance(transform, Mapping) and not faults.under(inner):
             with faults.collecting(inner):
                 PIPELINES.build(transform)
-    reads_file = isinstance(cls, type) and issubclass(cls, PoseDataset) and "ann_file" in leaf
-    if reads_file and not faults.under(f"{where}.ann_file"):
-        trusted = trusted or bool(leaf.get("trusted", False))
-        try:
-            annotations = cls.read_annotations(
-                leaf["ann_file"], trusted=trusted, pack=leaf.get("pack", "auto")
-            )
-        except InputError as error:
-            faults.add(f"{where}.ann_file", str(error))
-            return
-        if faults.under(f"{where}.split"):
-            return
-        try:
-            annotations.select(leaf.get("split"))
-        except InputError as error:
-            faults.add(f"{where}.split", str(error))
-            return
-        with faults.collecting(f"{where}.ann_file"):
-            annotations.check(leaf.get("split"), multi_class=bool(leaf.get("multi_class", False)))
+    # A faulty pipeline does not hide the faults of the file.
+    if isinstance(cls, type) and issubclass(cls, PoseDataset) and "ann_file" in leaf:
+        if not any(faults.under(f"{where}.{name}") for name in ("ann_file", "split")):
+            try:
+                build_dataset_for({**leaf, "pipeline": []}, use, trusted=trusted)
+            except AnnotationError as error:
+                of_split = (error.key or "").startswith("split") and not error.errors
+                faults.add(f"{where}.{'split' if of_split else 'ann_file'}", str(error))
+                return
+            except InputError:
+                pass  # reported below
     if not faults.under(where):
         with faults.collecting(where):
             build_dataset_for(leaf, use, trusted=trusted)

@@ -233,7 +233,7 @@ def read_run(work_dir: str | Path) -> Run:
     config: dict[str, Any] = {}
     for text in texts:
         try:
-            config = read_dumped_config(text, str(folder))
+            config = read_config_text(text, str(folder))
             break
         except ConfigError:  # not a dumped config
             continue

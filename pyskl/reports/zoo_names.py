@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.apis.test_data import data_leaves
-from pyskl.datasets.dataset_tree import walk, transforms
+from pyskl.datasets.dataset_tree import transforms, walk
 from pyskl.evaluation.fusion import STREAMS
 
 _SETS = {"ntu60": "NTURGB+D", "ntu120": "NTURGB+D 120"}

@@ -13,7 +13,6 @@ import torch
 from pyskl.apis.data import build_data
 from pyskl.apis.prepare import prepare
 from pyskl.benchmark.workload import BenchmarkSettings, find_device, open_workload
-from pyskl.datasets.dataset_tree import map_leaves
 from pyskl.errors import ConfigError, DeviceError, InputError
 
 TinyConfig = Callable[..., dict[str, Any]]
