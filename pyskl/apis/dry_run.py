@@ -22,10 +22,12 @@ from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint
 from pyskl.apis.train import build_trainer, prepare, run_from_config
 from pyskl.checkpoints.checkpoint import LATEST
-from pyskl.distributed.monitor import Watch
-from pyskl.distributed.processes import Launcher, Place, choose_device, failing_together
+from pyskl.distributed.collectives import raise_on_all_ranks
+from pyskl.distributed.env import DistEnv, Launcher, choose_device
+from pyskl.distributed.monitor import Monitor
 from pyskl.errors import InputError
-from pyskl.logging.log import RunLog, setup_logging
+from pyskl.logging.log import setup_logging
+from pyskl.logging.run_log import RunLog
 from pyskl.models.cost import StepCost, step_cost
 
 
@@ -68,23 +70,23 @@ def dry_run(
     cfg: Config,
     settings: TrainSettings | None = None,
     *,
-    place: Place | None = None,
+    env: DistEnv | None = None,
     device: torch.device | None = None,
-    watch: Watch | None = None,
+    monitor: Monitor | None = None,
 ) -> DryRunReport:
     """Build all that :func:`pyskl.apis.train.train_model` builds, and take a few steps.
 
     The arguments are those of that function. The model's weights change.
     """
     settings = settings or TrainSettings()
-    place = place or Place()
-    watch = watch or Watch(place)
-    device = device or choose_device(place)
-    setup_logging(level=cfg.get("log_level", "INFO"), is_main=place.is_main)
-    start, tests = prepare(model, dataset, cfg, settings, place)
+    env = env or DistEnv()
+    monitor = monitor or Monitor(env)
+    device = device or choose_device(env)
+    setup_logging(level=cfg.get("log_level", "INFO"), is_main=env.is_main)
+    start, tests = prepare(model, dataset, cfg, settings, env)
     work_dir = Path(cfg.work_dir)
-    with failing_together():
-        if place.is_main:
+    with raise_on_all_ranks():
+        if env.is_main:
             _check_writable(work_dir)
     with tempfile.TemporaryDirectory(prefix="dry_run_") as folder:
         # Whatever a run writes beside its logs goes there.
@@ -98,10 +100,10 @@ def dry_run(
             cfg,
             settings,
             start,
-            place,
+            env,
             device,
             RunLog(None),
-            watch,
+            monitor,
         )
         done = trainer.progress.epoch
         begun = _in_words(start, work_dir, trainer)
@@ -115,14 +117,14 @@ def dry_run(
         start=begun,
         seed=trainer.seed,
         model=f"{type(model).__name__} with {type(model.get_submodule('backbone')).__name__}",
-        computing=_computing(place, device, settings),
+        computing=_computing(env, device, settings),
         memory=_memory(device),
         parameters=sum(p.numel() for p in model.parameters()),
         trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
         cost=_cost(model, steps.batch.shape),
         steps=steps,
         scored=scored,
-        batch=trainer.loader.batch_sampler.batch_size * place.world_size,  # type: ignore[union-attr]
+        batch=trainer.loader.batch_sampler.batch_size * env.world_size,  # type: ignore[union-attr]
         per_epoch=len(trainer.loader),
         epochs=trainer.epochs,
         epochs_left=max(0, trainer.epochs - done),
@@ -163,9 +165,9 @@ def _in_words(start: StartPoint | None, work_dir: Path, trainer: Rehearsal) -> s
     return f"{words}; --resume would go on from {latest}" if latest.exists() else words
 
 
-def _computing(place: Place, device: torch.device, settings: TrainSettings) -> str:
+def _computing(env: DistEnv, device: torch.device, settings: TrainSettings) -> str:
     words = [torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"]
-    words.append("1 process" if place.world_size == 1 else f"{place.world_size} processes")
+    words.append("1 process" if env.world_size == 1 else f"{env.world_size} processes")
     words += [settings.amp] if settings.amp is not None else []
     words += ["compiled"] if settings.compile else []
     return ", ".join(words)

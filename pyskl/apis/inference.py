@@ -17,7 +17,7 @@ from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.loader import collate
 from pyskl.datasets.nested import first_with
 from pyskl.datasets.pipelines import Compose
-from pyskl.distributed.processes import Place, choose_device
+from pyskl.distributed.env import DistEnv, choose_device
 from pyskl.errors import AnnotationError, DeviceError, InputError
 from pyskl.files.download import local_checkpoint
 from pyskl.inference.ensemble import Member, stream_of_pipeline
@@ -142,7 +142,7 @@ def open_recognizer(
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return choose_device(Place())
+        return choose_device(DistEnv())
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -13,15 +13,16 @@ from mmengine.config import Config
 from pyskl.apis.origin import score_origin
 from pyskl.apis.start import StartPoint
 from pyskl.config import config_text, known_part
-from pyskl.distributed.processes import Place, failing_together
+from pyskl.distributed.collectives import raise_on_all_ranks
+from pyskl.distributed.env import DistEnv
 from pyskl.errors import InputError
 from pyskl.evaluation.confusion_image import confusion_image
 from pyskl.evaluation.results import dump_scores
 from pyskl.files.atomic import remove_partial_files
 from pyskl.logging.environment import environment
-from pyskl.logging.log import RunLog, get_logger, setup_logging
-from pyskl.logging.log_history import drop_later_lines
-from pyskl.logging.trackers import RunInfo, figures_at, open_trackers
+from pyskl.logging.log import get_logger, setup_logging
+from pyskl.logging.run_log import RunLog, truncate_log
+from pyskl.logging.trackers import Metrics, RunInfo, open_trackers
 from pyskl.training.trainer import Trainer
 
 
@@ -29,7 +30,7 @@ def open_logs(
     cfg: Config,
     work_dir: Path,
     timestamp: str,
-    place: Place,
+    env: DistEnv,
     device: torch.device,
     start: StartPoint | None = None,
 ) -> RunLog:
@@ -39,8 +40,8 @@ def open_logs(
     """
     log = RunLog(None)
     text = config_text(cfg)
-    with failing_together():
-        if place.is_main:
+    with raise_on_all_ranks():
+        if env.is_main:
             log = _open_files(cfg, work_dir, timestamp, text, start)
         else:
             setup_logging(is_main=False)
@@ -49,8 +50,8 @@ def open_logs(
     logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in found.items()))
     logger.info("config:\n%s", text)
     logger.info("seed %s, work dir %s", cfg.get("seed"), work_dir)
-    logger.info("%s, %d process(es)", _named(device), place.world_size)
-    head = {"env": found, "processes": place.world_size, "device": _named(device)}
+    logger.info("%s, %d process(es)", _named(device), env.world_size)
+    head = {"env": found, "processes": env.world_size, "device": _named(device)}
     log.write({**head, "seed": cfg.get("seed"), "config": text})
     return log
 
@@ -72,12 +73,10 @@ def _open_files(
         work_dir.mkdir(parents=True, exist_ok=True)
         remove_partial_files(work_dir)
         done = int(start.meta["iter"]) if start is not None and start.resumed else 0
-        name = _continued(work_dir, start) or _unused(work_dir, timestamp)
+        name, last_metrics = _continued(work_dir, start) or (_unused(work_dir, timestamp), [])
         setup_logging(work_dir / f"{name}.log", cfg.get("log_level", "INFO"))
         path = work_dir / f"{name}.log.json"
-        per_epoch = start.meta.get("iters_per_epoch") if start is not None else None
-        told = figures_at(path, done, per_epoch) if done and per_epoch and path.exists() else []
-        info = RunInfo(work_dir, name, done, told, known_part(cfg).to_dict())
+        info = RunInfo(work_dir, name, done, last_metrics, known_part(cfg).to_dict())
         hooks = cfg.get("log_config", {}).get("hooks", ())
         log = RunLog(path, open_trackers(hooks, info))
         # A config that was written into its own work dir is the user's: it stays as it is.
@@ -90,7 +89,7 @@ def _open_files(
     return log
 
 
-def _continued(work_dir: Path, start: StartPoint | None) -> str | None:
+def _continued(work_dir: Path, start: StartPoint | None) -> tuple[str, list[Metrics]] | None:
     """Return the name of the logs of the run that goes on, without what is going to come again."""
     if start is None or not start.resumed:
         return None
@@ -101,8 +100,8 @@ def _continued(work_dir: Path, start: StartPoint | None) -> str | None:
     per_epoch = start.meta.get("iters_per_epoch")
     if not path.is_file() or not isinstance(per_epoch, int):
         return None
-    drop_later_lines(path, iteration=int(start.meta["iter"]), per_epoch=per_epoch)
-    return name
+    last_metrics = truncate_log(path, iteration=int(start.meta["iter"]), steps_per_epoch=per_epoch)
+    return name, list(last_metrics)
 
 
 def _unused(work_dir: Path, timestamp: str) -> str:

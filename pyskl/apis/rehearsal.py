@@ -15,11 +15,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from pyskl.datasets.sampling import TrainBatches
-from pyskl.distributed.processes import from_all, from_main
+from pyskl.distributed.collectives import broadcast_object, gather_objects
+from pyskl.distributed.stop_signals import prepare_workers
 from pyskl.errors import DeviceError
 from pyskl.evaluation.scoring import is_compiled, predictions
 from pyskl.training.memory_use import peak_memory, resident
-from pyskl.training.nonfinite_samples import Offender
+from pyskl.training.nonfinite import NonFiniteStep
 from pyskl.training.trainer import Trainer
 
 # Steps that are timed after the first, and the seconds that they may take together.
@@ -122,8 +123,8 @@ class Rehearsal(Trainer):
             LostProcessError: if a data worker or another process died.
             DeviceError: if a step does not fit into the GPU's memory.
         """
-        with self._seen_to_the_end():
-            self.watch.stop.at_once = True  # there is nothing to save
+        with self.supervised():
+            self.monitor.stop.raise_at_once = True  # there is nothing to save
             try:
                 return self._first_steps(), {use: self._score(one) for use, one in tests.items()}
             except torch.OutOfMemoryError as error:
@@ -135,7 +136,7 @@ class Rehearsal(Trainer):
                 ) from error
 
     def _first_steps(self) -> FirstSteps:
-        self._prepare_workers(self.loader)
+        prepare_workers(self.loader, self.monitor.timeouts.stall)
         batches = self._batches()
         self.parallel.train()
         start = time.perf_counter()
@@ -164,7 +165,7 @@ class Rehearsal(Trainer):
     def _batches(self) -> Iterator[dict[str, Any]]:
         self._sampler().set_epoch(self.progress.epoch)
         for step, batch in enumerate(self.loader, start=1):
-            self.watch.doing("in step", step, "of a dry run")
+            self.monitor.report("in step", step, "of a dry run")
             yield batch
 
     def _sampler(self) -> TrainBatches:
@@ -181,19 +182,19 @@ class Rehearsal(Trainer):
 
     def _timed_step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Take a step, wait for its end, and see that it was finite."""
-        losses, _ = self._step(batch)
+        losses, _ = self.train_step(batch)
         found = {name: float(value.detach()) for name, value in losses.items()}
-        for _, own_loss in self.guard.look():
+        for _, own_loss in self.guard.collect():
             if self.on_nonfinite == "stop":
-                offender = Offender(self.loader, self.progress.epoch, step, own_loss=own_loss)
+                bad_step = NonFiniteStep(self.loader, self.progress.epoch, step, own_loss=own_loss)
                 lr = self.schedule.at(self.progress.iteration)
-                raise offender.error(offender.describe(), "a dry run keeps nothing of it", lr)
+                raise bad_step.error(bad_step.describe_samples(), lr)
         return found
 
     def _later_steps(self, batches: Iterator[Mapping[str, Any]], first: float) -> float | None:
         """Take some more steps and return how long one takes, data included."""
         # All processes have to take as many.
-        count = from_main(max(1, min(_TIMED_STEPS, int(_TIMED_SECONDS / first))))
+        count = broadcast_object(max(1, min(_TIMED_STEPS, int(_TIMED_SECONDS / first))))
         times = []
         start = time.perf_counter()
         for step, batch in zip(range(1, 1 + count), batches):
@@ -204,7 +205,7 @@ class Rehearsal(Trainer):
 
     def _score(self, loader: DataLoader) -> Scored:
         """Score the first batch of a data set as a validation does."""
-        self._prepare_workers(loader)
+        prepare_workers(loader, self.monitor.timeouts.stall)
         batch = next(iter(loader), None)
         if batch is None:  # there are more processes than batches
             return Scored(0.0, 0)
@@ -231,5 +232,5 @@ def _resident() -> int | None:
 
 def _most(size: int | None) -> int | None:
     """Return the largest value of all processes."""
-    sizes = [one for one in from_all(size) if one is not None]
+    sizes = [one for one in gather_objects(size) if one is not None]
     return max(sizes, default=None)

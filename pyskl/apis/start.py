@@ -21,7 +21,8 @@ from pyskl.checkpoints.checkpoint import (
 )
 from pyskl.checkpoints.recovery import newest_usable
 from pyskl.checkpoints.resume_config import check_resumable
-from pyskl.distributed.processes import Place, failing_together, from_main
+from pyskl.distributed.collectives import broadcast_object, raise_on_all_ranks
+from pyskl.distributed.env import DistEnv
 from pyskl.errors import CheckpointError, InputError
 from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger
@@ -65,16 +66,16 @@ class StartPoint:
 
 
 def find_start(
-    model: nn.Module, cfg: Config, settings: TrainSettings, work_dir: Path, place: Place
+    model: nn.Module, cfg: Config, settings: TrainSettings, work_dir: Path, env: DistEnv
 ) -> StartPoint | None:
     """Return the checkpoint to start from, if any, and check that it fits."""
     start = None
-    with failing_together():
-        if place.is_main:
+    with raise_on_all_ranks():
+        if env.is_main:
             start = _chosen_start(cfg, settings, work_dir)
-    start = from_main(start)
+    start = broadcast_object(start)
     if start is not None:
-        if start.resumed and cfg.get("load_from") and place.is_main:
+        if start.resumed and cfg.get("load_from") and env.is_main:
             get_logger().warning(
                 "load_from=%s is not used: the run in %s goes on", cfg.load_from, start.path.parent
             )
@@ -128,10 +129,10 @@ def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> Non
     if start.resumed:
         with start.explained():
             trainer.resume(start.path, trusted=settings.trusted)
-        with failing_together():
-            if trainer.place.is_main:
+        with raise_on_all_ranks():
+            if trainer.env.is_main:
                 _adopt_best(trainer, start.path.parent, trusted=settings.trusted)
-        trainer.progress.best = from_main(trainer.progress.best)
+        trainer.progress.best = broadcast_object(trainer.progress.best)
         return
     checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
     load_weights(trainer.model, checkpoint["state_dict"], start.source, new_head=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,13 @@ from pyskl.apis.data import build_data, build_loader, loader_settings
 from pyskl.apis.origin import score_origin
 from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
 from pyskl.config import check_config, load_config
-from pyskl.distributed.failures import who_was_lost
-from pyskl.distributed.monitor import Watch
-from pyskl.distributed.processes import (
-    Launcher,
-    Place,
-    barrier,
-    choose_device,
-    failing_together,
-    is_main,
-    join,
-    leave,
-    place_from_environment,
-)
-from pyskl.distributed.timeouts import Patience
+from pyskl.distributed.collectives import is_main_process, raise_on_all_ranks
+from pyskl.distributed.env import DistEnv, Launcher, choose_device
+from pyskl.distributed.monitor import distributed_run
 from pyskl.errors import InputError
-from pyskl.evaluation.evaluate import check_metrics, collect_scores, evaluate
+from pyskl.evaluation.evaluate import check_metrics, evaluate
 from pyskl.evaluation.results import check_score_file, dump_scores
+from pyskl.evaluation.scoring import collect_scores
 from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.models import build_model
@@ -100,44 +89,29 @@ def test_from_config(
     check_metrics(settings.metrics)
     if settings.out is not None:
         check_score_file(settings.out)
-    place = place_from_environment(launcher)
-    device = choose_device(place)
+    env = DistEnv.from_launcher(launcher)
+    device = choose_device(env)
     if device.type == "cpu":
         keep_freed_memory()
-    setup_logging(is_main=place.is_main)
+    setup_logging(is_main=env.is_main)
     cfg = load_config(config, cfg_options)
     check_config(cfg, ["test"], trusted=settings.trusted)
-    talk = cfg.get("dist_params") or {}
-    patience = Patience.of(talk)
-    join(place, device, talk.get("backend"), patience)
-    try:
-        with Watch(place, patience=patience) as watch, _naming_the_lost(watch):
-            return _tested(cfg, checkpoint, settings, place, device)
-    finally:
-        leave()
-
-
-@contextmanager
-def _naming_the_lost(watch: Watch) -> Iterator[None]:
-    """Let an error that comes of the end of a data worker or process say so."""
-    try:
-        yield
-    except RuntimeError as error:
-        lost = who_was_lost(error, watch, "while testing")
-        if lost is None:
-            raise
-        raise lost from error
+    with (
+        distributed_run(env, device, cfg.get("dist_params"), handle_signals=False) as monitor,
+        monitor.explain_failures(lambda: "while testing"),
+    ):
+        return _tested(cfg, checkpoint, settings, env, device)
 
 
 def _tested(
     cfg: Config,
     checkpoint: str | Path,
     settings: TestSettings,
-    place: Place,
+    env: DistEnv,
     device: torch.device,
 ) -> dict[str, float]:
     """Test on all processes together; see :func:`test_from_config`."""
-    model = _load_model(cfg, checkpoint, settings, place)
+    model = _load_model(cfg, checkpoint, settings, env)
     dataset = build_data(cfg, "test", trusted=settings.trusted)
     check_measurable(settings.metrics, model, dataset.labels)
     scores = test_model(
@@ -146,21 +120,20 @@ def _tested(
     topk = cfg.get("evaluation", {}).get("topk", (1, 5))
     found = evaluate(scores, dataset.labels, settings.metrics, topk)
     if settings.out is not None:
-        with failing_together():
-            if place.is_main:
+        with raise_on_all_ranks():
+            if env.is_main:
                 origin = score_origin(cfg, dataset, model, scores, checkpoint)
                 dump_scores(scores, settings.out, origin)
         get_logger().info("scores written to %s", settings.out)
-    barrier()  # who has the others' store may not leave first
     return found
 
 
 def _load_model(
-    cfg: Config, checkpoint: str | Path, settings: TestSettings, place: Place
+    cfg: Config, checkpoint: str | Path, settings: TestSettings, env: DistEnv
 ) -> nn.Module:
     model: Any = build_model(cfg.model)
-    with failing_together():  # one process of each machine fetches, the others find it there
-        if place.local_rank == 0:
+    with raise_on_all_ranks():  # one process of each machine fetches, the others find it there
+        if env.local_rank == 0:
             local_checkpoint(checkpoint, trusted=settings.trusted)
     path = local_checkpoint(checkpoint, trusted=settings.trusted)
     weights = load_checkpoint(path, trusted=settings.trusted)["state_dict"]
@@ -220,7 +193,7 @@ def test_model(
         (len(dataset), classes) float32 in the order of the data set. What a batch holds does not
         depend on the number of processes, so neither do the scores.
     """
-    device = device or choose_device(Place())
+    device = device or choose_device(DistEnv())
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     return collect_scores(
@@ -230,5 +203,5 @@ def test_model(
         ),
         device,
         amp=amp,
-        progress=is_main() and sys.stderr.isatty(),
+        progress=is_main_process() and sys.stderr.isatty(),
     )

@@ -19,37 +19,29 @@ from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint, find_start, set_off
 from pyskl.apis.test import check_measurable, test_model
-from pyskl.checkpoints.checkpoint import (
-    load_checkpoint,
-    load_weights,
-)
+from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
+from pyskl.checkpoints.manager import Saving
 from pyskl.config import check_config, config_text, load_config
-from pyskl.distributed.monitor import Watch
-from pyskl.distributed.processes import (
-    Launcher,
-    Place,
-    barrier,
-    check_same_everywhere,
-    choose_device,
-    failing_together,
-    from_main,
-    join,
-    leave,
-    place_from_environment,
+from pyskl.distributed.collectives import (
+    broadcast_object,
+    check_same_on_all_ranks,
+    raise_on_all_ranks,
 )
-from pyskl.distributed.stop_signals import StopSignals
-from pyskl.distributed.timeouts import Patience
+from pyskl.distributed.env import DistEnv, Launcher, choose_device
+from pyskl.distributed.monitor import Monitor, distributed_run
 from pyskl.errors import InputError
 from pyskl.evaluation.evaluate import describe_metrics, evaluate
 from pyskl.logging.environment import environment, source_digest
-from pyskl.logging.log import RunLog, get_logger
+from pyskl.logging.log import get_logger
+from pyskl.logging.run_log import RunLog
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
 from pyskl.training.allocator import keep_freed_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
 from pyskl.training.seeding import init_random_seed, set_random_seed
-from pyskl.training.trainer import Saving, Trainer, Validation
+from pyskl.training.trainer import Trainer
+from pyskl.training.validation import Validation
 
 # Clips a step that a config's learning rate is for unless it says otherwise (`auto_scale_lr`): the
 # published configs were trained with 8 GPUs x 16 clips.
@@ -120,8 +112,8 @@ def run_from_config(
         DeviceError: likewise.
     """
     settings = settings or TrainSettings()
-    place = place_from_environment(launcher)
-    device = choose_device(place)
+    env = DistEnv.from_launcher(launcher)
+    device = choose_device(env)
     if device.type == "cpu":
         keep_freed_memory()
     cfg = load_config(config, cfg_options)
@@ -132,32 +124,24 @@ def run_from_config(
         cfg.work_dir = str(work_dir)
     elif cfg.get("work_dir") is None:
         cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename or "run").stem)
-    talk = cfg.get("dist_params", {})
-    patience = Patience.of(talk)
-    join(place, device, talk.get("backend"), patience)
-    try:
-        with StopSignals() as stop, Watch(place, stop, patience=patience) as watch:
-            check_same_everywhere({"what they do": run.__name__, **_what_runs(cfg, settings)})
-            given = settings.seed if settings.seed is not None else cfg.get("seed")
-            cfg.seed = init_random_seed(given)
-            settings = replace(settings, seed=given)  # None: a run that is resumed keeps its own
-            set_random_seed(cfg.seed, deterministic=settings.deterministic)
-            model = build_model(cfg.model)
-            dataset = build_data(cfg, "train", trusted=settings.trusted)
-            found = run(model, dataset, cfg, settings, place=place, device=device, watch=watch)
-            barrier()  # who has the others' store may not leave first
-            return found
-    finally:
-        leave()
+    with distributed_run(env, device, cfg.get("dist_params")) as monitor:
+        check_same_on_all_ranks({"command": run.__name__, **_what_runs(cfg, settings)})
+        given = settings.seed if settings.seed is not None else cfg.get("seed")
+        cfg.seed = init_random_seed(given)
+        settings = replace(settings, seed=given)  # None: a run that is resumed keeps its own
+        set_random_seed(cfg.seed, deterministic=settings.deterministic)
+        model = build_model(cfg.model)
+        dataset = build_data(cfg, "train", trusted=settings.trusted)
+        return run(model, dataset, cfg, settings, env=env, device=device, monitor=monitor)
 
 
 def _what_runs(cfg: Config, settings: TrainSettings) -> dict[str, str]:
     """Return what has to be the same on every process of a run."""
     return {
-        "their config": config_text(cfg),
-        "their options": "\n".join(f"{key}={value!r}" for key, value in asdict(settings).items()),
-        "their torch and numpy": f"torch {torch.__version__}, numpy {np.__version__}",
-        "this package's code": source_digest(),
+        "config": config_text(cfg),
+        "options": "\n".join(f"{key}={value!r}" for key, value in asdict(settings).items()),
+        "torch and numpy version": f"torch {torch.__version__}, numpy {np.__version__}",
+        "pyskl source code": source_digest(),
     }
 
 
@@ -167,9 +151,9 @@ def train_model(
     cfg: Config,
     settings: TrainSettings | None = None,
     *,
-    place: Place | None = None,
+    env: DistEnv | None = None,
     device: torch.device | None = None,
-    watch: Watch | None = None,
+    monitor: Monitor | None = None,
 ) -> dict[str, dict[str, float]]:
     """Train a recognizer on a data set, as the config says.
 
@@ -179,24 +163,24 @@ def train_model(
         cfg: The config: everything but ``model`` and ``data.train`` is read from it. ``work_dir``
             must be there.
         settings: What the command line decides.
-        place: Which of the processes this is; by default the only one.
+        env: Which of the processes this is; by default the only one.
         device: Where to train; by default the first GPU, else the CPU.
-        watch: Where requests to stop arrive; by default nobody asks.
+        monitor: Where requests to stop arrive; by default nobody asks.
 
     Returns:
         The figures of ``'last'`` and ``'best'``, as far as they were tested.
     """
     settings = settings or TrainSettings()
-    place = place or Place()
-    watch = watch or Watch(place)
-    device = device or choose_device(place)
+    env = env or DistEnv()
+    monitor = monitor or Monitor(env)
+    device = device or choose_device(env)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
-    start, tests = prepare(model, dataset, cfg, settings, place)
+    start, tests = prepare(model, dataset, cfg, settings, env)
     # What could be found wrong was; from here on the run leaves traces.
-    log = open_logs(cfg, Path(cfg.work_dir), timestamp, place, device, start)
+    log = open_logs(cfg, Path(cfg.work_dir), timestamp, env, device, start)
     try:
         trainer = build_trainer(
-            Trainer, model, dataset, tests, cfg, settings, start, place, device, log, watch
+            Trainer, model, dataset, tests, cfg, settings, start, env, device, log, monitor
         )
         trainer.run()
         return _final_tests(trainer, tests.get("test"), cfg, settings)
@@ -205,7 +189,7 @@ def train_model(
 
 
 def prepare(
-    model: nn.Module, dataset: Any, cfg: Config, settings: TrainSettings, place: Place
+    model: nn.Module, dataset: Any, cfg: Config, settings: TrainSettings, env: DistEnv
 ) -> tuple[StartPoint | None, dict[str, Any]]:
     """Do what comes before a run leaves traces: find its start, open its test sets, check all.
 
@@ -214,12 +198,12 @@ def prepare(
         dataset: The training set.
         cfg: The config; a run that goes on gets the seed that it had.
         settings: What the command line decides.
-        place: Which of the processes this is.
+        env: Which of the processes this is.
 
     Returns:
         Where the run starts, and the sets that it measures, ``'val'`` and ``'test'``.
     """
-    start = find_start(model, cfg, settings, Path(cfg.work_dir), place)
+    start = find_start(model, cfg, settings, Path(cfg.work_dir), env)
     if start is not None and start.seed is not None and settings.seed is None:
         cfg.seed = start.seed
         set_random_seed(start.seed, deterministic=settings.deterministic)
@@ -259,10 +243,10 @@ def build_trainer(
     cfg: Config,
     settings: TrainSettings,
     start: StartPoint | None,
-    place: Place,
+    env: DistEnv,
     device: torch.device,
     log: RunLog,
-    watch: Watch,
+    monitor: Monitor,
 ) -> SomeTrainer:
     """Return the trainer of a run, where it starts.
 
@@ -274,10 +258,10 @@ def build_trainer(
         cfg: The config.
         settings: What the command line decides.
         start: Where the run starts.
-        place: Which of the processes this is.
+        env: Which of the processes this is.
         device: Where to train.
         log: Where figures go.
-        watch: Where requests to stop arrive.
+        monitor: Where requests to stop arrive.
     """
     warn_of_shared_samples(dataset, tests)
     if device.type == "cpu":
@@ -294,10 +278,10 @@ def build_trainer(
     if len(loader) == 0:
         raise InputError(
             f"the training set's {len(dataset)} samples do not fill one batch of each of the "
-            f"{place.world_size} processes, and drop_last leaves out the rest"
+            f"{env.world_size} processes, and drop_last leaves out the rest"
         )
     optimizer_cfg = dict(cfg.optimizer)
-    batch = loader.batch_sampler.batch_size * place.world_size  # type: ignore[union-attr]
+    batch = loader.batch_sampler.batch_size * env.world_size  # type: ignore[union-attr]
     optimizer_cfg["lr"] = _scaled_lr(optimizer_cfg["lr"], batch, cfg, settings)
     saving = cfg.get("checkpoint_config", {})
     if saving is None:
@@ -313,7 +297,7 @@ def build_trainer(
         work_dir=Path(cfg.work_dir),
         epochs=cfg.total_epochs,
         seed=seed,
-        place=place,
+        env=env,
         validation=_validation(tests["val"], cfg, seed, device) if "val" in tests else None,
         saving=Saving(
             saving.get("interval", 1),
@@ -327,7 +311,7 @@ def build_trainer(
         log_interval=cfg.get("log_config", {}).get("interval", 100),
         meta={"config": config_text(cfg), **environment()},
         find_unused_parameters=cfg.get("find_unused_parameters", False),
-        watch=watch,
+        monitor=monitor,
     )
     if start is not None:
         set_off(trainer, start, settings)
@@ -401,8 +385,8 @@ def _final_tests(
         topk = cfg.get("evaluation", {}).get("topk", (1, 5))
         found = evaluate(scores, dataset.labels, _test_metrics(dataset.labels), topk)
         results[name] = found
-        with failing_together():
-            if trainer.place.is_main:
+        with raise_on_all_ranks():
+            if trainer.env.is_main:
                 record_test(trainer, cfg, dataset, scores, name)
         get_logger().info("test of the %s weights: %s", name, describe_metrics(found))
         figures = {"mode": "test", "weights": name, **found}
@@ -416,8 +400,8 @@ def _load_best(trainer: Trainer) -> bool:
         get_logger().warning("--test-best: no validation was due, so no checkpoint is the best")
         return False
     weights = None
-    with failing_together():
-        if trainer.place.is_main:
+    with raise_on_all_ranks():
+        if trainer.env.is_main:
             weights = load_checkpoint(trainer.work_dir / best["file"])["state_dict"]
-    load_weights(trainer.model, from_main(weights), best["file"])
+    load_weights(trainer.model, broadcast_object(weights), best["file"])
     return True

@@ -18,10 +18,11 @@ from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.training_step import RATE, TrainingStep
 from pyskl.benchmark.variants import Variant
 from pyskl.benchmark.workload import Workload
+from pyskl.checkpoints.manager import Saving
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
-from pyskl.training.trainer import Saving, Trainer
+from pyskl.training.trainer import Trainer
 
 # Batches that each worker of a loader reads ahead; torch's default.
 _READ_AHEAD = 2

@@ -1,7 +1,7 @@
 """Read the files that ``torch.save`` writes as data: tensors, numbers, strings and containers.
 
 ``torch.load(weights_only=True)`` means the same, but some releases of torch let a file out of it
-(see :mod:`pyskl.training.torch_version`), and none holds a file to its size: a checkpoint of 1 kB
+(see :mod:`pyskl.checkpoints.torch_version`), and none holds a file to its size: one of 1 kB
 may ask it for terabytes. The reader here knows the two formats of ``torch.save``, the zip archive
 and the stream of pickles before torch 1.6, and takes of each what a checkpoint needs.
 """
@@ -21,8 +21,8 @@ from typing import IO, Any
 
 import torch
 
+from pyskl.checkpoints.torch_version import warn_of_loader_flaws
 from pyskl.errors import CheckpointError, UntrustedFileError
-from pyskl.training.torch_version import warn_of_loader_flaws
 from pyskl.unpickling import NUMPY_NAMES, PYTHON_NAMES, Name, PlainUnpickler, shown
 
 # How often a file may show the same bytes as part of a tensor; tied weights show them twice.

@@ -28,7 +28,7 @@ from pyskl.datasets.packed.ahead import leading_transforms
 from pyskl.datasets.pose import PoseDataset
 from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
 from pyskl.errors import ConfigError, InputError, did_you_mean, nearest
-from pyskl.evaluation.evaluate import check_metrics, figure_names
+from pyskl.evaluation.evaluate import check_metrics, metric_keys
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES, Registry
 from pyskl.skeleton import names_fault
@@ -263,7 +263,7 @@ def _check_evaluation(cfg: Any, faults: Faults) -> None:
     if min([topk] if isinstance(topk, int) else topk, default=0) < 1:
         faults.add("evaluation.topk", f"should be numbers from 1 up, found {topk!r}")
     key = cfg.get("save_best")
-    names = figure_names(metrics or ["top_k_accuracy"], topk)
+    names = metric_keys(metrics or ["top_k_accuracy"], topk)
     if key not in (None, "auto", *names) and not faults.under("evaluation"):
         faults.add(
             "evaluation.save_best", f"{key!r} is not measured{did_you_mean(str(key), names)}"

@@ -22,7 +22,7 @@ from pyskl.errors import ConfigError, DeviceError, InputError
 from pyskl.models import build_model
 from pyskl.models.cost import step_cost
 from pyskl.models.recognizers import RecognizerGCN
-from pyskl.training.nonfinite_samples import TrainingError
+from pyskl.training.nonfinite import TrainingError
 from pyskl.training.schedule import LearningRate
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
@@ -189,9 +189,7 @@ def test_a_step_that_would_end_the_run_is_told_with_its_samples(
     tiny_config: Callable[..., dict], tmp_path: Path
 ) -> None:
     config = tiny_config(optimizer=dict(type="SGD", lr=1e30))
-    with pytest.raises(
-        TrainingError, match=r"iteration 2 of epoch 1 .*samples 'clip\d+'.*keeps no"
-    ):
+    with pytest.raises(TrainingError, match=r"iteration 2 of epoch 1 .*samples 'clip\d+'"):
         dry_run_from_config(config, work_dir=tmp_path / "work")
     assert list(tmp_path.iterdir()) == []
     found = dry_run_from_config({**config, "on_nonfinite": "skip"}, work_dir=tmp_path / "work")

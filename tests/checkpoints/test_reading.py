@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pyskl.checkpoints.reader import read_checkpoint
+from pyskl.checkpoints.torch_version import loader_flaws, warn_of_loader_flaws
 from pyskl.errors import CheckpointError, InputError, UntrustedFileError
-from pyskl.training.torch_version import loader_flaws, warn_of_loader_flaws
 
 DTYPES = [
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyskl.training.torch_version import loader_flaws, warn_of_loader_flaws
+from pyskl.checkpoints.torch_version import loader_flaws, warn_of_loader_flaws
 
 RUNS, CORRUPTS = "CVE-2025-32434", "CVE-2026-24747"
 
