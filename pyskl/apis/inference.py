@@ -27,7 +27,7 @@ from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
 from pyskl.runtime.recognizer import best_classes
 from pyskl.runtime.sample import complete_sample
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.memory import keep_freed_memory
 
 
 def init_recognizer(

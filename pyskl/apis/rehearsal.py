@@ -19,7 +19,7 @@ from pyskl.distributed.collectives import broadcast_object, gather_objects
 from pyskl.distributed.stop_signals import prepare_workers
 from pyskl.errors import DeviceError
 from pyskl.evaluation.scoring import is_compiled, predictions
-from pyskl.training.memory_use import peak_memory, resident
+from pyskl.training.memory import peak_memory, resident
 from pyskl.training.nonfinite import NonFiniteStep
 from pyskl.training.trainer import Trainer
 

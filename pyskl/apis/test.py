@@ -29,7 +29,7 @@ from pyskl.logging.log import get_logger, setup_logging
 from pyskl.models import build_model
 from pyskl.models.fuse import fuse_conv_bn
 from pyskl.models.units.norm import replace_sync_batchnorm
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.memory import keep_freed_memory
 
 
 @dataclass

@@ -36,7 +36,7 @@ from pyskl.logging.log import get_logger
 from pyskl.logging.run_log import RunLog
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.memory import keep_freed_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
 from pyskl.training.seeding import init_random_seed, set_random_seed

@@ -140,18 +140,28 @@ class Monitor:
         except RunError:
             raise
         except RuntimeError as error:
-            lost = diagnose_worker_failure(error, self, describe_position(), hint)
+            lost = self._diagnose(error, describe_position(), hint)
             if lost is None:
                 raise
             raise lost from error
 
-    def wait_for_lost_process(self) -> str | None:
-        """Return a sentence about a process that was lost, if one is found within some seconds."""
+    def _diagnose(self, error: RuntimeError, position: str, hint: str) -> LostProcessError | None:
+        """Return the error that names what was lost, if that caused an error of torch."""
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        if text.startswith("DataLoader"):
+            memory = "if the system killed it, memory probably ran out: lower data.workers_per_gpu"
+            return LostProcessError(
+                f"process {self.env.rank} lost a data worker {position} ({text.strip()})",
+                hint=f"{memory}. {hint}" if hint else memory,
+            )
+        # Torch may notice before this process has missed a heartbeat.
         end = time.monotonic() + 2 * GRACE_PERIOD
         while self._store is not None and time.monotonic() < end:
             lost = self._lost_process(GRACE_PERIOD / 2, GRACE_PERIOD / 5)
             if lost is not None:
-                return lost
+                # Without the position in gloo's source that the message starts with.
+                cause = re.sub(r"^\[\S+:\d+\]\s*", "", text).partition(". ")[0]
+                return LostProcessError(f"{lost} ({cause})")
             time.sleep(HEARTBEAT_INTERVAL)
         return None
 
@@ -243,32 +253,6 @@ class Monitor:
             return None
         each = "; ".join(f"process {rank}: {s.activity}" for rank, s in self._ranks.items())
         return f"no process has made progress for {limit:.0f} s (dist_params.stall): {each}"
-
-
-def diagnose_worker_failure(
-    error: RuntimeError, monitor: Monitor, position: str, hint: str = ""
-) -> LostProcessError | None:
-    """Return the error that names the data worker or process that was lost, if one was.
-
-    Args:
-        error: Raised by torch.
-        monitor: Knows the other processes; it may need some seconds to find out.
-        position: Where this process was, such as ``'after iteration 12'``.
-        hint: What to add if a data worker was lost.
-    """
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    if text.startswith("DataLoader"):
-        return LostProcessError(
-            f"process {monitor.env.rank} lost a data worker {position} ({text.strip()})",
-            hint="if the system killed it, memory probably ran out: lower data.workers_per_gpu"
-            + (f". {hint}" if hint else ""),
-        )
-    lost = monitor.wait_for_lost_process()
-    if lost is None:
-        return None
-    # Without the position in gloo's source that the message starts with.
-    cause = re.sub(r"^\[\S+:\d+\]\s*", "", text).partition(". ")[0]
-    return LostProcessError(f"{lost} ({cause})")
 
 
 @contextmanager

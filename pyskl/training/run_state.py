@@ -73,15 +73,19 @@ class StepSize:
         batch = meta.get("batch", default.batch)
         return cls(per_epoch, int(batch), int(meta.get("world_size", default.world_size)))
 
-    def convert(self, progress: Progress, other: StepSize) -> Progress:
-        """Return the position that a run with this step size has with another one.
+    def convert(self, epoch: int, iteration: int, other: StepSize) -> int:
+        """Return the iteration of another step size at which the same samples are done.
 
         An epoch has the same samples for any step size, so the same share of the epoch is done.
+
+        Args:
+            epoch: Finished epochs.
+            iteration: Finished iterations of this step size.
+            other: The other step size.
         """
-        inside = max(0, progress.iteration - progress.epoch * self.steps_per_epoch)
+        inside = max(0, iteration - epoch * self.steps_per_epoch)
         inside = round(inside / self.steps_per_epoch * other.steps_per_epoch)
-        iteration = progress.epoch * other.steps_per_epoch + min(other.steps_per_epoch, inside)
-        return Progress(progress.epoch, iteration, progress.best)
+        return epoch * other.steps_per_epoch + min(other.steps_per_epoch, inside)
 
     def describe_change(self, other: StepSize) -> str | None:
         """Return what a run that resumes with another step size does differently, if anything."""
@@ -179,8 +183,9 @@ class RunState:
             self.scaler.load_state_dict(checkpoint["scaler"])
         before = StepSize.from_meta(meta, self.step_size)
         # Also with the same step size: the position in a foreign checkpoint may be inexact.
-        progress = Progress(int(meta["epoch"]), int(meta["iter"]), meta.get("best"))
-        self.progress = before.convert(progress, self.step_size)
+        iteration = before.convert(int(meta["epoch"]), int(meta["iter"]), self.step_size)
+        self.progress.epoch, self.progress.iteration = int(meta["epoch"]), iteration
+        self.progress.best = meta.get("best")
         change = before.describe_change(self.step_size)
         if change is not None:
             get_logger().warning("%s", change)

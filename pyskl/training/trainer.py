@@ -27,9 +27,8 @@ from pyskl.evaluation.scoring import collect_scores
 from pyskl.logging.log import get_logger
 from pyskl.logging.run_log import RunLog
 from pyskl.models.precision import autocast
-from pyskl.training.meter import Meter
 from pyskl.training.nonfinite import NonFiniteGuard, NonFiniteStep, Policy, TrainingError
-from pyskl.training.run_state import Progress, RunState, StepSize
+from pyskl.training.run_state import RunState, StepSize
 from pyskl.training.schedule import LearningRate
 from pyskl.training.seeding import seed_step
 from pyskl.training.validation import Validation, ValidationInterruptedError
@@ -93,6 +92,7 @@ class Trainer:
         self.state = RunState(
             self.model, self.optimizer, self.scaler, step_size, self.env.rank, self.seed
         )
+        self.progress, self.meter = self.state.progress, self.state.meter
         self.guard = NonFiniteGuard(
             self.model, self.optimizer, self.on_nonfinite, scaled=self.scaler.is_enabled()
         )
@@ -105,16 +105,6 @@ class Trainer:
         self.parallel = data_parallel(
             self.model, self.device, find_unused_parameters=self.find_unused_parameters
         )
-
-    @property
-    def progress(self) -> Progress:
-        """How far the run is."""
-        return self.state.progress
-
-    @property
-    def meter(self) -> Meter:
-        """The metrics of the current log line."""
-        return self.state.meter
 
     # --- the loop ---------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pyskl.checkpoints.resume_config import check_resumable
 from pyskl.errors import CheckpointError
-from pyskl.training.run_state import Progress, StepSize
+from pyskl.training.run_state import StepSize
 
 BEST = {"key": "top1_acc", "score": 0.5, "epoch": 1, "file": "best_top1_acc_epoch_1.pth"}
 META = {
@@ -167,6 +167,6 @@ def test_junk_is_refused_or_gives_a_position(
     except CheckpointError:
         return
     found, now = checkpoint["meta"], StepSize(7, 4, 1)
-    progress = Progress(int(found["epoch"]), int(found["iter"]))
-    progress = StepSize.from_meta(found, now).convert(progress, now)
-    assert 0 <= progress.iteration - 7 * progress.epoch <= 7
+    epoch = int(found["epoch"])
+    iteration = StepSize.from_meta(found, now).convert(epoch, int(found["iter"]), now)
+    assert 0 <= iteration - 7 * epoch <= 7
