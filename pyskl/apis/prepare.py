@@ -28,7 +28,7 @@ from pyskl.datasets.device import check_batch_form, check_data_device
 from pyskl.datasets.nested import keyed_data_sets, keyed_leaves
 from pyskl.datasets.packed.ahead import leading_transforms
 from pyskl.errors import ConfigError, InputError, did_you_mean
-from pyskl.evaluation.evaluate import check_metrics, figure_names
+from pyskl.evaluation.evaluate import check_metrics, metric_keys
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES
 from pyskl.skeleton import names_fault
@@ -148,7 +148,7 @@ def _check_evaluation(cfg: EvaluationConfig, faults: Faults) -> None:
     for metric in cfg.metric_names:
         with faults.collecting("evaluation.metrics"):
             check_metrics([metric])
-    values = figure_names(cfg.metric_names, cfg.ks)
+    values = metric_keys(cfg.metric_names, cfg.ks)
     known = cfg.save_best in (None, "auto", *values)
     if not known and not faults.under("evaluation"):
         faults.add(

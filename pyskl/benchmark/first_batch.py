@@ -53,7 +53,7 @@ def main() -> None:
 
 def _leave_figures(folder: Path) -> None:
     """Write what this process has taken so far: time and memory, its workers' too."""
-    from pyskl.training.memory_use import children, process_age, resident
+    from pyskl.training.memory import children, process_age, resident
 
     now, age = time.time(), process_age()
     mine = resident()

@@ -16,7 +16,7 @@ from pyskl.benchmark.variants import REFERENCE, Variant
 from pyskl.benchmark.workload import Workload
 from pyskl.evaluation.scoring import predictions
 from pyskl.models.fuse import fuse_conv_bn
-from pyskl.training.memory_use import peak_memory
+from pyskl.training.memory import peak_memory
 
 
 @dataclass(frozen=True)

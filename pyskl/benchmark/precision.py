@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from pyskl.training.precision import autocast
+from pyskl.models.precision import autocast
 
 # "fp32" rules TF32 out, which torch otherwise admits in convolutions; "tf32" asks for it wherever
 # a GPU has it; "bf16" is mixed precision (autocast), with TF32 in what stays in single precision.

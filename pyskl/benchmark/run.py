@@ -21,8 +21,7 @@ from pyskl.benchmark.startup import measure_startup
 from pyskl.benchmark.step import measure_step
 from pyskl.benchmark.workload import Workload, find_device, open_workload
 from pyskl.errors import did_you_mean
-from pyskl.training.allocator import keep_freed_memory
-from pyskl.training.memory_use import peak_resident
+from pyskl.training.memory import keep_freed_memory, peak_resident
 
 ConfigLike: TypeAlias = str | Path | Mapping[str, Any] | Config
 

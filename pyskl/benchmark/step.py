@@ -15,7 +15,7 @@ from pyskl.benchmark.timing import Timed, alternate, ratio, spread
 from pyskl.benchmark.training_step import TrainingStep
 from pyskl.benchmark.variants import REFERENCE, Variant, choose_variants
 from pyskl.benchmark.workload import Workload
-from pyskl.training.memory_use import peak_memory
+from pyskl.training.memory import peak_memory
 
 
 def measure_step(workload: Workload) -> tuple[list[Table], dict[str, float]]:

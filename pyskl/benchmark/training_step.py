@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from pyskl.benchmark.precision import amp_of
 from pyskl.benchmark.variants import Variant
+from pyskl.models.precision import autocast
 from pyskl.training.optimizer import build_optimizer
-from pyskl.training.precision import autocast
 
 # So small that weights stay as they are, whatever the data and the number of steps.
 RATE = 1e-7

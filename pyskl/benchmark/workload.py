@@ -19,7 +19,7 @@ from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.synthetic import make_samples, shape_for, write_annotations
 from pyskl.config import load_config
 from pyskl.datasets.nested import map_leaves
-from pyskl.distributed.processes import Place, choose_device
+from pyskl.distributed.env import DistEnv, choose_device
 from pyskl.errors import ConfigError, DeviceError
 from pyskl.models import build_model
 from pyskl.models.units.norm import replace_sync_batchnorm
@@ -147,7 +147,7 @@ def find_device(name: str | None) -> torch.device:
         DeviceError: if there is no such device, or it is neither a CPU nor a GPU of CUDA's.
     """
     if name is None:
-        return choose_device(Place())
+        return choose_device(DistEnv())
     try:
         device = torch.device(name)
     except RuntimeError:
