@@ -350,16 +350,16 @@ def test_a_new_run_in_an_old_folder_keeps_its_own_checkpoints(make: Make, tmp_pa
     (tmp_path / "epoch_16.pth").write_bytes(b"of the run before")
     make(epochs=2, saving=SavePolicy(max_keep=1)).run()
     assert _names(tmp_path, "epoch*") == ["epoch_16.pth", "epoch_2.pth"]
-    assert open_checkpoint(tmp_path / "latest.pth")["meta"]["epoch"] == 2
+    assert open_checkpoint(tmp_path / "latest.pth").meta["epoch"] == 2
 
 
 def test_what_a_checkpoint_says_of_its_run(make: Make, tmp_path: Path) -> None:
     trainer = make(epochs=1, meta={"config": "a = 1"}, validate=True)
     trainer.run()
-    meta = open_checkpoint(tmp_path / "epoch_1.pth")["meta"]
+    meta = open_checkpoint(tmp_path / "epoch_1.pth").meta
     expected = {"config": "a = 1", "epoch": 1, "iter": ITERS, "iters_per_epoch": ITERS, "seed": 1}
     assert expected.items() <= meta.items()
-    best = open_checkpoint(tmp_path / "best_top1_acc_epoch_1.pth")["meta"]["best"]
+    best = open_checkpoint(tmp_path / "best_top1_acc_epoch_1.pth").meta["best"]
     assert (best["key"], best["epoch"]) == ("top1_acc", 1)
 
 
@@ -391,7 +391,7 @@ def test_one_best_checkpoint_is_kept(
         "file": "best_top1_acc_epoch_2.pth",
     }
     best, second = (
-        open_checkpoint(tmp_path / name)["state_dict"]
+        open_checkpoint(tmp_path / name).state_dict
         for name in ("best_top1_acc_epoch_2.pth", "epoch_2.pth")
     )
     _assert_same(dict(best), dict(second))
@@ -408,7 +408,7 @@ def test_the_old_best_goes_only_when_the_new_one_is_safe(
         save(content, path)
 
     monkeypatch.setattr(manager_module, "save_checkpoint", failing)
-    monkeypatch.setattr(writer_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer_module, "FINISH_TIMEOUT", 0.1)
     with pytest.raises(WriteError, match="disk full"):
         _validated(make, monkeypatch, [0.2, 0.5])
     assert _names(tmp_path, "best*") == ["best_top1_acc_epoch_1.pth"]
