@@ -235,6 +235,11 @@ def _storage_id(pid: Any, length: int) -> tuple[torch.dtype, str, int]:
     return kind.dtype, key, count
 
 
+def _check_byteorder(found: str) -> None:
+    if found != sys.byteorder:
+        raise ValueError(f"its byte order is {short_repr(found)}, this machine's {sys.byteorder}")
+
+
 def _read_storage(memory: UntypedStorage, file: IO[bytes]) -> None:
     """Fill a storage with the next bytes of a file."""
     if not memory.nbytes():
@@ -287,12 +292,8 @@ class _ArchiveReader:
 
     def load(self) -> Any:
         """Return what the archive holds."""
-        byteorder = "little"
         if f"{self._root}byteorder" in self._records:
-            byteorder = self._read("byteorder").decode("ascii")
-        if byteorder not in ("little", "big"):
-            raise ValueError(f"its byte order is {short_repr(byteorder)}")
-        self._swapped = byteorder != sys.byteorder
+            _check_byteorder(self._read("byteorder").decode("ascii"))
         data = self._read("data.pkl")
         return SafeUnpickler(
             io.BytesIO(data),
@@ -321,8 +322,6 @@ class _ArchiveReader:
             with self._archive.open(record) as file:
                 _read_storage(memory, file)
                 file.read()  # zipfile compares the CRC when it reaches the end
-            if self._swapped:
-                memory.byteswap(dtype)
             self._storages[key] = memory
         return _Storage(self._storages[key], dtype)
 
@@ -357,6 +356,8 @@ class _LegacyReader:
         if load() != _LEGACY_VERSION:
             raise ValueError("it is of an unknown version of torch's format")
         system, content, keys = load(), load(), load()
+        if type(system) is dict and system.get("little_endian") is False:
+            _check_byteorder("big")
         if type(keys) is not list or sorted(map(str, keys)) != sorted(self._storages):
             raise ValueError("it lists other storages than those it refers to")
         for key in keys:
@@ -365,8 +366,6 @@ class _LegacyReader:
             if count * storage.dtype.itemsize != storage.memory.nbytes():
                 raise ValueError(f"its storage {short_repr(key)} has another number of elements")
             _read_storage(storage.memory, self._file)
-            if type(system) is dict and system.get("little_endian") is False:
-                storage.memory.byteswap(storage.dtype)
         return content
 
     def _allocate_storage(self, pid: Any) -> _Storage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -11,8 +11,7 @@ from pyskl.checkpoints.checkpoint import OpenedCheckpoint
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
 
-_NAMES_LISTED = 8  # how many names, and below how many shapes, a message lists
-_SHAPES_LISTED = 4
+_MAX_LISTED = 12  # faults that a message lists
 
 # Entries of a parameter group that say how to compute, not what. Newer releases of torch add some.
 _IMPLEMENTATION_OPTIONS = frozenset(
@@ -42,7 +41,7 @@ def load_weights(
         get_logger().warning(
             "the classifier of %s has another size and starts untrained (%s)",
             source,
-            ", ".join(_shape_lines(skipped)),
+            "; ".join(f"{name}: {shapes}" for name, shapes in _described(skipped)),
         )
     fitting = {name: value for name, value in state_dict.items() if name not in skipped}
     model.load_state_dict(fitting, strict=False)
@@ -72,23 +71,18 @@ def check_weights_fit(
     }
     missing = [name for name in own if name not in state_dict]
     unexpected = [name for name in state_dict if name not in own]
-    errors = []
-    if missing:
-        errors.append(CheckpointError(f"{len(missing)} missing: {_listed(missing)}"))
-    if unexpected:
-        errors.append(
-            CheckpointError(f"{len(unexpected)} that the model lacks: {_listed(unexpected)}")
-        )
-    if mismatched:
-        lines = [CheckpointError(line) for line in _shape_lines(mismatched)]
-        if len(lines) > _SHAPES_LISTED:
-            more = len(lines) - _SHAPES_LISTED
-            lines[_SHAPES_LISTED:] = [CheckpointError(f"and {more} more")]
-        title = f"{len(mismatched)} of another shape (file's for model's):"
-        errors.append(CheckpointError(title, errors=lines))
-    if errors:
+    faults = [
+        *(f"{name}: missing in the file" for name in missing),
+        *(f"{name}: not in the model" for name in unexpected),
+        *(f"{name}: {shapes}" for name, shapes in _described(mismatched)),
+    ]
+    if faults:
+        more = [f"and {len(faults) - _MAX_LISTED} more"] if len(faults) > _MAX_LISTED else []
         raise CheckpointError(
-            "does not fit the model that the config describes:", file=source, errors=errors
+            f"does not fit the model that the config describes ({len(missing)} missing, "
+            f"{len(unexpected)} not in the model, {len(mismatched)} of another shape):",
+            file=source,
+            errors=[CheckpointError(fault) for fault in faults[:_MAX_LISTED] + more],
         )
     return skipped
 
@@ -115,10 +109,8 @@ def load_optimizer(optimizer: Optimizer, checkpoint: OpenedCheckpoint) -> None:
         ) from error
 
 
-def _listed(names: list[str]) -> str:
-    more = len(names) - _NAMES_LISTED
-    return ", ".join(names[:_NAMES_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _shape_lines(shapes: Mapping[str, Shapes]) -> Iterable[str]:
-    return [f"{name} {found} for {own}" for name, (found, own) in sorted(shapes.items())]
+def _described(mismatched: Mapping[str, Shapes]) -> list[tuple[str, str]]:
+    return [
+        (name, f"shape {found} for the model's {own}")
+        for name, (found, own) in sorted(mismatched.items())
+    ]

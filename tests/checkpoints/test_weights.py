@@ -37,25 +37,21 @@ def test_all_misfits_are_listed_and_nothing_is_loaded() -> None:
     with pytest.raises(CheckpointError) as error:
         load_weights(model, given, "a.pth")
     assert str(error.value).splitlines() == [
-        "a.pth: does not fit the model that the config describes:",
-        "  1 missing: body.bias",
-        "  1 that the model lacks: neck.weight",
-        "  2 of another shape (file's for model's):",
-        "  cls_head.fc_cls.bias (5,) for (3,)",
-        "  cls_head.fc_cls.weight (5, 4) for (3, 4)",
+        "a.pth: does not fit the model that the config describes (1 missing, 1 not in the model, 2 "
+        "of another shape):",
+        "  body.bias: missing in the file",
+        "  neck.weight: not in the model",
+        "  cls_head.fc_cls.bias: shape (5,) for the model's (3,)",
+        "  cls_head.fc_cls.weight: shape (5, 4) for the model's (3, 4)",
     ]
     torch.testing.assert_close(dict(model.state_dict()), before)
 
 
 def test_long_lists_are_cut() -> None:
-    model = nn.ParameterList([torch.ones(1) for _ in range(9)])
-    given = {name: torch.ones(2) for name in model.state_dict()}
-    given |= {f"extra{number}": torch.ones(1) for number in range(20)}
+    given = {f"extra{number}": torch.ones(1) for number in range(20)}
     with pytest.raises(CheckpointError) as error:
-        load_weights(model, given, "a.pth")
-    unexpected, shapes = error.value.errors
-    assert unexpected.problem.endswith("extra7 and 12 more")
-    assert len(shapes.errors) == 5
+        load_weights(nn.Identity(), given, "a.pth")
+    assert [one.problem for one in error.value.errors][-1] == "and 8 more"
 
 
 def test_a_new_head_starts_untrained_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -64,7 +60,7 @@ def test_a_new_head_starts_untrained_with_a_warning(caplog: pytest.LogCaptureFix
     load_weights(model, source.state_dict(), "a.pth", new_head=True)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert "cls_head.fc_cls.weight (5, 4) for (3, 4)" in record.message
+    assert "cls_head.fc_cls.weight: shape (5, 4) for the model's (3, 4)" in record.message
     torch.testing.assert_close(model.body.weight, source.body.weight)
     torch.testing.assert_close(model.cls_head["fc_cls"].weight, head)
 
