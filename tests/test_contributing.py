@@ -79,29 +79,39 @@ def test_a_backbone(dry_run: Train, device: str | None) -> None:
     dry_run(f"backbone{device}", code, model__backbone=backbone, data__device=device)
 
 
+FIRST_JOINTS = """
+from pyskl.datasets import PIPELINES
+
+@PIPELINES.register_module()
+class FirstJoints:
+    def __call__(self, sample):
+        return {**sample, 'keypoint': sample['keypoint'][:, :, :4]}
+"""
+
+
+FIRST_JOINTS = """
+from pyskl.datasets import PIPELINES
+
+@PIPELINES.register_module()
+class FirstJoints:
+    def __call__(self, sample):
+        return {**sample, 'keypoint': sample['keypoint'][:, :, :4]}
+"""
+
+
 @pytest.mark.slow
-def test_a_layout(dry_run: Train, pipeline: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_a_layout(dry_run: Train, pipeline: list[dict[str, Any]]) -> None:
     (code,) = section("Add a layout")
     names: dict[str, Any] = {}
     exec(code, names)
-    hand = "def first_joints(sample):\n    sample['keypoint'] = sample['keypoint'][:, :, :4].copy()\n    return sample\n"
     arm = names["ARM"]
-    changed = [
-        dict(type="FirstJoints"),
-        *(
-            dict(step, dataset=arm) if step["type"] == "GenSkeFeat" else step
-            for step in pipeline[1:]
-        ),
-    ]
-    register = (
-        "from pyskl.datasets import PIPELINES\n"
-        f"{hand}\n"
-        "@PIPELINES.register_module()\n"
-        "class FirstJoints:\n    def __call__(self, sample):\n        return first_joints(sample)\n"
-    )
+    changed = [dict(type="FirstJoints"), *pipeline[1:]]
+    for position, step in enumerate(changed):
+        if step["type"] == "GenSkeFeat":
+            changed[position] = dict(step, dataset=arm)
     dry_run(
         "first_joints",
-        register,
+        FIRST_JOINTS,
         data__train__pipeline=changed,
         model__backbone__graph_cfg=dict(layout=arm, mode="stgcn_spatial"),
     )

@@ -62,10 +62,10 @@ def main(args: argparse.Namespace) -> None:
     }
     if args.dry_run:
         from pyskl.apis.dry_run import dry_run_from_config
-        from pyskl.distributed.processes import place_from_environment
+        from pyskl.distributed.env import DistEnv
 
         report = dry_run_from_config(args.config, settings, **where)
-        if place_from_environment(args.launcher).is_main:
+        if DistEnv.from_launcher(args.launcher).is_main:
             print(report.text())
     else:
         train_from_config(args.config, settings, **where)

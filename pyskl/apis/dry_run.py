@@ -24,16 +24,23 @@ from pyskl.apis.data import build_loader, loader_settings
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.train import TrainingRun, build_trainer, open_run
 from pyskl.checkpoints.manager import LATEST
-from pyskl.distributed.processes import Launcher, failing_together, from_all, from_main
+from pyskl.distributed.collectives import (
+    broadcast_object,
+    gather_objects,
+    raise_on_all_ranks,
+)
+from pyskl.distributed.env import Launcher
+from pyskl.distributed.stop_signals import prepare_workers
 from pyskl.errors import DeviceError, InputError
 from pyskl.evaluation.evaluate import describe_metrics
 from pyskl.evaluation.scoring import is_compiled, predictions
 from pyskl.files.download import readable_size
-from pyskl.logging.log import RunLog, setup_logging
+from pyskl.logging.log import setup_logging
+from pyskl.logging.run_log import RunLog
 from pyskl.models.cost import ModelCost, model_cost
 from pyskl.text_table import table_lines
-from pyskl.training.memory_use import peak_memory, resident
-from pyskl.training.nonfinite_samples import Offender
+from pyskl.training.memory import peak_memory, resident
+from pyskl.training.nonfinite import NonFiniteStep
 from pyskl.training.trainer import Trainer
 
 # Steps to time after the first, and the seconds that they may take together.
@@ -89,8 +96,8 @@ class DryRunTrainer(Trainer):
             DeviceError: if a step does not fit into the memory of the GPU.
         """
         sampler: Any = self.loader.batch_sampler
-        with self._seen_to_the_end():
-            self.watch.stop.at_once = True  # there is nothing to save
+        with self.supervised():
+            self.monitor.stop.raise_at_once = True  # there is nothing to save
             try:
                 return self._measure(sampler, tests)
             except torch.OutOfMemoryError as error:
@@ -103,7 +110,7 @@ class DryRunTrainer(Trainer):
                 ) from error
 
     def _measure(self, sampler: Any, tests: Mapping[str, DataLoader]) -> Measurements:
-        self._prepare_workers(self.loader)
+        prepare_workers(self.loader, self.monitor.timeouts.stall)
         sampler.set_epoch(self.progress.epoch)
         keys = next(iter(sampler))
         ids = getattr(getattr(self.loader.dataset, "dataset", None), "sample_ids", None)
@@ -125,7 +132,7 @@ class DryRunTrainer(Trainer):
             if before is not None:
                 growth = max(0, peak - before.anonymous - before.file - before.shared)
         # All processes have to take the same number of steps.
-        count = from_main(max(1, min(_TIMED_STEPS, int(_TIMED_SECONDS / first_step))))
+        count = broadcast_object(max(1, min(_TIMED_STEPS, int(_TIMED_SECONDS / first_step))))
         times = []
         start = time.perf_counter()
         for step, later in zip(range(1, 1 + count), batches):
@@ -133,7 +140,7 @@ class DryRunTrainer(Trainer):
             times.append(time.perf_counter() - start)
             start = time.perf_counter()
         highest, added = (
-            max((one for one in from_all(size) if one is not None), default=None)
+            max((one for one in gather_objects(size) if one is not None), default=None)
             for size in (peak, growth)
         )
         return Measurements(
@@ -151,23 +158,23 @@ class DryRunTrainer(Trainer):
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         for step, batch in enumerate(self.loader, start=1):
-            self.watch.doing("in step", step, "of a dry run")
+            self.monitor.report("in step", step, "of a dry run")
             yield batch
 
     def _timed_step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Take a step, wait for the device, and check that the step was finite."""
-        losses, _ = self._step(batch)
+        losses, _ = self.train_step(batch)
         found = {name: float(value.detach()) for name, value in losses.items()}
-        for _, own_loss in self.guard.look():
+        for _, own_loss in self.guard.collect():
             if self.on_nonfinite == "stop":
-                offender = Offender(self.loader, self.progress.epoch, step, own_loss=own_loss)
+                bad_step = NonFiniteStep(self.loader, self.progress.epoch, step, own_loss=own_loss)
                 lr = self.schedule.at(self.progress.iteration)
-                raise offender.error(offender.describe(), "a dry run keeps nothing of it", lr)
+                raise bad_step.error(bad_step.describe_samples(), lr)
         return found
 
     def _score(self, loader: DataLoader) -> float:
         """Return the seconds that scoring the first batch takes, as a validation does it."""
-        self._prepare_workers(loader)
+        prepare_workers(loader, self.monitor.timeouts.stall)
         batch = next(iter(loader), None)
         if batch is None:  # there are more processes than batches
             return 0.0
@@ -285,8 +292,8 @@ class DryRunReport:
         if self.cost is not None:
             persons, frames = self.measured.batch["keypoint"].shape[2:4]
             operations = (
-                f"{self.cost.flops / 1e9:.3g} GFLOP forward, {self.cost.step_flops / 1e9:.3g} GFLOP a "
-                f"training step, for a clip of {_plural(persons, 'person')} x {frames} frames"
+                f"{self.cost.flops / 1e9:.3g} GFLOP forward, "
+                f"{self.cost.step_flops / 1e9:.3g} GFLOP a training step, for a clip of {_plural(persons, 'person')} x {frames} frames"
             )
         clips = self.samples["train"] * self.repeats
         repeats = f" ({self.repeats} passes)" if self.repeats > 1 else ""
@@ -420,9 +427,9 @@ def dry_run_from_config(
 
 def dry_run(run: TrainingRun) -> DryRunReport:
     """Build the trainer of a run and take a few steps. The weights of the model change."""
-    setup_logging(level=run.cfg.log_level, is_main=run.place.is_main)
-    with failing_together():
-        if run.place.is_main:
+    setup_logging(level=run.cfg.log_level, is_main=run.env.is_main)
+    with raise_on_all_ranks():
+        if run.env.is_main:
             folder = run.work_dir.absolute()
             while not folder.exists():
                 folder = folder.parent
@@ -451,7 +458,7 @@ def dry_run(run: TrainingRun) -> DryRunReport:
         memory = torch.cuda.get_device_properties(run.device).total_memory
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    world_size = run.place.world_size
+    world_size = run.env.world_size
     computing.append("1 process" if world_size == 1 else f"{world_size} processes")
     computing += [run.settings.amp] if run.settings.amp is not None else []
     computing += ["compiled"] if run.settings.compile else []

@@ -27,7 +27,7 @@ from pyskl.datasets import AnnotationFiles, ConcatDataset, PoseDataset, RepeatDa
 from pyskl.datasets.dataset_tree import leaves, walk
 from pyskl.datasets.loader import check_data_device
 from pyskl.errors import AnnotationError, ConfigError, InputError, did_you_mean
-from pyskl.evaluation.evaluate import check_metrics, figure_names
+from pyskl.evaluation.evaluate import check_metrics, metric_keys
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES
 from pyskl.skeleton import names_fault
@@ -148,7 +148,7 @@ def _check_evaluation(cfg: EvaluationConfig, faults: Faults) -> None:
     for metric in cfg.metric_names:
         with faults.collecting("evaluation.metrics"):
             check_metrics([metric])
-    values = figure_names(cfg.metric_names, cfg.ks)
+    values = metric_keys(cfg.metric_names, cfg.ks)
     known = cfg.save_best in (None, "auto", *values)
     if not known and not faults.under("evaluation"):
         faults.add(
@@ -216,16 +216,16 @@ def _locate_in_leaf(
             with faults.collecting(inner):
                 PIPELINES.build(transform)
     # A faulty pipeline does not hide the faults of the file.
-    if isinstance(cls, type) and issubclass(cls, PoseDataset) and "ann_file" in leaf:
-        if not any(faults.under(f"{where}.{name}") for name in ("ann_file", "split")):
-            try:
-                build_dataset_for({**leaf, "pipeline": []}, use, trusted=trusted)
-            except AnnotationError as error:
-                of_split = (error.key or "").startswith("split") and not error.errors
-                faults.add(f"{where}.{'split' if of_split else 'ann_file'}", str(error))
-                return
-            except InputError:
-                pass  # reported below
+    reads_file = isinstance(cls, type) and issubclass(cls, PoseDataset) and "ann_file" in leaf
+    if reads_file and not any(faults.under(f"{where}.{name}") for name in ("ann_file", "split")):
+        try:
+            build_dataset_for({**leaf, "pipeline": []}, use, trusted=trusted)
+        except AnnotationError as error:
+            of_split = (error.key or "").startswith("split") and not error.errors
+            faults.add(f"{where}.{'split' if of_split else 'ann_file'}", str(error))
+            return
+        except InputError:
+            pass  # reported below
     if not faults.under(where):
         with faults.collecting(where):
             build_dataset_for(leaf, use, trusted=trusted)

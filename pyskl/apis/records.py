@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +14,29 @@ import torch
 from pyskl.apis.start import StartPoint
 from pyskl.apis.test_data import score_origin
 from pyskl.config import RunConfig, config_text
-from pyskl.distributed.processes import Place, failing_together
+from pyskl.distributed.collectives import raise_on_all_ranks
+from pyskl.distributed.env import DistEnv
 from pyskl.errors import InputError
 from pyskl.evaluation.confusion_image import confusion_image
 from pyskl.evaluation.scores import dump_scores
 from pyskl.files.atomic import remove_partial_files
 from pyskl.logging.environment import environment
-from pyskl.logging.log import RunLog, get_logger, setup_logging
-from pyskl.logging.log_history import drop_later_lines
-from pyskl.logging.trackers import RunInfo, figures_at, open_trackers
+from pyskl.logging.log import get_logger, setup_logging
+from pyskl.logging.run_log import RunLog, truncate_log
+from pyskl.logging.trackers import Metrics, RunInfo, open_trackers
 from pyskl.training.trainer import Trainer
 
 
 def open_logs(
-    cfg: RunConfig, work_dir: Path, place: Place, device: torch.device, start: StartPoint | None
+    cfg: RunConfig, work_dir: Path, env: DistEnv, device: torch.device, start: StartPoint | None
 ) -> RunLog:
     """Set up logging and write down environment, config and seed of a run.
 
     A run that continues in the same work dir continues the same files.
     """
     log = RunLog(None)
-    with failing_together():
-        if place.is_main:
+    with raise_on_all_ranks():
+        if env.is_main:
             try:
                 log = _open_files(cfg, work_dir, start)
             except OSError as error:
@@ -52,12 +54,12 @@ def open_logs(
         name = f"CPU (torch {torch.__version__} finds no GPU that it can use)"
     else:
         name = "CPU"
-    env, text = environment(), config_text(cfg)
-    logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in env.items()))
+    software, text = environment(), config_text(cfg)
+    logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in software.items()))
     logger.info("config:\n%s", text)
     logger.info("seed %s, work dir %s", cfg.seed, work_dir)
-    logger.info("%s, %d process(es)", name, place.world_size)
-    head = {"env": env, "processes": place.world_size, "device": name}
+    logger.info("%s, %d process(es)", name, env.world_size)
+    head = {"env": software, "processes": env.world_size, "device": name}
     log.write({**head, "seed": cfg.seed, "config": text})
     return log
 
@@ -69,13 +71,14 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
     done, per_epoch = int(meta.get("iter", 0)), meta.get("iters_per_epoch")
     name = meta.get("log")
     path = work_dir / f"{name}.log.json"
+    last_metrics: Sequence[Metrics] = []
     if (
         isinstance(name, str)
         and re.fullmatch(r"[\w-]+", name)
         and path.is_file()
         and isinstance(per_epoch, int)
     ):
-        drop_later_lines(path, iteration=done, per_epoch=per_epoch)
+        last_metrics = truncate_log(path, iteration=done, steps_per_epoch=per_epoch)
     else:
         # Two runs may start in the same second.
         name = timestamp = time.strftime("%Y%m%d_%H%M%S")
@@ -85,8 +88,7 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
             name = f"{timestamp}_{number}"
         path = work_dir / f"{name}.log.json"
     setup_logging(work_dir / f"{name}.log", cfg.log_level)
-    known = figures_at(path, done, per_epoch) if done and per_epoch and path.exists() else []
-    info = RunInfo(work_dir, name, done, known, cfg.given)
+    info = RunInfo(work_dir, name, done, last_metrics, cfg.given)
     log = RunLog(path, open_trackers(cfg.log_config.hooks, info))
     # A config that is in the work dir already was put there by the user and stays as it is.
     copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"

@@ -17,7 +17,8 @@ from pyskl.checkpoints.manager import LATEST, newest_usable
 from pyskl.checkpoints.resume_check import check_resumable
 from pyskl.checkpoints.weights import check_weights_fit, load_weights
 from pyskl.config import RunConfig
-from pyskl.distributed.processes import Place, failing_together, from_main
+from pyskl.distributed.collectives import broadcast_object, raise_on_all_ranks
+from pyskl.distributed.env import DistEnv
 from pyskl.errors import CheckpointError, InputError
 from pyskl.logging.log import get_logger
 from pyskl.training.trainer import Trainer
@@ -65,21 +66,21 @@ class StartPoint:
 
 
 def find_start(
-    model: nn.Module, cfg: RunConfig, settings: TrainSettings, work_dir: Path, place: Place
+    model: nn.Module, cfg: RunConfig, settings: TrainSettings, work_dir: Path, env: DistEnv
 ) -> StartPoint | None:
     """Open the checkpoint to start from, if there is one, and check that it fits the model."""
     start = chosen = None
-    with failing_together():
-        if place.is_main:
+    with raise_on_all_ranks():
+        if env.is_main:
             start = _choose(cfg, settings, work_dir)
             if start is not None:
                 chosen = str(start.path), start.resumed, start.automatic, start.note
-    chosen = from_main(chosen)
+    chosen = broadcast_object(chosen)
     if chosen is not None and start is None:
         start = StartPoint(open_checkpoint(chosen[0], trusted=settings.trusted), *chosen[1:])
     if start is None:
         return None
-    if start.resumed and cfg.load_from and place.is_main:
+    if start.resumed and cfg.load_from and env.is_main:
         get_logger().warning(
             "load_from=%s is not used: the run in %s continues", cfg.load_from, start.path.parent
         )
@@ -138,10 +139,10 @@ def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
         return
     with start.explaining_errors():
         trainer.resume(start.checkpoint)
-    with failing_together():
-        if trainer.place.is_main:
+    with raise_on_all_ranks():
+        if trainer.env.is_main:
             _find_best(trainer, start.path.parent, trusted=trusted)
-    trainer.progress.best = from_main(trainer.progress.best)
+    trainer.progress.best = broadcast_object(trainer.progress.best)
 
 
 def _find_best(trainer: Trainer, folder: Path, *, trusted: bool) -> None:

@@ -20,27 +20,17 @@ from pyskl.apis.test_data import score_origin
 from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
-from pyskl.distributed.failures import who_was_lost
-from pyskl.distributed.monitor import Watch
-from pyskl.distributed.processes import (
-    Launcher,
-    Place,
-    barrier,
-    choose_device,
-    failing_together,
-    is_main,
-    join,
-    leave,
-    place_from_environment,
-)
-from pyskl.distributed.timeouts import Patience
+from pyskl.distributed.collectives import is_main_process, raise_on_all_ranks
+from pyskl.distributed.env import DistEnv, Launcher, choose_device
+from pyskl.distributed.monitor import distributed_run
 from pyskl.errors import InputError
-from pyskl.evaluation.evaluate import check_metrics, collect_scores, evaluate
+from pyskl.evaluation.evaluate import check_metrics, evaluate
 from pyskl.evaluation.scores import check_score_file, dump_scores
+from pyskl.evaluation.scoring import collect_scores
 from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.models.convert import fuse_conv_bn, replace_sync_batchnorm
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.memory import keep_freed_memory
 
 
 def test_from_config(
@@ -70,39 +60,32 @@ def test_from_config(
     check_metrics(settings.metrics)
     if settings.out is not None:
         check_score_file(settings.out)
-    place = place_from_environment(launcher)
-    device = choose_device(place)
+    env = DistEnv.from_launcher(launcher)
+    device = choose_device(env)
     if device.type == "cpu":
         keep_freed_memory()
-    setup_logging(is_main=place.is_main)
+    setup_logging(is_main=env.is_main)
     prepared = prepare(load_config(config, cfg_options), ["test"], trusted=settings.trusted)
-    dist = prepared.cfg.dist_params
-    patience = Patience.of(asdict(dist))
-    join(place, device, dist.backend, patience)
-    try:
-        with Watch(place, patience=patience) as watch:
-            try:
-                return _test(prepared, checkpoint, settings, place, device)
-            except RuntimeError as error:
-                lost = who_was_lost(error, watch, "while testing")
-                if lost is None:
-                    raise
-                raise lost from error
-    finally:
-        leave()
+    with (
+        distributed_run(
+            env, device, asdict(prepared.cfg.dist_params), handle_signals=False
+        ) as monitor,
+        monitor.explain_failures(lambda: "while testing"),
+    ):
+        return _test(prepared, checkpoint, settings, env, device)
 
 
 def _test(
     prepared: Prepared,
     checkpoint: str | Path,
     settings: TestSettings,
-    place: Place,
+    env: DistEnv,
     device: torch.device,
 ) -> dict[str, float]:
     """Test on all processes together."""
     cfg, model, dataset = prepared.cfg, prepared.model, prepared.datasets["test"]
-    with failing_together():  # one process of each machine downloads
-        if place.local_rank == 0:
+    with raise_on_all_ranks():  # one process of each machine downloads
+        if env.local_rank == 0:
             local_checkpoint(checkpoint, trusted=settings.trusted)
     opened = open_checkpoint(checkpoint, trusted=settings.trusted)
     load_weights(model, opened.state_dict, opened.source)
@@ -118,12 +101,11 @@ def _test(
     )
     found = evaluate(scores, dataset.labels, settings.metrics, cfg.evaluation.ks)
     if settings.out is not None:
-        with failing_together():
-            if place.is_main:
+        with raise_on_all_ranks():
+            if env.is_main:
                 origin = score_origin(cfg, dataset, model, scores, checkpoint)
                 dump_scores(scores, settings.out, origin)
         get_logger().info("scores written to %s", settings.out)
-    barrier()  # rank 0 has the store of the process group, so it may not leave first
     return found
 
 
@@ -174,7 +156,7 @@ def test_model(
         (len(dataset), classes) float32 in the order of the data set. Batches do not depend on the
         number of processes, so the scores don't either.
     """
-    device = device or choose_device(Place())
+    device = device or choose_device(DistEnv())
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     return collect_scores(
@@ -184,5 +166,5 @@ def test_model(
         ),
         device,
         amp=amp,
-        progress=is_main() and sys.stderr.isatty(),
+        progress=is_main_process() and sys.stderr.isatty(),
     )

@@ -20,34 +20,29 @@ from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint, apply_start, find_start
 from pyskl.apis.test import check_measurable, test_model
 from pyskl.checkpoints.checkpoint import open_checkpoint
+from pyskl.checkpoints.manager import SavePolicy
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import RunConfig, config_text, load_config, read_config
 from pyskl.config.schema import CheckpointConfig
-from pyskl.distributed.monitor import Watch
-from pyskl.distributed.processes import (
-    Launcher,
-    Place,
-    barrier,
-    check_same_everywhere,
-    choose_device,
-    failing_together,
-    from_main,
-    join,
-    leave,
-    place_from_environment,
+from pyskl.distributed.collectives import (
+    broadcast_object,
+    check_same_on_all_ranks,
+    raise_on_all_ranks,
 )
-from pyskl.distributed.stop_signals import StopSignals
-from pyskl.distributed.timeouts import Patience
+from pyskl.distributed.env import DistEnv, Launcher, choose_device
+from pyskl.distributed.monitor import Monitor, distributed_run
 from pyskl.errors import InputError
 from pyskl.evaluation.evaluate import describe_metrics, evaluate
 from pyskl.logging.environment import environment, source_digest
-from pyskl.logging.log import RunLog, get_logger
+from pyskl.logging.log import get_logger
+from pyskl.logging.run_log import RunLog
 from pyskl.models.convert import replace_sync_batchnorm
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.memory import keep_freed_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
 from pyskl.training.seeding import set_random_seed
-from pyskl.training.trainer import SavePolicy, Trainer, Validation
+from pyskl.training.trainer import Trainer
+from pyskl.training.validation import Validation
 
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
 
@@ -64,9 +59,9 @@ class TrainingRun:
         settings: The settings of the command line.
         model: The recognizer.
         datasets: The data sets, ``'train'`` and as far as they are needed ``'val'`` and ``'test'``.
-        place: Which of the processes this is.
+        env: Which of the processes this is.
         device: Where to compute.
-        watch: Receives requests to stop, and looks after the other processes.
+        monitor: Receives requests to stop, and notices processes that are lost.
         start: The checkpoint to start from.
     """
 
@@ -74,9 +69,9 @@ class TrainingRun:
     settings: TrainSettings
     model: nn.Module
     datasets: Mapping[str, Any]
-    place: Place
+    env: DistEnv
     device: torch.device
-    watch: Watch
+    monitor: Monitor
     start: StartPoint | None = None
 
     @property
@@ -137,8 +132,8 @@ def train_model(
     datasets = {"train": dataset}
     for use in settings.uses[1:]:
         datasets[use] = build_data(config.given, use, trusted=settings.trusted)
-    place = Place()
-    run = TrainingRun(config, settings, model, datasets, place, choose_device(place), Watch(place))
+    env = DistEnv()
+    run = TrainingRun(config, settings, model, datasets, env, choose_device(env), Monitor(env))
     return train(_started(run, seed_given=settings.seed is not None or config.seed is not None))
 
 
@@ -162,8 +157,8 @@ def open_run(
         launcher: See there.
     """
     settings = settings or TrainSettings()
-    place = place_from_environment(launcher)
-    device = choose_device(place)
+    env = DistEnv.from_launcher(launcher)
+    device = choose_device(env)
     if device.type == "cpu":
         keep_freed_memory()
     loaded = load_config(config, cfg_options)
@@ -172,42 +167,29 @@ def open_run(
     if work_dir is None:
         work_dir = cfg.work_dir or Path("work_dirs") / Path(cfg.filename or "run").stem
     cfg = cfg.with_values(work_dir=str(work_dir))
-    patience = Patience.of(asdict(cfg.dist_params))
-    join(place, device, cfg.dist_params.backend, patience)
-    try:
-        with StopSignals() as stop, Watch(place, stop, patience=patience) as watch:
-            check_same_everywhere(
-                {
-                    "action": action,
-                    "config": config_text(cfg),
-                    "options": "\n".join(f"{k}={v!r}" for k, v in asdict(settings).items()),
-                    "versions": f"torch {torch.__version__}, numpy {np.__version__}",
-                    "source code": source_digest(),
-                }
-            )
-            seed_given = settings.seed is not None or cfg.seed is not None
-            seed = from_main(prepared.seed)
-            if seed != prepared.seed:  # each process drew one; the weights are those of rank 0
-                set_random_seed(seed, deterministic=settings.deterministic)
-            run = TrainingRun(
-                cfg.with_values(seed=seed),
-                settings,
-                prepared.model,
-                prepared.datasets,
-                place,
-                device,
-                watch,
-            )
-            yield _started(run, seed_given=seed_given)
-            barrier()  # rank 0 has the store of the process group, so it may not leave first
-    finally:
-        leave()
+    with distributed_run(env, device, asdict(cfg.dist_params)) as monitor:
+        check_same_on_all_ranks(
+            {
+                "command": action,
+                "config": config_text(cfg),
+                "options": "\n".join(f"{k}={v!r}" for k, v in asdict(settings).items()),
+                "torch and numpy version": f"torch {torch.__version__}, numpy {np.__version__}",
+                "pyskl source code": source_digest(),
+            }
+        )
+        seed_given = settings.seed is not None or cfg.seed is not None
+        seed = broadcast_object(prepared.seed)
+        if seed != prepared.seed:  # each process drew one; the weights are those of rank 0
+            set_random_seed(seed, deterministic=settings.deterministic)
+        cfg = cfg.with_values(seed=seed)
+        run = TrainingRun(cfg, settings, prepared.model, prepared.datasets, env, device, monitor)
+        yield _started(run, seed_given=seed_given)
 
 
 def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
     """Find the checkpoint to start from, and check everything that needs more than the config."""
     settings = run.settings
-    run.start = find_start(run.model, run.cfg, settings, run.work_dir, run.place)
+    run.start = find_start(run.model, run.cfg, settings, run.work_dir, run.env)
     seed = run.start.meta.get("seed") if run.start is not None else None
     if seed is not None and not seed_given:  # a run without a seed keeps the one that it drew
         run.cfg = run.cfg.with_values(seed=seed)
@@ -257,7 +239,7 @@ def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
 
 def train(run: TrainingRun) -> dict[str, dict[str, float]]:
     """Train, and test the last and the best weights if that is asked for."""
-    log = open_logs(run.cfg, run.work_dir, run.place, run.device, run.start)
+    log = open_logs(run.cfg, run.work_dir, run.env, run.device, run.start)
     try:
         trainer = build_trainer(Trainer, run, log, run.work_dir)
         trainer.run()
@@ -297,9 +279,9 @@ def build_trainer(
     if len(loader) == 0:
         raise InputError(
             f"the {len(dataset)} samples of data.train do not fill one batch of each of the "
-            f"{run.place.world_size} processes, and drop_last leaves out the rest"
+            f"{run.env.world_size} processes, and drop_last leaves out the rest"
         )
-    clips = loader.batch_sampler.batch_size * run.place.world_size  # type: ignore[union-attr]
+    clips = loader.batch_sampler.batch_size * run.env.world_size  # type: ignore[union-attr]
     lr = _scaled_lr(clips, cfg, settings)
     validation = None
     if "val" in run.datasets:
@@ -330,7 +312,7 @@ def build_trainer(
         work_dir=work_dir,
         epochs=cfg.total_epochs,
         seed=seed,
-        place=run.place,
+        env=run.env,
         validation=validation,
         saving=SavePolicy(saving.interval, saving.by_epoch, saving.max_keep_ckpts),
         grad_clip=None if grad_clip is None else asdict(grad_clip),
@@ -340,7 +322,7 @@ def build_trainer(
         log_interval=cfg.log_config.interval,
         meta={"config": config_text(cfg), **environment()},
         find_unused_parameters=cfg.find_unused_parameters,
-        watch=run.watch,
+        monitor=run.monitor,
     )
     if run.start is not None:
         apply_start(trainer, run.start, trusted=settings.trusted)
@@ -390,8 +372,8 @@ def _final_test(trainer: Trainer, run: TrainingRun, weights: str) -> dict[str, f
     )
     metrics = _test_metrics(dataset.labels)
     found = evaluate(scores, dataset.labels, metrics, run.cfg.evaluation.ks)
-    with failing_together():
-        if run.place.is_main:
+    with raise_on_all_ranks():
+        if run.env.is_main:
             record_test(trainer, run.cfg, dataset, scores, weights)
     get_logger().info("test of the %s weights: %s", weights, describe_metrics(found))
     line = {"mode": "test", "weights": weights, **found}
@@ -405,8 +387,8 @@ def _load_best(trainer: Trainer) -> bool:
         get_logger().warning("--test-best: no validation was due, so no checkpoint is the best")
         return False
     weights = None
-    with failing_together():
-        if trainer.place.is_main:
+    with raise_on_all_ranks():
+        if trainer.env.is_main:
             weights = open_checkpoint(trainer.work_dir / best["file"]).state_dict
-    load_weights(trainer.model, from_main(weights), best["file"])
+    load_weights(trainer.model, broadcast_object(weights), best["file"])
     return True

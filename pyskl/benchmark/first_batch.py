@@ -52,7 +52,7 @@ def main() -> None:
 
 def _write_figures(folder: Path) -> None:
     """Write the time and memory that this process and its workers have taken so far."""
-    from pyskl.training.memory_use import children, process_age, resident
+    from pyskl.training.memory import children, process_age, resident
 
     figures: dict[str, float | None] = {"time": time.time(), "age": process_age()}
     own = resident()

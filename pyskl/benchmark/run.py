@@ -24,7 +24,7 @@ from pyskl.benchmark.workload import (
     open_workload,
 )
 from pyskl.errors import InputError, did_you_mean
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.memory import keep_freed_memory
 
 MODES = ("pipeline", "loader", "step", "startup", "inference")
 

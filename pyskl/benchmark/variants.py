@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from pyskl.benchmark.timing import Timed, alternate, synchronizer
 from pyskl.errors import InputError, did_you_mean
-from pyskl.training.memory_use import peak_memory
+from pyskl.evaluation.scoring import autocast
+from pyskl.training.memory import peak_memory
 from pyskl.training.optimizer import build_optimizer
-from pyskl.training.precision import autocast
 
 # "fp32" rules out TF32, which torch allows in convolutions by default; "tf32" allows it wherever a
 # GPU has it; "bf16" is autocast, with TF32 for what stays in single precision.
@@ -51,7 +51,7 @@ class Variant:
 
     @property
     def amp(self) -> str | None:
-        """The ``amp`` argument of :func:`pyskl.training.precision.autocast`."""
+        """The ``amp`` argument of :func:`pyskl.evaluation.scoring.autocast`."""
         return "bf16" if self.precision == "bf16" else None
 
     def prepare(self, model: nn.Module) -> nn.Module:

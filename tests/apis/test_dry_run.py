@@ -20,7 +20,7 @@ from pyskl.errors import ConfigError, DeviceError, InputError
 from pyskl.models import build_model
 from pyskl.models.cost import model_cost
 from pyskl.models.recognizers import RecognizerGCN
-from pyskl.training.nonfinite_samples import TrainingError
+from pyskl.training.nonfinite import TrainingError
 from pyskl.training.schedule import LearningRate
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)

@@ -317,15 +317,15 @@ def test_several_processes_tell_a_fault_once(
 
 
 def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyskl.distributed.processes import Place, choose_device
+    from pyskl.distributed.env import DistEnv, choose_device
     from pyskl.errors import DeviceError
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    place = Place(rank=3, world_size=4, local_rank=1, local_world_size=2)
+    place = DistEnv(rank=3, world_size=4, local_rank=1, local_world_size=2)
     assert choose_device(place) == torch.device("cuda", 1)
-    with pytest.raises(DeviceError, match=r"4 processes .* 2 GPUs: start 2"):
-        choose_device(Place(rank=3, world_size=4, local_rank=3, local_world_size=4))
+    with pytest.raises(DeviceError, match=r"4 processes .* 2 GPU"):
+        choose_device(DistEnv(rank=3, world_size=4, local_rank=3, local_world_size=4))
 
 
 def test_a_reader_that_has_heard_enough_is_no_error(repo_root: Path) -> None:
