@@ -293,7 +293,8 @@ class DryRunReport:
             persons, frames = self.measured.batch["keypoint"].shape[2:4]
             operations = (
                 f"{self.cost.flops / 1e9:.3g} GFLOP forward, "
-                f"{self.cost.step_flops / 1e9:.3g} GFLOP a training step, for a clip of {_plural(persons, 'person')} x {frames} frames"
+                f"{self.cost.step_flops / 1e9:.3g} GFLOP a training step, "
+                f"for a clip of {_plural(persons, 'person')} x {frames} frames"
             )
         clips = self.samples["train"] * self.repeats
         repeats = f" ({self.repeats} passes)" if self.repeats > 1 else ""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pyskl.benchmark.timing import Timed, alternate, synchronizer
 from pyskl.errors import InputError, did_you_mean
-from pyskl.evaluation.scoring import autocast
+from pyskl.models.precision import autocast
 from pyskl.training.memory import peak_memory
 from pyskl.training.optimizer import build_optimizer
 
@@ -51,7 +51,7 @@ class Variant:
 
     @property
     def amp(self) -> str | None:
-        """The ``amp`` argument of :func:`pyskl.evaluation.scoring.autocast`."""
+        """The ``amp`` argument of :func:`pyskl.models.precision.autocast`."""
         return "bf16" if self.precision == "bf16" else None
 
     def prepare(self, model: nn.Module) -> nn.Module:
