@@ -37,7 +37,7 @@ from pyskl.evaluation.scoring import is_compiled, predictions
 from pyskl.files.download import readable_size
 from pyskl.logging.log import setup_logging
 from pyskl.logging.run_log import RunLog
-from pyskl.models.cost import ModelCost, model_cost
+from pyskl.models.cost import model_cost
 from pyskl.text_table import table_lines
 from pyskl.training.memory import peak_memory, resident
 from pyskl.training.nonfinite import NonFiniteStep
@@ -209,55 +209,48 @@ class DryRunReport:
     """What a dry run found.
 
     Attributes:
-        config: The file of the config.
-        work_dir: Where the run would write.
+        run: The run.
+        trainer: Its trainer, after the steps.
+        measured: What the steps took.
+        done: Epochs that were done before.
         start: Where the run would start, in words.
-        seed: Of the run.
-        model: The classes of the recognizer, in words.
-        computing: Device, processes, precision, in words.
-        memory: Of the GPU or the machine in bytes; None if it is not known.
-        parameters: Number of parameters.
-        trainable: How many of them are trained.
-        cost: Operations for one clip; None for a model with unknown layers.
-        measured: What the first steps took.
-        batch: Samples per step, of all processes.
-        steps_per_epoch: Steps of an epoch.
-        epochs: Of the run.
-        epochs_left: Those that are not done yet.
-        validations_left: Validations in them.
-        rates: The learning rate of the first step, halfway, and of the last.
-        samples: Number of samples of each data set, without repetitions.
-        repeats: How often an epoch repeats the training set.
-        per_class: Number of samples of each class, for each data set; (classes,).
-        label_names: Names of the classes, if they are known.
     """
 
-    config: str
-    work_dir: Path
-    start: str
-    seed: int
-    model: str
-    computing: str
-    memory: int | None
-    parameters: int
-    trainable: int
-    cost: ModelCost | None
+    run: TrainingRun
+    trainer: DryRunTrainer
     measured: Measurements
-    batch: int
-    steps_per_epoch: int
-    epochs: int
-    epochs_left: int
-    validations_left: int
-    rates: tuple[float, float, float]
-    samples: Mapping[str, int]
-    repeats: int
-    per_class: Mapping[str, np.ndarray]
-    label_names: Sequence[str] = ()
+    done: int
+    start: str
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs that are not done yet."""
+        return max(0, self.trainer.epochs - self.done)
+
+    @property
+    def validations_left(self) -> int:
+        """Validations in the epochs that are left."""
+        validation, epochs = self.trainer.validation, range(self.done, self.trainer.epochs)
+        return sum(validation is not None and validation.is_due(epoch + 1) for epoch in epochs)
+
+    @property
+    def class_counts(self) -> dict[str, np.ndarray]:
+        """Samples of each class in each data set, (classes,), without repetitions.
+
+        A sample with several labels counts in each of its classes.
+        """
+        counts = {}
+        for use in self.run.settings.uses:
+            labels = np.asarray(_without_repetition(self.run.datasets[use])[0].labels)
+            counts[use] = labels.sum(axis=0).astype(int) if labels.ndim > 1 else np.bincount(labels)
+        classes = getattr(getattr(self.run.model, "cls_head", None), "num_classes", 0)
+        classes = max([classes, *map(len, counts.values())])
+        return {use: np.pad(found, (0, classes - len(found))) for use, found in counts.items()}
 
     @property
     def epoch_seconds(self) -> float:
         """Roughly the seconds of an epoch, without validation."""
-        return self.steps_per_epoch * (self.measured.later_step or self.measured.first_step)
+        return len(self.trainer.loader) * (self.measured.later_step or self.measured.first_step)
 
     def test_seconds(self, use: str) -> float:
         """Roughly the seconds of scoring ``'val'`` or ``'test'``; 0 if the run doesn't use it."""
@@ -272,7 +265,9 @@ class DryRunReport:
     def text(self) -> str:
         """Return the report as text."""
         sections = {
-            f"dry run of {self.config}: nothing is written to {self.work_dir}\n": self._plan(),
+            f"dry run of {self.run.cfg.source}: nothing is written to {self.run.work_dir}\n": (
+                self._plan()
+            ),
             "first batch": self._first_batch(),
             "measured; times are rough": self._times(),
         }
@@ -285,29 +280,41 @@ class DryRunReport:
         return "\n\n".join(parts)
 
     def _plan(self) -> dict[str, str]:
-        trainable = ""
-        if self.trainable != self.parameters:
-            trainable = f", {self.trainable:,} of them trained"
-        operations = "not counted: the model has unknown layers"
-        if self.cost is not None:
-            persons, frames = self.measured.batch["keypoint"].shape[2:4]
+        run, trainer, model = self.run, self.trainer, self.run.model
+        device = "CPU"
+        if run.device.type == "cuda":
+            device = torch.cuda.get_device_name(run.device)
+        computing = [device, _plural(run.env.world_size, "process", "processes")]
+        computing += [run.settings.amp] if run.settings.amp is not None else []
+        computing += ["compiled"] if run.settings.compile else []
+        sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+        parameters, trainable = sum(n for n, _ in sizes), sum(n for n, trains in sizes if trains)
+        trained = "" if trainable == parameters else f", {trainable:,} of them trained"
+        persons, frames = self.measured.batch["keypoint"].shape[2:4]
+        try:
+            cost = model_cost(model, self.measured.batch["keypoint"].shape[2:])
             operations = (
-                f"{self.cost.flops / 1e9:.3g} GFLOP forward, "
-                f"{self.cost.step_flops / 1e9:.3g} GFLOP a training step, "
-                f"for a clip of {_plural(persons, 'person')} x {frames} frames"
+                f"{cost.flops / 1e9:.3g} GFLOP forward, {cost.step_flops / 1e9:.3g} GFLOP a "
+                f"training step, for a clip of {_plural(persons, 'person')} x {frames} frames"
             )
-        clips = self.samples["train"] * self.repeats
-        repeats = f" ({self.repeats} passes)" if self.repeats > 1 else ""
-        first, middle, last = self.rates
-        per_epoch = self.steps_per_epoch
+        except ValueError:
+            operations = "not counted: the model does not run on one clip alone"
+        clips, steps = len(run.datasets["train"]), len(trainer.loader)
+        _, repeats = _without_repetition(run.datasets["train"])
+        passes = f" ({repeats} passes)" if repeats > 1 else ""
+        sampler: Any = trainer.loader.batch_sampler
+        last = max(0, trainer.epochs * steps - 1)
+        first, middle, final = map(trainer.schedule.at, (0, last // 2, last))
+        backbone = type(model.get_submodule("backbone")).__name__
         return {
-            "start": f"{self.start}; seed {self.seed}",
-            "computing": self.computing,
-            "model": f"{self.model}, {self.parameters:,} parameters{trainable}",
+            "start": f"{self.start}; seed {trainer.seed}",
+            "computing": ", ".join(computing),
+            "model": f"{type(model).__name__} with {backbone}, {parameters:,} parameters{trained}",
             "operations": operations,
-            "epoch": f"{clips:,} samples{repeats} in {per_epoch:,} steps of {self.batch}",
-            "run": f"{_plural(self.epochs, 'epoch')}, {self.epochs * per_epoch:,} steps",
-            "lr": f"{first:.3g} in the first step, {middle:.3g} half-way, {last:.3g} in the last",
+            "epoch": f"{clips:,} samples{passes} in {steps:,} steps of "
+            f"{sampler.batch_size * run.env.world_size}",
+            "run": f"{_plural(trainer.epochs, 'epoch')}, {trainer.epochs * steps:,} steps",
+            "lr": f"{first:.3g} in the first step, {middle:.3g} half-way, {final:.3g} in the last",
         }
 
     def _first_batch(self) -> dict[str, str]:
@@ -343,34 +350,40 @@ class DryRunReport:
             if use in took.scoring:
                 rows[name] = _duration(self.test_seconds(use))
         left = f"{_plural(self.epochs_left, 'epoch')} left"
-        rows["the run" if self.epochs_left == self.epochs else left] = _duration(self.run_seconds)
+        rows["the run" if self.done == 0 else left] = _duration(self.run_seconds)
         rows["memory"] = "not reported by this system"
         if took.peak is not None:
-            of = "" if self.memory is None else f" of {readable_size(self.memory)}"
+            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            if self.run.device.type == "cuda":
+                total = torch.cuda.get_device_properties(self.run.device).total_memory
             step = ""
             if took.growth is not None:
                 step = f", {readable_size(took.growth)} of them for the step"
             rows["memory"] = (
-                f"{readable_size(took.peak)}{of} a process at most{step}; workers not counted"
+                f"{readable_size(took.peak)} of {readable_size(total)} a process at most{step}; "
+                "workers not counted"
             )
         return rows
 
     def _class_name(self, label: int) -> str:
-        known = label < len(self.label_names)
-        return f"{label} ({self.label_names[label]})" if known else str(label)
+        dataset, _ = _without_repetition(self.run.datasets["train"])
+        names = getattr(dataset, "label_names", ())
+        return f"{label} ({names[label]})" if label < len(names) else str(label)
 
     def _class_table(self) -> list[str]:
-        counts = np.stack(list(self.per_class.values()), axis=1)
-        rows = [["class", *self.per_class]]
+        per_class = self.class_counts
+        counts = np.stack(list(per_class.values()), axis=1)
+        rows = [["class", *per_class]]
         rows += [[self._class_name(i), *(f"{n:,}" for n in row)] for i, row in enumerate(counts)]
-        rows.append(["all", *(f"{count:,}" for count in self.samples.values())])
+        datasets = [_without_repetition(self.run.datasets[use])[0] for use in per_class]
+        rows.append(["all", *(f"{len(dataset):,}" for dataset in datasets)])
         head, *lines, last = table_lines(rows, left=0)
         height = -(-len(lines) // (_COLUMNS if len(lines) > _MANY_CLASSES else 1))
         columns = [[head, *lines[i : i + height]] for i in range(0, len(lines), height)]
         table = ["    ".join(row) for row in zip_longest(*columns, fillvalue="")]
         lines = [f"  {line}".rstrip() for line in (*table, last)]
-        in_train = self.per_class["train"] > 0
-        for use, found in self.per_class.items():
+        in_train = per_class["train"] > 0
+        for use, found in per_class.items():
             missing = np.flatnonzero((found == 0) & (in_train | (use == "train")))
             if len(missing):
                 listed = ", ".join(map(str, missing[:_CLASSES_LISTED]))
@@ -380,8 +393,8 @@ class DryRunReport:
         return lines
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _plural(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _duration(seconds: float) -> str:
@@ -453,52 +466,7 @@ def dry_run(run: TrainingRun) -> DryRunReport:
                 dataset = run.datasets[use]
                 loaders[use] = build_loader(dataset, device=run.device, shuffle=False, **settings)
         measured = trainer.measure(loaders)
-    computing = ["CPU"]
-    if run.device.type == "cuda":
-        computing = [torch.cuda.get_device_name(run.device)]
-        memory = torch.cuda.get_device_properties(run.device).total_memory
-    else:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    world_size = run.env.world_size
-    computing.append("1 process" if world_size == 1 else f"{world_size} processes")
-    computing += [run.settings.amp] if run.settings.amp is not None else []
-    computing += ["compiled"] if run.settings.compile else []
-    try:
-        cost = model_cost(run.model, measured.batch["keypoint"].shape[2:])
-    except ValueError:  # the network does not run on one clip
-        cost = None
-    epochs, per_epoch, validation = trainer.epochs, len(trainer.loader), trainer.validation
-    last = max(0, epochs * per_epoch - 1)
-    counted = {use: _without_repetition(run.datasets[use]) for use in run.settings.uses}
-    train_set, repeats = counted["train"]
-    sampler: Any = trainer.loader.batch_sampler
-    return DryRunReport(
-        config=run.cfg.source,
-        work_dir=run.work_dir,
-        start=start,
-        seed=trainer.seed,
-        model=f"{type(run.model).__name__} with "
-        f"{type(run.model.get_submodule('backbone')).__name__}",
-        computing=", ".join(computing),
-        memory=memory,
-        parameters=sum(p.numel() for p in run.model.parameters()),
-        trainable=sum(p.numel() for p in run.model.parameters() if p.requires_grad),
-        cost=cost,
-        measured=measured,
-        batch=sampler.batch_size * world_size,
-        steps_per_epoch=per_epoch,
-        epochs=epochs,
-        epochs_left=max(0, epochs - done),
-        validations_left=sum(
-            validation is not None and validation.is_due(epoch)
-            for epoch in range(done + 1, epochs + 1)
-        ),
-        rates=(trainer.schedule.at(0), trainer.schedule.at(last // 2), trainer.schedule.at(last)),
-        samples={use: len(dataset) for use, (dataset, _) in counted.items()},
-        repeats=repeats,
-        per_class=_class_counts({use: one for use, (one, _) in counted.items()}, run.model),
-        label_names=getattr(train_set, "label_names", ()),
-    )
+    return DryRunReport(run, trainer, measured, done, start)
 
 
 def _start_in_words(run: TrainingRun, trainer: Trainer) -> str:
@@ -525,14 +493,3 @@ def _without_repetition(dataset: Any) -> tuple[Any, int]:
         times *= dataset.times
         dataset = dataset.dataset
     return dataset, times
-
-
-def _class_counts(datasets: Mapping[str, Any], model: Any) -> dict[str, np.ndarray]:
-    """Return the samples of each class, (classes,); a sample with several labels counts in each."""
-    counts = {}
-    for use, dataset in datasets.items():
-        labels = np.asarray(dataset.labels)
-        counts[use] = labels.sum(axis=0).astype(int) if labels.ndim > 1 else np.bincount(labels)
-    classes = getattr(getattr(model, "cls_head", None), "num_classes", 0)
-    classes = max([classes, *map(len, counts.values())])
-    return {use: np.pad(found, (0, classes - len(found))) for use, found in counts.items()}

@@ -75,12 +75,6 @@ def test_without_a_chosen_best_the_end_says_so(
     assert "no validation was due" in log.read_text()
 
 
-def test_resume_false_starts_anew(tiny_config: Callable[..., dict], tmp_path: Path) -> None:
-    for settings in (TrainSettings(), TrainSettings(resume=False)):
-        train_from_config(tiny_config(total_epochs=1), settings, work_dir=tmp_path)
-    assert all("resumed" not in log.read_text() for log in tmp_path.glob("*.log"))
-
-
 def test_a_run_that_goes_on_unasked_says_so_where_it_can_not(
     tiny_config: Callable[..., dict], tmp_path: Path
 ) -> None:
@@ -226,16 +220,6 @@ def test_a_checkpoint_of_the_family_resumes_with_another_batch_size(
         )
         meta = _checkpoint(work_dir / "epoch_2.pth")["meta"]
         assert meta["iter"] == 2 * meta["iters_per_epoch"] != 2 * checkpoint["meta"]["iter"]
-
-
-def test_without_a_word_on_checkpoints_every_epoch_is_saved(
-    tiny_config: Callable[..., dict], tmp_path: Path
-) -> None:
-    config = tiny_config(total_epochs=2)
-    config.pop("checkpoint_config", None)
-    train_from_config(config, work_dir=tmp_path)
-    assert (tmp_path / "epoch_1.pth").is_file()
-    assert (tmp_path / "epoch_2.pth").is_file()
 
 
 def _checkpoint(path: Path) -> dict:

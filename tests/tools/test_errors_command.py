@@ -194,19 +194,6 @@ def test_a_transform_that_fails_in_a_worker_names_the_sample(
         assert part in message
 
 
-def test_a_batch_of_different_lengths_says_what_would_bring_them_to_one(
-    commands: Commands, write_tiny_config: Callable[..., Path], tiny_config: Any, tmp_path: Path
-) -> None:
-    pipeline = tiny_config()["data"]["train"]["pipeline"]
-    del pipeline[2]
-    config = write_tiny_config(tmp_path / "tiny.py", data__train__pipeline=pipeline)
-    done = commands.quick("tools/train.py", config, "--work-dir", tmp_path / "work")
-    assert done.status == 2
-    assert "Traceback" not in done.err
-    assert done.err.count("error: ") == 1
-    assert "UniformSample" in done.err
-
-
 def test_a_loss_that_is_no_number_ends_the_run(
     commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
