@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny_scores import add_log_line, tiny_scores
 
 from pyskl.errors import InputError
-from pyskl.evaluation.scores import dump_scores
 from pyskl.models import build_model
 from pyskl.reports.collect import collect_report, run_names
 from pyskl.reports.report import ReportSettings, report_runs
@@ -21,46 +20,6 @@ from pyskl.reports.report import ReportSettings, report_runs
 EVIL = "</script><script>window.hit = 1</script>\x00"
 
 Make = Callable[..., Path]
-
-
-@pytest.fixture
-def make_run(write_tiny_config: Callable[..., Path], tmp_path: Path) -> Make:
-    """A function that writes the work dir of a run that never ran: ``make_run(name, scores)``."""
-
-    def make(
-        name: str,
-        scores: np.ndarray | None = None,
-        *,
-        weights: str = "best",
-        epochs: int = 2,
-        env: Mapping[str, Any] | None = None,
-        **changes: Any,
-    ) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        write_tiny_config(folder / "tiny.py", **changes)
-        lines: list[dict[str, Any]] = [{"env": dict(env or {}), "seed": 1}]
-        for epoch in range(1, epochs + 1):
-            for step in (3, 6):
-                done = epoch - 1 + step / 6
-                figures = {"lr": 0.1, "loss": 2 - done, "top1_acc": done / 4, "time": 0.1}
-                lines.append({"mode": "train", "epoch": epoch, "iter": step, **figures})
-            lines.append({"mode": "val", "epoch": epoch, "iter": 2, "top1_acc": epoch / 4})
-        log = folder / "20260101_000000.log.json"
-        log.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        if scores is not None:
-            dump_scores(scores, folder / f"{weights}_pred.pkl")
-        return folder
-
-    return make
-
-
-def tiny_scores(wrong: int = 2) -> np.ndarray:
-    """Return scores of the ten test samples, of which the first ``wrong`` are wrong."""
-    labels = np.arange(24, 34) % 3
-    scores = np.full((10, 3), 0.1, dtype=np.float32)
-    scores[np.arange(10), (labels + (np.arange(10) < wrong)) % 3] = 0.8
-    return scores
 
 
 def test_the_facts_of_a_tested_run(make_run: Make) -> None:
@@ -148,10 +107,7 @@ def test_data_that_moved(
 
 def test_scores_that_were_made_anew_are_told(make_run: Make) -> None:
     folder = make_run("run", tiny_scores(2))
-    (log,) = folder.glob("*.log.json")
-    with log.open("a") as file:
-        line = {"mode": "test", "weights": "best", "top1_acc": 0.5}
-        file.write(json.dumps(line) + "\n")
+    add_log_line(folder, mode="test", weights="best", top1_acc=0.5)
     told = collect_report([folder], ReportSettings(gallery=0)).runs[0].facts
     assert told["log"].startswith("says top-1 50.0 %")
 
@@ -227,6 +183,7 @@ def test_samples_of_several_files(
 ) -> None:
     one = tiny_config()["data"]["test"]
     folder = make_run("run", np.concatenate([tiny_scores(0), tiny_scores(2)]))
+    (folder / "best_pred.pkl.meta.json").unlink()
     config = (folder / "tiny.py").read_text()
     data = {**tiny_config()["data"], "test": dict(type="ConcatDataset", datasets=[one, one])}
     (folder / "tiny.py").write_text(
