@@ -15,7 +15,7 @@ from pyskl.skeleton import LAYOUTS
 
 
 def predictions(samples: int = 300, classes: int = 6, name: str = "action", seed: int = 0) -> Any:
-    """Return predictions of which some go to the next class, and few elsewhere."""
+    """Return random predictions, with most mistakes in the next two classes."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, samples)
     logits = rng.normal(size=(samples, classes))

@@ -50,7 +50,7 @@ def test_logits_become_probabilities(make_run: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "checkpoints", "told", "command"),
+    ("epochs", "checkpoints", "what", "command"),
     [
         (1, [], "not finished (1 of 2 epochs)", "python tools/train.py x.py --seed 1"),
         (
@@ -69,7 +69,7 @@ def test_logits_become_probabilities(make_run: Make) -> None:
     ],
 )
 def test_what_is_missing_and_how_to_get_it(
-    make_run: Make, epochs: int, checkpoints: list[str], told: str, command: str
+    make_run: Make, epochs: int, checkpoints: list[str], what: str, command: str
 ) -> None:
     folder = make_run("run", epochs=epochs, env={"command": "tools/train.py x.py --seed 1"})
     for name in checkpoints:
@@ -77,19 +77,19 @@ def test_what_is_missing_and_how_to_get_it(
     report = collect_report([folder], ReportSettings())
     assert report.predictions is None
     (missing,) = report.runs[0].missing
-    assert told in missing.what
+    assert what in missing.what
     assert missing.command.startswith(command.format(folder))
     assert report.runs[0].run.curves()
 
 
-def test_the_other_weights_are_taken_and_named(make_run: Make) -> None:
+def test_the_other_weights_are_a_fallback(make_run: Make) -> None:
     folder = make_run("run", tiny_scores(), weights="last")
     (run,) = collect_report([folder], ReportSettings(scores="best", gallery=0)).runs
     assert run.weights == "last (there is no best_pred.pkl)"
     assert run.figures
 
 
-def test_data_that_moved(
+def test_data_can_be_moved(
     make_run: Make, tiny_samples: Any, write_tiny_annotations: Any, tmp_path: Path
 ) -> None:
     folder = make_run("run", tiny_scores(), data__test__ann_file="gone/tiny.pkl")
@@ -105,14 +105,14 @@ def test_data_that_moved(
         collect_report([folder], ReportSettings(cfg_options=["dta.test.ann_file=x"]))
 
 
-def test_scores_that_were_made_anew_are_told(make_run: Make) -> None:
+def test_replaced_scores_are_pointed_out(make_run: Make) -> None:
     folder = make_run("run", tiny_scores(2))
     add_log_line(folder, mode="test", weights="best", top1_acc=0.5)
-    told = collect_report([folder], ReportSettings(gallery=0)).runs[0].facts
-    assert told["log"].startswith("says top-1 50.0 %")
+    facts = collect_report([folder], ReportSettings(gallery=0)).runs[0].facts
+    assert facts["log"].startswith("says top-1 50.0 %")
 
 
-def test_scores_of_other_data_are_told_apart(make_run: Make) -> None:
+def test_scores_of_other_data_are_not_used(make_run: Make) -> None:
     report = collect_report([make_run("run", tiny_scores()[:7])], ReportSettings())
     assert "has scores of 7 samples" in report.runs[0].missing[0].what
 
@@ -196,7 +196,7 @@ def test_samples_of_several_files(
     assert [sample.index for sample in report.gallery] == [10, 11]
 
 
-def test_files_of_strangers_run_nothing(
+def test_hostile_files_run_nothing(
     make_run: Make, tiny_samples: Any, write_tiny_annotations: Any, tmp_path: Path
 ) -> None:
     samples = tiny_samples()

@@ -41,7 +41,7 @@ def until(tab: Any, expression: str) -> None:
 
 
 def visible_cards(tab: Any) -> list[tuple[int, int, str]]:
-    """Return true class, predicted class and kind of the cards that are shown, in their order."""
+    """Return true class, predicted class and kind of the cards that are visible, in their order."""
     return [
         tuple(card)
         for card in tab.evaluate(
@@ -81,7 +81,7 @@ def test_a_click_on_a_cell_shows_its_samples(opened: Open) -> None:
     assert len(visible_cards(tab)) == 12
 
 
-def test_pairs_without_a_clip_are_listed_by_name(opened: Open) -> None:
+def test_pairs_without_a_player_are_in_the_list_of_mistakes(opened: Open) -> None:
     found = predictions()
     tab = opened(report(found, gallery=1))
     pair = worst_pairs(found.counts)[-1]
@@ -123,7 +123,7 @@ def test_filters_and_orders_of_the_gallery(opened: Open) -> None:
     assert trues == sorted(trues)
 
 
-def test_long_lists_of_mistakes_come_in_parts(opened: Open) -> None:
+def test_long_lists_of_mistakes_are_paged(opened: Open) -> None:
     found = predictions(1500)
     wrong = int((~found.hits).sum())
     assert wrong > 200
@@ -135,7 +135,7 @@ def test_long_lists_of_mistakes_come_in_parts(opened: Open) -> None:
     assert tab.locator("#mistakes-rows tr").count() == wrong
 
 
-def test_the_matrix_sorts_zooms_and_moves(opened: Open) -> None:
+def test_the_matrix_sorts_zooms_and_pans(opened: Open) -> None:
     found = predictions(2000, 20)
     tab = opened(report(found, gallery=1))
     matrix = tab.locator("#confusion-matrix")
