@@ -28,7 +28,8 @@ FUSIONS: dict[str, dict[str, float]] = {
 }
 """The fusions with published figures: the weights by stream."""
 
-# A search shares out twelfths, which include 1:1 and 2:2:1:1, or sixths if there are too many ways.
+# A search divides 1 into twelfths, which include 1:1 and 2:2:1:1, or into sixths if these are too
+# many.
 _SEARCHED_PARTS = (12, 6)
 _MAX_TRIED = 2000
 

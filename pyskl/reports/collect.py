@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import softmax
@@ -26,9 +27,49 @@ from pyskl.reports.page.content import (
     ReportedRun,
 )
 from pyskl.reports.page.report_page import printable
-from pyskl.reports.report import ReportSettings
 from pyskl.reports.run_scores import ScoreReader, measure
 from pyskl.reports.runs import Run, Weights, read_run
+
+# More players make a page slow.
+_MAX_SAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """The options of a report.
+
+    Attributes:
+        scores: Which scores to show; if a run lacks these, the others.
+        gallery: How many samples to draw.
+        importance: Compute the importance of the joints for the predictions.
+        labels: A text file with the class names, one per line.
+        cfg_options: ``key=value`` overrides of the runs' configs.
+        trusted: Load files with plain pickle, which runs any code in them.
+        out: The page, or the folder of the pictures; by default ``report.html`` or ``report`` in
+            the first work dir.
+        format: A page or pictures.
+        dark: Draw pictures on a dark background; pages follow the reader's system.
+    """
+
+    scores: Weights = "best"
+    gallery: int = 48
+    importance: bool = False
+    labels: str | Path | None = None
+    cfg_options: Sequence[str] = ()
+    trusted: bool = False
+    out: str | Path | None = None
+    format: Literal["html", "png", "svg"] = "html"
+    dark: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the number of samples."""
+        if not 0 <= self.gallery <= _MAX_SAMPLES:
+            raise InputError(
+                "the gallery can't have this size",
+                key="gallery",
+                found=self.gallery,
+                expected=f"0 to {_MAX_SAMPLES}",
+            )
 
 
 def collect_report(work_dirs: Sequence[str | Path], settings: ReportSettings) -> ReportContent:

@@ -1,4 +1,4 @@
-"""Fusion: which stream a file is of, weights, halves, and the search for weights."""
+"""Fusion: streams of files, weights, halves, and the search for weights."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from pyskl.evaluation.metrics import top_k_accuracy
         ("j/x/best_pred.pkl", None),  # a grandparent does not count
     ],
 )
-def test_a_stream_is_known_by_the_name(path: str, stream: str | None) -> None:
+def test_the_stream_of_a_file(path: str, stream: str | None) -> None:
     assert stream_of(path) == stream
 
 

@@ -23,7 +23,7 @@ CASES = ("random60", "missing_classes", "three_classes_top5")
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize("case", CASES)
-def test_values_are_the_original_s(golden: Path, case: str) -> None:
+def test_values_of_the_original_implementation(golden: Path, case: str) -> None:
     with np.load(golden / "metrics.npz", allow_pickle=False) as arrays:
         z = {name.split("/")[1]: arrays[name] for name in arrays.files if name.startswith(case)}
     scores, labels = z["scores"], z["labels"]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny_scores import add_log_line, tiny_scores
 
 from pyskl.errors import InputError
-from pyskl.evaluation.scores import dump_scores
 from pyskl.models import build_model
 from pyskl.reports.collect import collect_report, run_names
 from pyskl.reports.report import ReportSettings, report_runs
@@ -21,46 +20,6 @@ from pyskl.reports.report import ReportSettings, report_runs
 EVIL = "</script><script>window.hit = 1</script>\x00"
 
 Make = Callable[..., Path]
-
-
-@pytest.fixture
-def make_run(write_tiny_config: Callable[..., Path], tmp_path: Path) -> Make:
-    """A function that writes the work dir of a run that never ran: ``make_run(name, scores)``."""
-
-    def make(
-        name: str,
-        scores: np.ndarray | None = None,
-        *,
-        weights: str = "best",
-        epochs: int = 2,
-        env: Mapping[str, Any] | None = None,
-        **changes: Any,
-    ) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        write_tiny_config(folder / "tiny.py", **changes)
-        lines: list[dict[str, Any]] = [{"env": dict(env or {}), "seed": 1}]
-        for epoch in range(1, epochs + 1):
-            for step in (3, 6):
-                done = epoch - 1 + step / 6
-                figures = {"lr": 0.1, "loss": 2 - done, "top1_acc": done / 4, "time": 0.1}
-                lines.append({"mode": "train", "epoch": epoch, "iter": step, **figures})
-            lines.append({"mode": "val", "epoch": epoch, "iter": 2, "top1_acc": epoch / 4})
-        log = folder / "20260101_000000.log.json"
-        log.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        if scores is not None:
-            dump_scores(scores, folder / f"{weights}_pred.pkl")
-        return folder
-
-    return make
-
-
-def tiny_scores(wrong: int = 2) -> np.ndarray:
-    """Return scores of the ten test samples, of which the first ``wrong`` are wrong."""
-    labels = np.arange(24, 34) % 3
-    scores = np.full((10, 3), 0.1, dtype=np.float32)
-    scores[np.arange(10), (labels + (np.arange(10) < wrong)) % 3] = 0.8
-    return scores
 
 
 def test_the_facts_of_a_tested_run(make_run: Make) -> None:
@@ -91,7 +50,7 @@ def test_logits_become_probabilities(make_run: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "checkpoints", "told", "command"),
+    ("epochs", "checkpoints", "what", "command"),
     [
         (1, [], "not finished (1 of 2 epochs)", "python tools/train.py x.py --seed 1"),
         (
@@ -110,7 +69,7 @@ def test_logits_become_probabilities(make_run: Make) -> None:
     ],
 )
 def test_what_is_missing_and_how_to_get_it(
-    make_run: Make, epochs: int, checkpoints: list[str], told: str, command: str
+    make_run: Make, epochs: int, checkpoints: list[str], what: str, command: str
 ) -> None:
     folder = make_run("run", epochs=epochs, env={"command": "tools/train.py x.py --seed 1"})
     for name in checkpoints:
@@ -118,19 +77,19 @@ def test_what_is_missing_and_how_to_get_it(
     report = collect_report([folder], ReportSettings())
     assert report.predictions is None
     (missing,) = report.runs[0].missing
-    assert told in missing.what
+    assert what in missing.what
     assert missing.command.startswith(command.format(folder))
     assert report.runs[0].run.curves()
 
 
-def test_the_other_weights_are_taken_and_named(make_run: Make) -> None:
+def test_the_other_weights_are_a_fallback(make_run: Make) -> None:
     folder = make_run("run", tiny_scores(), weights="last")
     (run,) = collect_report([folder], ReportSettings(scores="best", gallery=0)).runs
     assert run.weights == "last (there is no best_pred.pkl)"
     assert run.figures
 
 
-def test_data_that_moved(
+def test_data_can_be_moved(
     make_run: Make, tiny_samples: Any, write_tiny_annotations: Any, tmp_path: Path
 ) -> None:
     folder = make_run("run", tiny_scores(), data__test__ann_file="gone/tiny.pkl")
@@ -146,17 +105,14 @@ def test_data_that_moved(
         collect_report([folder], ReportSettings(cfg_options=["dta.test.ann_file=x"]))
 
 
-def test_scores_that_were_made_anew_are_told(make_run: Make) -> None:
+def test_replaced_scores_are_pointed_out(make_run: Make) -> None:
     folder = make_run("run", tiny_scores(2))
-    (log,) = folder.glob("*.log.json")
-    with log.open("a") as file:
-        line = {"mode": "test", "weights": "best", "top1_acc": 0.5}
-        file.write(json.dumps(line) + "\n")
-    told = collect_report([folder], ReportSettings(gallery=0)).runs[0].facts
-    assert told["log"].startswith("says top-1 50.0 %")
+    add_log_line(folder, mode="test", weights="best", top1_acc=0.5)
+    facts = collect_report([folder], ReportSettings(gallery=0)).runs[0].facts
+    assert facts["log"].startswith("says top-1 50.0 %")
 
 
-def test_scores_of_other_data_are_told_apart(make_run: Make) -> None:
+def test_scores_of_other_data_are_not_used(make_run: Make) -> None:
     report = collect_report([make_run("run", tiny_scores()[:7])], ReportSettings())
     assert "has scores of 7 samples" in report.runs[0].missing[0].what
 
@@ -227,6 +183,7 @@ def test_samples_of_several_files(
 ) -> None:
     one = tiny_config()["data"]["test"]
     folder = make_run("run", np.concatenate([tiny_scores(0), tiny_scores(2)]))
+    (folder / "best_pred.pkl.meta.json").unlink()
     config = (folder / "tiny.py").read_text()
     data = {**tiny_config()["data"], "test": dict(type="ConcatDataset", datasets=[one, one])}
     (folder / "tiny.py").write_text(
@@ -239,7 +196,7 @@ def test_samples_of_several_files(
     assert [sample.index for sample in report.gallery] == [10, 11]
 
 
-def test_files_of_strangers_run_nothing(
+def test_hostile_files_run_nothing(
     make_run: Make, tiny_samples: Any, write_tiny_annotations: Any, tmp_path: Path
 ) -> None:
     samples = tiny_samples()
