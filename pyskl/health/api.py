@@ -11,8 +11,9 @@ from typing import Any
 from mmengine.config import Config
 from tqdm import tqdm
 
-from pyskl.config import check_config, load_config
-from pyskl.datasets.nested import keyed_leaves
+from pyskl.apis.prepare import prepare
+from pyskl.config import load_config
+from pyskl.datasets.dataset_tree import leaves
 from pyskl.errors import ConfigError, InputError
 from pyskl.files.atomic import replace_with
 from pyskl.health import (
@@ -118,7 +119,7 @@ def expected_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> Expec
     uses = [
         (_use(leaf, key), leaf)
         for name in ("train", "val", "test")
-        for key, leaf in keyed_leaves(_at(content, "data", name), f"data.{name}")
+        for key, leaf in leaves(_at(content, "data", name), f"data.{name}")
     ]
     here = [use for use, leaf in uses if _names(leaf, ann_file)]
     classes = _at(content, "model", "cls_head", "num_classes")
@@ -134,9 +135,9 @@ def expected_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> Expec
 def _config_faults(config: Any) -> tuple[str, ...]:
     """Return what is wrong with a config by itself; its data sets are not opened."""
     try:
-        check_config(config, ())
+        prepare(config, ())
     except ConfigError as error:
-        return tuple(line.strip() for line in str(error).splitlines()[1:]) or (str(error),)
+        return tuple(map(str, error.errors)) or (str(error),)
     return ()
 
 

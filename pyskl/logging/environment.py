@@ -14,7 +14,7 @@ import torch
 
 import pyskl
 
-_PACKAGES = ("torch", "mmcv-lite", "mmcv", "mmengine", "numpy", "scipy")
+_PACKAGES = ("torch", "mmengine", "numpy", "scipy")
 
 
 def environment() -> dict[str, str]:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pyskl.checkpoints.checkpoint import load_checkpoint, load_optimizer, load_weights
-from pyskl.checkpoints.resume_config import check_resumable
-from pyskl.checkpoints.writer import on_host
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint
+from pyskl.checkpoints.resume_check import check_resumable
+from pyskl.checkpoints.weights import load_optimizer, load_weights
+from pyskl.checkpoints.writer import copy_to_cpu
 from pyskl.distributed.collectives import RUNNING_STATISTICS, gather_objects, is_distributed
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
@@ -143,7 +143,7 @@ class RunState:
             "meter": self.meter.state_dict(),
             "random": random_states(),
         }
-        processes = gather_objects(on_host(own))
+        processes = gather_objects(copy_to_cpu(own))
         weights = self.model.state_dict()
         for name in processes[0]["buffers"]:
             if name.endswith(RUNNING_STATISTICS):
@@ -166,21 +166,18 @@ class RunState:
             "processes": processes,
         }
 
-    def resume(
-        self, path: Path, device: torch.device, *, trusted: bool = False
-    ) -> Mapping[str, Any]:
-        """Continue from a checkpoint, and return its ``meta``.
+    def resume(self, checkpoint: OpenedCheckpoint, device: torch.device) -> None:
+        """Continue from a checkpoint.
 
         Raises:
             CheckpointError: if it does not fit, or holds no training state.
         """
-        checkpoint = load_checkpoint(path, map_location=device, trusted=trusted)
-        check_resumable(checkpoint, path)
-        meta: Mapping[str, Any] = checkpoint["meta"]
-        load_weights(self.model, checkpoint["state_dict"], str(path))
-        load_optimizer(self.optimizer, checkpoint["optimizer"], str(path))
-        if self.scaler.is_enabled() and checkpoint.get("scaler"):
-            self.scaler.load_state_dict(checkpoint["scaler"])
+        check_resumable(checkpoint)
+        meta = checkpoint.meta
+        load_weights(self.model, checkpoint.state_dict, checkpoint.source)
+        load_optimizer(self.optimizer, checkpoint)
+        if self.scaler.is_enabled() and checkpoint.scaler:
+            self.scaler.load_state_dict(checkpoint.scaler)
         before = StepSize.from_meta(meta, self.step_size)
         # Also with the same step size: the position in a foreign checkpoint may be inexact.
         iteration = before.convert(int(meta["epoch"]), int(meta["iter"]), self.step_size)
@@ -189,18 +186,17 @@ class RunState:
         change = before.describe_change(self.step_size)
         if change is not None:
             get_logger().warning("%s", change)
-        elif len(checkpoint.get("processes", ())) == self.step_size.world_size:
+        elif len(checkpoint.processes) == self.step_size.world_size:
             try:
-                self._load_own_state(checkpoint["processes"], device)
+                self._load_own_state(checkpoint.processes, device)
             except _MALFORMED as error:
                 raise CheckpointError(
                     f"the state of process {self.rank} is malformed",
-                    file=path,
+                    file=checkpoint.path,
                     key="processes",
                     found=f"{type(error).__name__}: {error}",
                     hint="to start from its weights only use load_from",
                 ) from error
-        return meta
 
     def _load_own_state(self, processes: Sequence[Any], device: torch.device) -> None:
         state = processes[self.rank]

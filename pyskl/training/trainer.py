@@ -15,7 +15,8 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from pyskl.checkpoints.manager import Keeper, Saving
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint
+from pyskl.checkpoints.manager import CheckpointManager, SavePolicy
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.distributed.collectives import average_batchnorm, data_parallel, raise_on_all_ranks
 from pyskl.distributed.env import DistEnv
@@ -74,7 +75,7 @@ class Trainer:
     seed: int = 0
     env: DistEnv = field(default_factory=DistEnv)
     validation: Validation | None = None
-    saving: Saving = field(default_factory=Saving)
+    saving: SavePolicy = field(default_factory=SavePolicy)
     grad_clip: Mapping[str, Any] | None = None
     amp: str | None = None
     on_nonfinite: Policy = "stop"
@@ -96,7 +97,7 @@ class Trainer:
         self.guard = NonFiniteGuard(
             self.model, self.optimizer, self.on_nonfinite, scaled=self.scaler.is_enabled()
         )
-        self.keeper = Keeper(self.work_dir, self.saving.keep)
+        self.checkpoints = CheckpointManager(self.work_dir, self.saving)
         self._validated_epoch = 0
         self._saved_iteration = 0
         prepare_workers(self.loader, self.monitor.timeouts.stall)
@@ -150,7 +151,7 @@ class Trainer:
                 except (RuntimeError, InputError) as error:
                     if not isinstance(error, WriteError):
                         try:
-                            self.keeper.finish()
+                            self.checkpoints.finish()
                         except WriteError as write_error:
                             get_logger().error("%s", write_error)
                     raise
@@ -302,7 +303,7 @@ class Trainer:
             self.progress.best = {"key": key, "score": found[key], "epoch": epoch, "file": name}
             checkpoint = self.checkpoint()
             if self.env.is_main:
-                self.keeper.save_best(checkpoint, key, name)
+                self.checkpoints.save_best(checkpoint, key, name)
                 get_logger().info("the best so far, by %s: %s", key, name)
 
     def validate(self) -> dict[str, float]:
@@ -343,7 +344,7 @@ class Trainer:
         checkpoint = self.checkpoint()
         checkpoint["meta"]["interim"] = interim
         if self.env.is_main:
-            self.keeper.save(checkpoint, name, interim=interim)
+            self.checkpoints.save(checkpoint, name, interim=interim)
 
     def _stop(self) -> NoReturn:
         """Save the state, unless it is saved already, and end the run."""
@@ -360,23 +361,21 @@ class Trainer:
     def _finish_writing(self) -> None:
         """Wait until all checkpoints are written; every process has to call it."""
         with raise_on_all_ranks():
-            self.keeper.finish()
+            self.checkpoints.finish()
 
-    def resume(self, path: Path, *, trusted: bool = False) -> None:
+    def resume(self, checkpoint: OpenedCheckpoint) -> None:
         """Continue from a checkpoint: weights, optimizer, position, best score.
 
         Raises:
             CheckpointError: if it does not fit, or holds no training state.
         """
-        meta = self.state.resume(path, self.device, trusted=trusted)
+        self.state.resume(checkpoint, self.device)
         self._saved_iteration = self.progress.iteration
-        if meta.get("interim") and path.resolve().parent == self.work_dir.resolve():
-            self.keeper.interim = path.resolve()
-        elif self.env.is_main:
-            self.keeper.tidy(path.resolve())
+        if self.env.is_main:
+            self.checkpoints.resume_from(checkpoint)
         get_logger().info(
             "resumed from %s: %d of %d epochs done, at iteration %d",
-            path,
+            checkpoint.path,
             self.progress.epoch,
             self.epochs,
             self.progress.iteration,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pyskl.datasets.annotation import load_annotations
 from pyskl.datasets.packed.folder import PackedAnnotations
+
+from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.drawing.skeleton.source import (
     Source,
     choose_layout,

@@ -36,7 +36,7 @@ from conftest import _tiny_samples, _write_tiny_annotations  # noqa: E402
 from jobs import TRAIN, Job, start  # noqa: E402
 from kill_matrix import Case  # noqa: E402
 
-import pyskl.apis  # noqa: E402, F401 - so that the forks find it imported
+import pyskl.apis.train  # noqa: E402, F401 - so that the forks find it imported
 
 HERE = Path(__file__).parent
 ALONE = Case(1, None, 0, True)
@@ -342,7 +342,7 @@ def _failing_fsync(first: int, last: int, number: int) -> Callable[[int], None]:
     def prepare(rank: int) -> None:
         from pyskl.checkpoints import writer
 
-        writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
+        writer.RETRY_INTERVAL, writer.FINISH_TIMEOUT = 0.2, 1.0
         original, calls = os.fsync, [0]
 
         def failing(descriptor: int) -> None:
@@ -395,7 +395,7 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[bool]:
 def _hasty(rank: int) -> None:
     from pyskl.checkpoints import writer
 
-    writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
+    writer.RETRY_INTERVAL, writer.FINISH_TIMEOUT = 0.2, 1.0
 
 
 def disk_full(root: Path) -> Found:

@@ -8,7 +8,9 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,18 +21,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pyskl.drawing.skeleton import Clip
-from pyskl.reports.page import (
-    Example,
+from pyskl.reports.page.confusion import clustered, worst_pairs
+from pyskl.reports.page.content import (
+    GallerySample,
     Missing,
     Predictions,
-    ReportFacts,
-    RunFacts,
-    choose_examples,
-    report_page,
-    report_pictures,
+    ReportContent,
+    ReportedRun,
 )
-from pyskl.reports.page.confusion import clustered, worst_pairs
-from pyskl.reports.page.gallery import frames_within
+from pyskl.reports.page.curves import curve_charts
+from pyskl.reports.page.gallery import choose_samples, frames_within
+from pyskl.reports.page.pictures import report_pictures
+from pyskl.reports.page.report_page import report_page
+from pyskl.reports.runs import Run
 from pyskl.skeleton import LAYOUTS
 
 EVIL = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>\"'&"
@@ -52,6 +55,27 @@ def predictions(samples: int = 300, classes: int = 6, name: str = "action", seed
     )
 
 
+RUN = Run(
+    work_dir=Path("work/run"),
+    config={"total_epochs": 5},
+    config_text="total_epochs = 5\n",
+    lines=[
+        line
+        for epoch in range(1, 6)
+        for line in (
+            *(
+                {
+                    **{"mode": "train", "epoch": epoch, "iter": step, "lr": 0.1},
+                    **{"loss": 3 / (4 * epoch + step), "top1_acc": (4 * epoch + step) / 24},
+                }
+                for step in range(1, 5)
+            ),
+            {"mode": "val", "epoch": epoch, "top1_acc": epoch / 6},
+        )
+    ],
+)
+
+
 def report(
     found: Predictions | None,
     gallery: int = 8,
@@ -59,39 +83,30 @@ def report(
     persons: int = 1,
     runs: int = 1,
     **first: Any,
-) -> ReportFacts:
-    """Return the facts of runs, the first of which has these predictions."""
+) -> ReportContent:
+    """Return the content of a report; the first run has these predictions."""
     rng = np.random.default_rng(1)
-    examples = []
+    samples = []
     rest = rng.normal(size=(persons, 1, 25, 3))
-    for kind, index in choose_examples(found, gallery) if found is not None else []:
+    for kind, index in choose_samples(found, gallery) if found is not None else []:
         keypoint = rest + rng.normal(size=(persons, frames, 25, 3)).cumsum(axis=1) * 0.02
-        examples.append(Example(kind, index, Clip(keypoint, importance=rng.random(25))))
-    curves = {
-        ("train", "loss"): [(step / 4, 3 / (step + 1)) for step in range(1, 20)],
-        ("train", "top1_acc"): [(step / 4, step / 20) for step in range(1, 20)],
-        ("train", "lr"): [(step / 4, 0.1) for step in range(1, 20)],
-        ("val", "top1_acc"): [(epoch, epoch / 6) for epoch in range(1, 6)],
-    }
-    listed = [
-        RunFacts(
+        samples.append(GallerySample(kind, index, Clip(keypoint, importance=rng.random(25))))
+    summaries = [
+        ReportedRun(
             **{
                 "name": f"run{number}",
-                "work_dir": f"work/run{number}",
-                "epochs": "5 of 5 epochs",
+                "run": RUN,
                 "weights": "best, epoch 4",
                 "figures": {} if found is None else {"top1_acc": float(found.hits.mean())},
-                "class_accuracy": None if found is None else found.class_accuracy,
-                "curves": curves,
+                "predictions": found,
                 "facts": {"seed": "3"},
-                "config": "total_epochs = 5\n",
                 "differences": [("optimizer.lr", "0.1", "0.2")] if number else [],
                 **(first if number == 0 else {}),
             }
         )
         for number in range(runs)
     ]
-    return ReportFacts("Report of runs", listed, found, examples, LAYOUTS["nturgb+d"])
+    return ReportContent("Report of runs", summaries, samples, LAYOUTS["nturgb+d"])
 
 
 # --- what is shown --------------------------------------------------------------------------------
@@ -120,8 +135,8 @@ def test_everything_is_on_the_page() -> None:
 
 def test_what_there_is_of_an_unfinished_run() -> None:
     missing = [Missing("What needs scores: there is no best_pred.pkl", "python tools/train.py <x>")]
-    text = report_page(report(None, missing=missing, weights="", epochs="2 of 5 epochs"))
-    assert "2 of 5 epochs, no scores of test samples" in text
+    text = report_page(report(None, missing=missing, weights=""))
+    assert "5 of 5 epochs, no scores of test samples" in text
     assert "there is no best_pred.pkl<pre>python tools/train.py &lt;x&gt;</pre>" in text
     assert 'id="curves-h"' in text
     for heading in ("classes", "confusion", "calibration", "gallery"):
@@ -131,11 +146,11 @@ def test_what_there_is_of_an_unfinished_run() -> None:
 def test_a_run_without_curves_config_or_mistakes() -> None:
     found = predictions(3)
     sure = Predictions(np.eye(6)[found.labels], found.labels, found.sample_ids, found.class_names)
-    text = report_page(report(sure, curves={}, config=""))
+    text = report_page(report(sure, run=Run(Path("work/run"))))
     assert 'id="curves-h"' not in text
     assert 'id="config-h"' not in text
-    assert "No class was taken for another." in text
-    assert "and 4 without a test sample" in text or "and 3 without a test sample" in text
+    assert "No class was predicted as another." in text
+    assert f"and {6 - len(set(found.labels))} without test samples" in text
 
 
 # --- which samples, which order -------------------------------------------------------------------
@@ -147,7 +162,7 @@ def test_the_gallery_has_mistakes_of_all_kinds_and_sure_hits(
     samples: int, classes: int, number: int, seed: int
 ) -> None:
     found = predictions(samples, classes, seed=seed)
-    chosen = choose_examples(found, number)
+    chosen = choose_samples(found, number)
     assert len(chosen) == min(number, samples)
     assert len({index for _, index in chosen}) == len(chosen)
     for kind in ("mistake", "hit"):
@@ -158,7 +173,7 @@ def test_the_gallery_has_mistakes_of_all_kinds_and_sure_hits(
     mistakes = [index for kind, index in chosen if kind == "mistake"]
     wrong = int((~found.hits).sum())
     assert len(mistakes) >= min(wrong, int(0.75 * number))
-    assert set(found.mistakes()[: len(mistakes) // 2].tolist()) <= set(mistakes)
+    assert set(found.mistakes[: len(mistakes) // 2].tolist()) <= set(mistakes)
     pairs = worst_pairs(found.counts)[: len(mistakes) // 2]
     shown = {(int(found.labels[index]), int(found.predicted[index])) for index in mistakes}
     assert {(pair.true, pair.predicted) for pair in pairs} <= shown
@@ -197,6 +212,20 @@ def test_few_classes_have_an_order_too() -> None:
         assert sorted(clustered(np.zeros((classes, classes), dtype=int))) == list(range(classes))
 
 
+def test_long_curves_are_averaged() -> None:
+    lines = [
+        {"mode": "train", "epoch": epoch, "iter": step, "loss": 2 - epoch - step / 2}
+        for epoch in range(1, 501)
+        for step in (1, 2)
+    ]
+    (chart,) = curve_charts([ReportedRun("run", Run(Path("work"), lines=lines))])
+    points = chart.lines["run"]
+    assert 200 < len(points) <= 300
+    assert points[-1][0] == 500
+    mean = np.mean([line["loss"] for line in lines])
+    assert np.mean([value for _, value in points]) == pytest.approx(mean, rel=0.01)
+
+
 def test_many_clips_are_thinned_out() -> None:
     clip = Clip(np.zeros((2, 100, 25, 3)))
     each = 2 * 25 * 3 * 2.7
@@ -210,30 +239,25 @@ def test_many_clips_are_thinned_out() -> None:
 # --- pictures -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_pictures_need_no_page(dark: bool) -> None:
-    facts = report(predictions(name="a <b> & "), gallery=4, runs=7)
-    vector = dict(report_pictures(facts, "svg", dark=dark))
-    pixels = dict(report_pictures(facts, "png", dark=dark))
-    assert [name.removesuffix(".svg") for name in vector] == [
-        name.removesuffix(".png") for name in pixels
-    ]
-    assert {"curves_loss.svg", "classes.svg", "confusion.svg", "calibration.svg"} <= set(vector)
-    assert {"gallery/mistake_01.svg", "gallery/hit_01.svg"} <= set(vector)
-    for name, content in vector.items():
-        text = content.decode()
-        assert "var(" not in text
-        root = ElementTree.fromstring(text)
-        width, height = int(root.attrib["width"]), int(root.attrib["height"])
-        with Image.open(io.BytesIO(pixels[name.replace(".svg", ".png")])) as picture:
-            assert picture.width in (width, 2 * width)
-            assert picture.height * width == height * picture.width
+@pytest.mark.parametrize(("kind", "dark"), [("svg", False), ("png", False), ("png", True)])
+def test_pictures_of_all_charts_and_samples(kind: Any, dark: bool) -> None:
+    facts = report(predictions(name="a <b> & $x^$"), gallery=4, runs=2)
+    pictures = dict(report_pictures(facts, kind, dark=dark))
+    names = {"curves_loss", "classes", "confusion", "calibration", "gallery/mistake_01"}
+    assert {f"{name}.{kind}" for name in (*names, "gallery/hit_01")} <= set(pictures)
+    for content in pictures.values():
+        if kind == "svg":
+            ElementTree.fromstring(content.decode())
+            continue
+        with Image.open(io.BytesIO(content)) as picture:
             corner = picture.convert("RGB").getpixel((0, 0))
             assert max(corner) < 60 if dark else min(corner) > 240
-            assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 20
+            assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 20
+    if kind == "svg":
+        assert "a &lt;b&gt; &amp; $x^$ 3" in pictures["classes.svg"].decode()
 
 
-def test_a_chart_has_the_same_bars_as_pixels() -> None:
+def test_the_class_chart_has_bars_of_the_accuracies() -> None:
     found = predictions(60, 2)
     picture = dict(report_pictures(report(found, gallery=0), "png"))["classes.png"]
     with Image.open(io.BytesIO(picture)) as image:
@@ -313,7 +337,7 @@ def test_pairs_without_a_clip_are_listed_by_name(opened: Open) -> None:
     pair = worst_pairs(found.counts)[-1]
     tab.locator(f'button.link[data-true="{pair.true}"][data-predicted="{pair.predicted}"]').click()
     assert visible_cards(tab) == []
-    assert "below they are by name" in tab.locator("#gallery-status").inner_text()
+    assert "see the list below" in tab.locator("#gallery-status").inner_text()
     assert tab.locator("#mistakes").get_attribute("open") is not None
     rows = tab.locator("#mistakes-rows tr")
     assert rows.count() == pair.count
@@ -475,7 +499,7 @@ def test_players_play_scrub_and_turn(opened: Open) -> None:
     first.scroll_into_view_if_needed()
     until(tab, "document.querySelector('#gallery-cards canvas') !== null")
     assert 0 < tab.locator("#gallery-cards canvas").count() < 40
-    kind, index = choose_examples(found, 40)[0]
+    kind, index = choose_samples(found, 40)[0]
     text = first.inner_text()
     assert str(found.sample_ids[index]) in text
     assert f"true: {found.class_names[found.labels[index]]}" in text
@@ -503,8 +527,8 @@ def test_players_play_scrub_and_turn(opened: Open) -> None:
 
 def test_names_run_nothing(opened: Open) -> None:
     found = predictions(name=EVIL)
-    facts = report(found, runs=2, name=EVIL, work_dir=EVIL, config=EVIL, facts={EVIL: EVIL})
-    facts = ReportFacts(EVIL, facts.runs, found, facts.examples, facts.layout)
+    run = replace(RUN, work_dir=Path(EVIL), config_text=EVIL)
+    facts = replace(report(found, runs=2, name=EVIL, run=run, facts={EVIL: EVIL}), title=EVIL)
     tab = opened(facts)
     tab.locator("#gallery-cards .skeleton-player").first.scroll_into_view_if_needed()
     until(tab, "document.querySelector('#gallery-cards canvas') !== null")
@@ -572,5 +596,5 @@ def test_120_classes_and_20000_samples(opened: Open) -> None:
 def test_the_largest_gallery_fits_too() -> None:
     found = predictions(1200, 120)
     facts = report(found, gallery=1000, frames=100, persons=2)
-    assert len(facts.examples) == 1000
+    assert len(facts.gallery) == 1000
     assert len(report_page(facts).encode()) < 15_000_000

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from tool_commands import Run
 
-from pyskl.evaluation.results import dump_scores
-from pyskl.evaluation.score_origin import ScoreOrigin, read_origin
+from pyskl.evaluation.scores import ScoreOrigin, dump_scores, read_origin
 
 STREAMS = ("j", "b", "jm", "bm")
 
@@ -38,7 +37,7 @@ def make_streams(trained: Run, folder: Path) -> dict[str, Path]:
         lines = []
         for name in ("last", "best"):
             path = work_dir / f"{name}_pred.pkl"
-            origin, _ = read_origin(path)
+            origin = read_origin(path)
             assert origin is not None
             random = np.random.default_rng(number).random((len(scores(path)), 3))
             made = (random / random.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -127,28 +126,27 @@ def test_runs_on_other_samples_are_refused(
     config.write_text(before + test + after.replace("split='val'", "split='train'", 1))
     done = commands.quick("tools/compare.py", streams["b"], work_dir)
     assert done.status == 2
-    assert "a paired test takes the same samples" in done.err
+    assert "split 'train'" in done.err
 
 
-def test_faults_are_told_in_one_message(
+def test_invalid_input_is_refused(
     commands: Commands, streams: dict[str, Path], tmp_path: Path
 ) -> None:
     a, b = (streams[name] / "best_pred.pkl" for name in ("j", "b"))
-    np_file = tmp_path / "a.npy"
-    np.save(np_file, np.ones(3))
-    for runs, options, part in (
-        ((a, b), {}, "name a config (--config) or an annotation file (--ann)"),
-        ((tmp_path, b), {}, "it is no work dir of a run"),
-        ((tmp_path / "none.pkl", b), {}, "no such score file"),
-        ((np_file, b), {}, "scores are read from"),
-        ((streams["j"], b), {"split": "val"}, "give it"),
+    np.save(tmp_path / "a.npy", np.ones(3))
+    for runs, options in (
+        ((a, b), {}),  # no labels
+        ((tmp_path, b), {}),
+        ((tmp_path / "none.pkl", b), {}),
+        ((tmp_path / "a.npy", b), {}),
+        ((streams["j"], b), {"split": "val"}),
     ):
-        with pytest.raises(InputError, match=re.escape(part)):
+        with pytest.raises(InputError):
             compare_runs(*runs, **options)
     (log,) = streams["j"].glob("*.log.json")
-    done = commands.quick("tools/compare.py", streams["j"], b, "--json", log)
-    assert done.status == 2
-    assert "never written over" in done.err
-    done = commands.quick("tools/compare.py", a, b)
-    assert done.status == 2
-    assert len(done.err.splitlines()) == 1
+    before = log.read_bytes()
+    for arguments in ([streams["j"], b, "--json", log], [a, b]):
+        done = commands.quick("tools/compare.py", *arguments)
+        assert done.status == 2
+        assert len(done.err.splitlines()) == 1
+    assert log.read_bytes() == before

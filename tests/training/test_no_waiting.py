@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pyskl.checkpoints.manager import Saving
+from pyskl.checkpoints.manager import SavePolicy
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.models import STGCN, GCNHead, RecognizerGCN
 from pyskl.training.schedule import LearningRate
@@ -70,7 +70,7 @@ def take_steps(tmp_path: Path) -> Any:
             device=META,
             work_dir=tmp_path,
             epochs=1,
-            saving=Saving(interval=0),
+            saving=SavePolicy(interval=0),
             **options,
         )
         for batch in Feed():

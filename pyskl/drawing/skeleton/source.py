@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.annotation import AnnotationFile, label_names_of, load_annotations
-from pyskl.datasets.nested import first_with
+from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
 from pyskl.datasets.packed.store import PackedSamples
 from pyskl.datasets.sample_checks import content_fault, sample_id
