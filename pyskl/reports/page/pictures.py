@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import Image
 
-from pyskl.drawing.skeleton.picture import Look, stacked, strip_svg
+from pyskl.drawing.skeleton.picture import PictureStyle, save_figure, strip_figure
 from pyskl.drawing.skeleton.scene import Scene, guess_up, make_scene
 from pyskl.reports.page.classes import classes_chart
 from pyskl.reports.page.confusion import confusion_chart
@@ -42,12 +42,11 @@ def report_pictures(
         picture = standalone(chart.svg, dark=dark)
         content = svg_file(picture).encode() if kind == "svg" else _png(painted(picture))
         yield f"{chart.name}.{kind}", content
-    look = Look(size=_HEIGHT, dark=dark)
+    style = PictureStyle(size=_HEIGHT, dark=dark)
     for name, scene in _scenes(facts):
-        content = (
-            strip_svg([scene], look).encode() if kind == "svg" else _png(stacked([scene], look))
-        )
-        yield f"gallery/{name}.{kind}", content
+        file = io.BytesIO()
+        save_figure(strip_figure([scene], style), file, kind)
+        yield f"gallery/{name}.{kind}", file.getvalue()
 
 
 def report_charts(facts: ReportFacts) -> list[Chart]:

@@ -13,11 +13,9 @@ from itertools import pairwise
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from pyskl.drawing.page import asset
-from pyskl.drawing.skeleton.painters import FONT
-from pyskl.drawing.skeleton.palette import palette, rgb
+from pyskl.drawing.page import FONT, asset, palette
 
 _NAMESPACE = "http://www.w3.org/2000/svg"
 
@@ -129,7 +127,7 @@ def _colour(element: Element, name: str) -> tuple[int, int, int, int] | None:
     value = element.get(name, "none")
     if not value.startswith("#"):
         return None
-    return (*rgb(value), round(255 * _number(element, f"{name}-opacity", 1)))
+    return (*ImageColor.getrgb(value)[:3], round(255 * _number(element, f"{name}-opacity", 1)))
 
 
 def _rect(pen: ImageDraw.ImageDraw, element: Element, times: int) -> None:
