@@ -39,6 +39,7 @@ setup(
         "filelock>=3.12",
         "opencv-python>=4.8",
         "pillow>=10.1",
+        "matplotlib>=3.8",
     ],
     extras_require={
         "tensorboard": ["tensorboard>=2.15"],
