@@ -61,8 +61,10 @@ def main(args: argparse.Namespace) -> None:
     except LayoutError as error:
         if len(error.faults) < 2:
             raise
-        faults = "".join(f"\n- {fault}" for fault in error.faults)
-        raise ConfigError(f"{args.layout} has {len(error.faults)} faults:{faults}") from error
+        faults = [ConfigError(fault) for fault in error.faults]
+        raise ConfigError(
+            f"{len(faults)} faults in the layout", file=args.layout, errors=faults
+        ) from error
     _print(layout)
     if args.svg:
         _write(args.svg, layout_svg(layout))
@@ -126,7 +128,7 @@ def _write(file: str, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise ConfigError(f"{path}: it can't be written ({error.strerror})") from error
+        raise ConfigError(f"can't be written ({error.strerror})", file=path) from error
     print(f"wrote {path}")
 
 
