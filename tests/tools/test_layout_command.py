@@ -79,7 +79,7 @@ def test_what_cannot_be_done_is_told_in_one_message(commands: Commands, tmp_path
         (("coco", "--svg", good / "coco.svg"), "good.json is no folder to write to"),
         ((good, "--svg", tmp_path / "config.py"), "end in .svg"),
         ((good, "--html", tmp_path / "config.py"), "end in .html"),
-        (("--svg", "x.svg"), "say which layout"),
+        (("--svg", "x.svg"), "need a layout"),
     ):
         done = commands.quick(TOOL, *arguments)
         assert done.status == 2, arguments
