@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyskl.datasets.packed.cache import pack_annotations
 from recording_files import people, scores
 
 from pyskl.datasets import PoseDataset
 from pyskl.datasets.annotation import load_annotations, read_annotation_pickle, read_label_names
-from pyskl.datasets.packed.cache import pack_annotations
 from pyskl.errors import AnnotationError, WriteError
 from pyskl.recordings import AnnotationWriter, Recording, RecordingError
 from pyskl.skeleton import LAYOUTS

@@ -8,7 +8,7 @@ from health_sets import Set, found, healthy_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.health import KINDS
+from pyskl.health.kinds import KINDS
 
 # --- no false alarms ------------------------------------------------------------------------------
 
@@ -42,7 +42,7 @@ COMPANIONS = {
 
 @pytest.mark.parametrize("kind", DEFECTS)
 def test_a_defect_is_found_by_its_kind_and_name(kind: str) -> None:
-    dims, names, spoil = DEFECTS[kind]
+    names, spoil, dims = DEFECTS[kind]
     data = healthy_set(dims=dims)
     spoil(data)
     report = found(data.report())
