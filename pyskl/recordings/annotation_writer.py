@@ -13,7 +13,7 @@ import numpy as np
 from pyskl.datasets.annotation import LABELS_SUFFIX
 from pyskl.datasets.sample_checks import sample_fault
 from pyskl.errors import AnnotationError, WriteError, did_you_mean
-from pyskl.files.atomic import Draft, write_text
+from pyskl.files.atomic import AtomicFile, write_text
 from pyskl.recordings.recording import Recording, RecordingError
 from pyskl.skeleton import LAYOUTS
 
@@ -59,7 +59,7 @@ class AnnotationWriter:
         self.splits: dict[str, list[str]] = {}
         self.ids: dict[str, int] = {}
         self._first: Recording | None = None
-        self._draft: Draft | None = None
+        self._output: AtomicFile | None = None
 
     def __enter__(self) -> AnnotationWriter:
         return self
@@ -74,9 +74,9 @@ class AnnotationWriter:
             if kind is None:
                 self._finish()
         finally:
-            if self._draft is not None:
-                self._draft.discard()
-            self._draft = None
+            if self._output is not None:
+                self._output.close()
+            self._output = None
 
     def add(
         self, recording: Recording, label: int | str, split: str | Sequence[str] = ()
@@ -104,10 +104,10 @@ class AnnotationWriter:
             raise RecordingError(fault, sample=recording.name)
         self._check_consistent(recording)
         try:
-            if self._draft is None:
-                self._draft = Draft(self.path)
-                _begin(self._draft.file)
-            self._draft.file.write(_without_frame(sample) + pickle.APPEND)
+            if self._output is None:
+                self._output = AtomicFile(self.path)
+                _begin(self._output.file)
+            self._output.file.write(_without_frame(sample) + pickle.APPEND)
         except OSError as error:
             raise self._write_error(error) from error
         self._first = self._first or _without_frames(recording)
@@ -137,7 +137,7 @@ class AnnotationWriter:
 
     def _finish(self) -> None:
         """Write the splits and names, and move the file to its place."""
-        if self._draft is None or self._first is None:
+        if self._output is None or self._first is None:
             raise AnnotationError("no recording was added", file=self.path)
         rest: dict[str, Any] = {"split": self.splits}
         joint_names = _joint_names(self._first)
@@ -147,8 +147,8 @@ class AnnotationWriter:
             rest["label_names"] = list(self.label_names)
         labels_file = self.path.with_name(self.path.name + LABELS_SUFFIX)
         try:
-            _end(self._draft.file, rest)
-            self._draft.keep()
+            _end(self._output.file, rest)
+            self._output.commit()
             if self.label_names is not None:
                 write_text(labels_file, "".join(f"{name}\n" for name in self.label_names))
             else:

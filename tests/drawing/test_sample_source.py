@@ -78,7 +78,7 @@ def test_packs_hold_the_same_samples(tiny_ann_file: Path, tmp_path: Path) -> Non
     path = tmp_path / "tiny.pkl"
     path.write_bytes(tiny_ann_file.read_bytes())
     pack = load_annotations(path, pack=True)
-    assert isinstance(pack, PackedAnnotations)
+    assert pack.folder is not None
     one, other = open_source(pack.folder, sample="clip5"), open_source(path, sample="clip5")
     assert np.array_equal(one.sample["keypoint"], other.sample["keypoint"])
 
