@@ -10,22 +10,22 @@ from _command import Parser, add_cfg_options, add_debug, add_json, add_trust, en
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Compare two runs: what differs in their configs, their figures with a paired "
-        "test over the test samples, class by class, and their curves."
+        description="Compare two runs: configs, metrics with a paired test on the test samples, "
+        "classes, and curves."
     )
     parser.add_argument("a", metavar="RUN_A", help="work dir, or a score file")
-    parser.add_argument("b", metavar="RUN_B", help="another")
+    parser.add_argument("b", metavar="RUN_B", help="another one")
     labels = parser.add_mutually_exclusive_group()
-    labels.add_argument("--config", help="config whose data.test has the labels")
-    labels.add_argument("--ann", help="annotation file that has the labels")
+    labels.add_argument("--config", help="config whose data.test has the labels of score files")
+    labels.add_argument("--ann", help="annotation file with the labels of score files")
     parser.add_argument("--split", help="split of the annotation file")
     parser.add_argument(
         "--weights",
         choices=["best", "last"],
         default="best",
-        help="which scores of a work dir to take",
+        help="which scores of a work dir to compare",
     )
-    add_json(parser, "all of it")
+    add_json(parser, "everything")
     add_cfg_options(parser)
     add_trust(parser, "annotations and scores")
     add_debug(parser)
@@ -33,14 +33,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Compare, and print what differs."""
+    """Print the comparison."""
     from pyskl.reports.compare import compare_runs
     from pyskl.reports.report_file import check_report_file, write_report
-    from pyskl.reports.runs import files_read
+    from pyskl.reports.runs import input_files
 
     if args.json is not None:
         named = [path for path in (args.config, args.ann) if path is not None]
-        check_report_file(args.json, inputs=[*files_read(args.a), *files_read(args.b), *named])
+        check_report_file(args.json, inputs=[*input_files(args.a), *input_files(args.b), *named])
     comparison = compare_runs(
         args.a,
         args.b,

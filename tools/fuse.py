@@ -10,35 +10,35 @@ from _command import Parser, add_cfg_options, add_debug, add_json, add_trust, en
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Fuse the scores of several streams, and measure each stream and the fusion."
+        description="Fuse the scores of several streams and measure each stream and the fusion."
     )
     parser.add_argument(
-        "source", help="config whose data.test the scores are of, or an annotation file"
+        "source", help="config whose data.test has the labels, or an annotation file"
     )
     parser.add_argument(
         "--scores",
         nargs="+",
         required=True,
         metavar="FILE",
-        help="score files (.pkl, .json, .yaml); j, b, jm or bm in a file's name, or else in its "
-        "folder's, says its stream",
+        help="score files (.pkl, .json, .yaml); j, b, jm or bm in the name of the file or of its "
+        "folder is its stream",
     )
     parser.add_argument(
         "--weights",
         nargs="+",
         type=float,
         metavar="W",
-        help="one for each file; by default 1 1 for j b, and 2 2 1 1 for j b jm bm",
+        help="one for each file (1 1 for j b, 2 2 1 1 for j b jm bm)",
     )
     parser.add_argument(
         "--search",
         action="store_true",
-        help="search for weights on one half of the samples, and measure on the other half only",
+        help="search for weights on one half of the samples and measure on the other",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed that shares out the halves")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the halves (0)")
     parser.add_argument("--split", help="split of the annotation file")
     parser.add_argument("--out", metavar="FILE", help="write the fused scores to this file")
-    add_json(parser, "all figures")
+    add_json(parser, "all metrics")
     add_cfg_options(parser)
     add_trust(parser, "annotations and scores")
     add_debug(parser)
@@ -46,14 +46,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Fuse, and print the figures."""
+    """Print the metrics of the streams and of the fusion."""
     from pyskl.reports.fuse import fuse_files
     from pyskl.reports.report_file import check_report_file, write_report
-    from pyskl.reports.runs import files_read
+    from pyskl.reports.runs import input_files
 
     if args.json is not None:
-        read = [file for path in args.scores for file in files_read(path)]
-        written = [] if args.out is None else files_read(args.out)
+        read = [file for path in args.scores for file in input_files(path)]
+        written = [] if args.out is None else input_files(args.out)
         check_report_file(args.json, inputs=[args.source, *read, *written])
     report = fuse_files(
         args.source,

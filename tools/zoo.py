@@ -1,4 +1,4 @@
-"""Make rows of the model zoo: python tools/zoo.py work_dirs/stgcn [--out zoo.md] [--json FILE]"""
+"""Make a table of runs: python tools/zoo.py work_dirs/stgcn [--out zoo.md] [--json FILE]"""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from _command import Parser, add_debug, add_json, add_trust, end_with
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Turn finished runs into rows of the model zoo, with how each number was "
+        description="Make a model zoo table of finished runs that says how each number was "
         "obtained."
     )
-    parser.add_argument("root", help="folder whose work dirs to look at, at any depth")
+    parser.add_argument("root", help="folder with the work dirs, at any depth")
     parser.add_argument(
         "--weights",
         choices=["best", "last"],
@@ -22,21 +22,21 @@ def parse_args() -> argparse.Namespace:
         help="whose scores to show: of the best or of the last weights",
     )
     parser.add_argument(
-        "--out", metavar="FILE.md", help="write the table to this file; its links lead from there"
+        "--out", metavar="FILE.md", help="write the table to this file; its links start there"
     )
-    add_json(parser, "all figures")
+    add_json(parser, "all metrics")
     add_trust(parser, "annotations and scores")
     add_debug(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    """Make the table, and print or write it."""
+    """Print or write the table."""
     from pyskl.reports.report_file import check_report_file, write_report
-    from pyskl.reports.runs import files_read
+    from pyskl.reports.runs import input_files
     from pyskl.reports.zoo import zoo_from_folder
 
-    inputs = files_read(args.root)
+    inputs = input_files(args.root)
     if args.out is not None:
         check_report_file(args.out, (".md",), inputs)
     if args.json is not None:

@@ -1,16 +1,16 @@
 """Fuse the scores of several streams: a weighted mean of their vectors.
 
-The weights of the PYSKL family are 1 : 1 for joint and bone, and 2 : 2 : 1 : 1 with joint motion
-and bone motion.
+PYSKL's weights are 1 : 1 for joint and bone, and 2 : 2 : 1 : 1 with joint motion and bone motion.
 
 Shapes: S streams, N samples, L classes.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +20,28 @@ from pyskl.errors import InputError
 from pyskl.evaluation.metrics import top_k_accuracy
 
 STREAMS = {"j": "joint", "b": "bone", "jm": "joint motion", "bm": "bone motion"}
-"""The streams, by the names that config files have."""
+"""The streams, by their names in config files."""
 
-FAMILY_WEIGHTS: dict[frozenset[str], dict[str, float]] = {
-    frozenset(weights): weights
-    for weights in ({"j": 1.0, "b": 1.0}, {"j": 2.0, "b": 2.0, "jm": 1.0, "bm": 1.0})
+FUSIONS: dict[str, dict[str, float]] = {
+    "two-stream": {"j": 1.0, "b": 1.0},
+    "four-stream": {"j": 2.0, "b": 2.0, "jm": 1.0, "bm": 1.0},
 }
-"""The weights that published figures were made with, by the streams that are there."""
+"""The fusions with published figures: the weights by stream."""
 
-# Parts that the weights of a search are shared out in, the finest first, and how many ways to share
-# are tried at most. Twelfths have 1:1 and 2:2:1:1 among them.
-_PARTS = (12, 6)
-_MOST_TRIED = 2000
+# A search divides 1 into twelfths, which include 1:1 and 2:2:1:1, or into sixths if these are too
+# many.
+_SEARCHED_PARTS = (12, 6)
+_MAX_TRIED = 2000
 
 
 def stream_of(path: str | Path) -> str | None:
-    """Return which stream a score file is of, by its name or else by its folder's.
+    """Return the stream that a score file belongs to, judged by its name or its folder's name.
 
-    A name counts as that of a stream if exactly one of its parts, which ``_``, ``-``, ``.`` and
-    spaces divide, is ``j``, ``b``, ``jm`` or ``bm`` (in either case).
+    A name belongs to a stream if exactly one of its parts (separated by ``_``, ``-``, ``.`` or
+    spaces) is ``j``, ``b``, ``jm`` or ``bm``, in either case.
 
     Returns:
-        The stream; None where both names have none, or the first that has any has several.
+        The stream; None if neither name contains one, or if the first that does contains several.
 
     Example:
         >>> stream_of('ntu60_bm.pkl'), stream_of('work_dirs/stgcn/x/j/best_pred.pkl')
@@ -55,22 +55,30 @@ def stream_of(path: str | Path) -> str | None:
     return None
 
 
-def family_weights(streams: Sequence[str | None]) -> list[float] | None:
-    """Return the family's weights for streams, or None if it has none for just these."""
-    known = [stream for stream in streams if stream is not None]
-    weights = FAMILY_WEIGHTS.get(frozenset(known))
-    if weights is None or len(weights) != len(streams):
-        return None
-    return [weights[stream] for stream in known]
+def default_weights(streams: Sequence[str | None]) -> list[float] | None:
+    """Return the published weights for these streams, or None if there are none."""
+    for weights in FUSIONS.values():
+        if len(streams) == len(weights) and set(streams) == set(weights):
+            return [weights[str(stream)] for stream in streams]
+    return None
 
 
 def check_weights(weights: Sequence[float], count: int) -> None:
-    """Raise an :class:`InputError` unless there are ``count`` weights that can be used."""
+    """Raise an :class:`InputError` unless there are ``count`` usable weights."""
     if len(weights) != count:
-        raise InputError(f"there are {len(weights)} weights for {count} score files")
+        raise InputError(
+            "there must be one weight per score file",
+            key="weights",
+            found=len(weights),
+            expected=str(count),
+        )
     if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
-        shown = " ".join(f"{weight:g}" for weight in weights)
-        raise InputError(f"weights are numbers from 0 up, not all of them 0, found {shown}")
+        raise InputError(
+            "these weights can't be used",
+            key="weights",
+            found=" ".join(f"{weight:g}" for weight in weights),
+            expected="numbers of 0 or more, not all of them 0",
+        )
 
 
 def fuse(tables: Sequence[ArrayLike], weights: Sequence[float]) -> np.ndarray:
@@ -78,14 +86,14 @@ def fuse(tables: Sequence[ArrayLike], weights: Sequence[float]) -> np.ndarray:
 
     Args:
         tables: S tables (N, L).
-        weights: S numbers from 0 up. Their sum does not matter: probabilities stay such.
+        weights: S numbers of 0 or more. Only their ratio matters: a mean of probabilities remains
+            a probability.
 
     Returns:
         (N, L) float64.
 
     Raises:
-        InputError: for weights that can't be used.
-        ValueError: for tables of different shapes.
+        InputError: for unusable weights or tables of different shapes.
 
     Example:
         >>> fuse([[[0.5, 0.5]], [[1.0, 0.0]]], [1, 3]).tolist()
@@ -93,8 +101,9 @@ def fuse(tables: Sequence[ArrayLike], weights: Sequence[float]) -> np.ndarray:
     """
     check_weights(weights, len(tables))
     arrays = [np.asarray(table, dtype=np.float64) for table in tables]
-    if len({array.shape for array in arrays}) > 1:
-        raise ValueError(f"the shapes differ: {[array.shape for array in arrays]}")
+    shapes = [array.shape for array in arrays]
+    if len(set(shapes)) > 1:
+        raise InputError("the scores have different shapes", key="tables", found=shapes)
     total = np.zeros_like(arrays[0])
     for array, weight in zip(arrays, weights):
         total += weight * array
@@ -102,15 +111,15 @@ def fuse(tables: Sequence[ArrayLike], weights: Sequence[float]) -> np.ndarray:
 
 
 def stratified_halves(labels: ArrayLike, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Share samples out between two halves, of each class half, by chance.
+    """Split samples randomly into two halves, with half of each class in each.
 
     Args:
         labels: Classes (N,).
-        seed: The same seed shares the same samples out in the same way.
+        seed: The same seed gives the same halves.
 
     Returns:
-        The positions of the one and of the other half, ascending. Classes with an odd number of
-        samples give the one more by turns.
+        The indices of both halves, ascending. Classes with an odd number of samples give the extra
+        one to the halves alternately.
     """
     labels = np.asarray(labels)
     shuffled = np.random.default_rng(seed).permutation(len(labels))
@@ -121,11 +130,11 @@ def stratified_halves(labels: ArrayLike, seed: int) -> tuple[np.ndarray, np.ndar
 def search_weights(
     tables: Sequence[ArrayLike], labels: ArrayLike, start: Sequence[float]
 ) -> list[float]:
-    """Return the weights that give the best top-1 accuracy.
+    """Return the weights with the best top-1 accuracy.
 
-    All ways are tried to share 12 parts out among the streams (6 where these are too many). Of
-    those that are equally good the nearest to ``start`` is taken, as plateaus are wide and their
-    rims tell little of other samples.
+    Tries all ways to share 12 parts among the streams (6 parts if there are too many ways). Of
+    equally good weights, those nearest to ``start`` are returned: the best ones often form a wide
+    plateau, and its edges say little about other samples.
 
     Args:
         tables: S tables (N, L).
@@ -139,28 +148,22 @@ def search_weights(
         InputError: for more streams than can be searched.
     """
     arrays = [np.asarray(table, dtype=np.float64) for table in tables]
-    truth = np.asarray(labels)
     count = len(arrays)
-    parts = next((p for p in _PARTS if math.comb(p + count - 1, p) <= _MOST_TRIED), None)
+    parts = next((p for p in _SEARCHED_PARTS if math.comb(p + count - 1, p) <= _MAX_TRIED), None)
     if parts is None:
-        raise InputError(f"--search takes fewer streams than {count}; give --weights")
-    middle = np.array(start, dtype=np.float64) / sum(start)
-    best: tuple[float, float, tuple[int, ...]] | None = None
-    for shares in _shares(parts, count):
-        (accuracy,) = top_k_accuracy(fuse(arrays, shares), truth, 1)
-        distance = float(np.linalg.norm(np.array(shares) / parts - middle))
-        found = (-accuracy, round(distance, 12), shares)
-        best = found if best is None else min(best, found)
-    chosen = best[2] if best is not None else ()
-    divisor = math.gcd(*chosen)
-    return [share / divisor for share in chosen]
+        raise InputError("too many streams to search", found=count, hint="give --weights")
+    center = np.array(start, dtype=np.float64) / sum(start)
 
+    def rank(shares: tuple[int, ...]) -> tuple[float, float, tuple[int, ...]]:
+        (accuracy,) = top_k_accuracy(fuse(arrays, shares), labels, 1)
+        distance = float(np.linalg.norm(np.array(shares) / parts - center))
+        return -accuracy, round(distance, 12), shares
 
-def _shares(parts: int, count: int) -> Iterator[tuple[int, ...]]:
-    """Yield all ways to share whole parts out among ``count``."""
-    if count == 1:
-        yield (parts,)
-        return
-    for first in range(parts + 1):
-        for rest in _shares(parts - first, count - 1):
-            yield (first, *rest)
+    # Stars and bars: `count - 1` bars among `parts` stars divide these into shares.
+    slots = parts + count - 1
+    all_shares = (
+        tuple(b - a - 1 for a, b in itertools.pairwise((-1, *bars, slots)))
+        for bars in itertools.combinations(range(slots), count - 1)
+    )
+    best = min(all_shares, key=rank)
+    return [share / math.gcd(*best) for share in best]

@@ -1,4 +1,4 @@
-"""Metrics of classification, on NumPy arrays.
+"""Classification metrics on NumPy arrays.
 
 Shapes: N samples, L classes.
 """
@@ -6,9 +6,12 @@ Shapes: N samples, L classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from pyskl.errors import InputError
 
 
 def top_k_accuracy(
@@ -16,91 +19,93 @@ def top_k_accuracy(
 ) -> list[float]:
     """Return the share of samples whose label is among the k highest scores, for each k.
 
-    Of equal scores the lower class counts as the higher one, as in ``argmax``. A score that is not
-    a number counts as the highest of a wrong class, and never as a hit of the right one, unless k
-    covers all classes.
+    Ties go to the lower class, as in ``argmax``. NaN counts as the highest score of a wrong class,
+    so a sample whose scores are NaN is only a hit if k covers all classes.
 
     Args:
         scores: (N, L), or N vectors of length L.
-        labels: Whole numbers (N,) or (N, 1), from 0 to L - 1.
-        topk: One k or several; a k above L counts every sample as a hit.
+        labels: Integers (N,) or (N, 1), from 0 to L - 1.
+        topk: One k or several. A k of L or more counts every sample as a hit.
 
     Returns:
         One value from 0 to 1 for each k, in the order given.
 
     Raises:
-        ValueError: for wrong shapes, labels outside of the classes, or a k below 1.
+        InputError: for wrong shapes, labels outside the classes, or a k below 1.
 
     Example:
         >>> top_k_accuracy([[0.1, 0.6, 0.3], [0.8, 0.1, 0.1]], [2, 0], topk=(1, 2))
         [0.5, 1.0]
     """
-    table, truth = _scores_and_labels(scores, labels)
+    table, labels = _scores_and_labels(scores, labels)
     ks = [topk] if isinstance(topk, (int, np.integer)) else list(topk)
     if any(k < 1 for k in ks):
-        raise ValueError(f"topk is 1 or more, found {ks}")
-    own = np.take_along_axis(table, truth[:, None], axis=1)  # (N, 1)
-    # `not <=` rather than `>`: what is not a number has to count against the prediction.
-    ahead = ~(table <= own)  # (N, L)
-    ahead |= (table == own) & (np.arange(table.shape[1]) < truth[:, None])
-    rank = ahead.sum(axis=1)  # (N,)
-    return [float(np.mean((rank < k) | (k >= table.shape[1]))) for k in ks]
+        raise InputError("a k is too small", key="topk", found=ks, expected="1 or more")
+    num_classes = table.shape[1]
+    own = np.take_along_axis(table, labels[:, None], axis=1)  # (N, 1)
+    higher = ~(table <= own)  # (N, L); not `>`, so that NaN counts as higher
+    higher |= (table == own) & (np.arange(num_classes) < labels[:, None])
+    rank = higher.sum(axis=1)  # (N,)
+    return [float(np.mean((rank < k) | (k >= num_classes))) for k in ks]
 
 
 def mean_class_accuracy(scores: ArrayLike | Sequence[ArrayLike], labels: ArrayLike) -> float:
     """Return the mean over classes of the share of the class's samples that are predicted right.
 
-    The mean runs over the classes that occur in labels or predictions. A class that is predicted
-    but has no sample counts as 0: published values were computed so.
+    The mean runs over the classes that occur in the labels or the predictions. A class that is
+    predicted but has no sample counts as 0, as in the published values.
 
     Args:
         scores: (N, L), or N vectors of length L.
-        labels: Whole numbers (N,) or (N, 1), from 0 to L - 1.
+        labels: Integers (N,) or (N, 1), from 0 to L - 1.
 
     Raises:
-        ValueError: for wrong shapes or labels outside of the classes.
+        InputError: for wrong shapes or labels outside the classes.
     """
-    table, truth = _scores_and_labels(scores, labels)
-    confusion = confusion_matrix(table.argmax(axis=1), truth)
-    hits, counts = np.diag(confusion), confusion.sum(axis=1)
-    return float(np.mean(hits / np.maximum(counts, 1)))
+    table, labels = _scores_and_labels(scores, labels)
+    confusion = confusion_matrix(table.argmax(axis=1), labels)
+    return float(np.mean(np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)))
 
 
-def confusion_matrix(pred: ArrayLike, true: ArrayLike) -> np.ndarray:
-    """Count how often each class was taken for each.
+def confusion_matrix(
+    pred: ArrayLike, true: ArrayLike, num_classes: int | None = None
+) -> np.ndarray:
+    """Count how often each class was predicted as each.
 
     Args:
-        pred: Predicted classes, whole numbers (N,).
-        true: True classes, whole numbers (N,).
+        pred: Predicted classes, integers (N,).
+        true: True classes, integers (N,).
+        num_classes: Number of classes L. By default only the classes that occur in ``pred`` or
+            ``true`` have a row and a column, in ascending order.
 
     Returns:
-        int64 (L', L'): rows are true classes, columns predicted ones, over the L' classes that
-        occur in either, in ascending order.
+        int64 (L, L): rows are true classes, columns predicted ones.
 
     Raises:
-        ValueError: for wrong shapes, or values that are not whole numbers.
+        InputError: for wrong shapes, or values that are not integers.
 
     Example:
         >>> confusion_matrix(pred=[0, 2, 2], true=[0, 0, 2])
         array([[1, 1],
                [0, 1]])
     """
-    found, truth = _labels("pred", pred), _labels("true", true)
-    if len(found) != len(truth):
-        raise ValueError(f"pred has {len(found)} samples, true has {len(truth)}")
-    classes, codes = np.unique(np.concatenate([truth, found]), return_inverse=True)
-    size = len(classes)
-    codes = codes.reshape(2, len(truth))  # true, predicted
-    pairs = codes[0] * size + codes[1]
-    return np.bincount(pairs, minlength=size * size).reshape(size, size).astype(np.int64)
+    pred, true = _classes("pred", pred), _classes("true", true)
+    if len(pred) != len(true):
+        found = f"{len(pred)} and {len(true)}"
+        raise InputError("pred and true have different lengths", key="pred", found=found)
+    if num_classes is None:
+        classes, codes = np.unique(np.concatenate([true, pred]), return_inverse=True)
+        num_classes, (true, pred) = len(classes), codes.reshape(2, len(true))
+    counts = np.bincount(true * num_classes + pred, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes).astype(np.int64)
 
 
 def mean_average_precision(
     scores: ArrayLike | Sequence[ArrayLike], labels: ArrayLike | Sequence[ArrayLike]
 ) -> float:
-    """Return the mean over classes of the average precision, for samples of several labels.
+    """Return the mean over classes of the average precision, for samples with several labels.
 
-    The average precision of a class is the sum over the score's thresholds of the precision times
+    The average precision of a class is the sum over its score thresholds of the precision times
     the gain in recall. Classes without a positive sample are left out of the mean.
 
     Args:
@@ -108,80 +113,67 @@ def mean_average_precision(
         labels: 0 or 1, (N, L), or N vectors of length L.
 
     Returns:
-        The mean; nan where no class has a positive sample.
+        The mean; NaN if no class has a positive sample.
 
     Raises:
-        ValueError: for wrong shapes, or labels other than 0 and 1.
+        InputError: for wrong shapes, or labels other than 0 and 1.
     """
-    table = _matrix("scores", scores)
-    truth = _matrix("labels", labels)
-    if truth.shape != table.shape:
-        raise ValueError(
-            f"labels of several classes have the scores' shape {table.shape}, found {truth.shape}"
-        )
-    if not np.isin(truth, (0, 1)).all():
-        raise ValueError("labels of several classes are 0 or 1")
-    truth = truth.astype(np.float64)
-    positives = truth.sum(axis=0)  # (L,)
-    table, truth, positives = (
-        table[:, positives > 0],
-        truth[:, positives > 0],
-        positives[positives > 0],
-    )
-    if not len(positives):
-        return float("nan")
-
-    order = np.argsort(-table, axis=0, kind="stable")
-    table = np.take_along_axis(table, order, axis=0)
-    truth = np.take_along_axis(truth, order, axis=0)
-    rows = np.arange(1, len(table) + 1)[:, None]
-    precision = np.cumsum(truth, axis=0) / rows
-    # Samples of equal score pass the threshold together, so each has the precision of the last.
-    last = np.ones(table.shape, dtype=bool)
-    last[:-1] = table[1:] != table[:-1]
-    ends = np.minimum.accumulate(np.where(last, rows, len(table))[::-1], axis=0)[::-1]
-    precision = np.take_along_axis(precision, ends - 1, axis=0)
-    return float(np.mean((precision * truth).sum(axis=0) / positives))
+    table, hot = _table("scores", scores), _table("labels", labels)
+    if hot.shape != table.shape:
+        found = f"{hot.shape} and {table.shape}"
+        raise InputError("labels and scores have different shapes", key="labels", found=found)
+    if not np.isin(hot, (0, 1)).all():
+        raise InputError("multi-class labels have other values", key="labels", expected="0 or 1")
+    averages = []
+    for column, positive in zip(table.T, hot.T):
+        if positive.any():
+            _, codes, counts = np.unique(-column, return_inverse=True, return_counts=True)
+            hits = np.bincount(codes, weights=positive)  # of each threshold, the highest first
+            precision = hits.cumsum() / counts.cumsum()
+            averages.append((precision * hits).sum() / hits.sum())
+    return float(np.mean(averages)) if averages else float("nan")
 
 
 def _scores_and_labels(
     scores: ArrayLike | Sequence[ArrayLike], labels: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    table, truth = _matrix("scores", scores), _labels("labels", labels)
-    if len(table) != len(truth):
-        raise ValueError(f"scores has {len(table)} samples, labels has {len(truth)}")
-    outside = np.unique(truth[(truth < 0) | (truth >= table.shape[1])])
+    table, labels = _table("scores", scores), _classes("labels", labels)
+    if len(table) != len(labels):
+        raise InputError(
+            "labels and scores have different lengths",
+            key="labels",
+            found=f"{len(labels)} and {len(table)}",
+        )
+    num_classes = table.shape[1]
+    outside = np.unique(labels[(labels < 0) | (labels >= num_classes)])
     if len(outside):
-        raise ValueError(
-            f"labels has {', '.join(map(str, outside[:5]))}, but the scores are of "
-            f"{table.shape[1]} classes (0 to {table.shape[1] - 1})"
+        raise InputError(
+            "labels are outside the classes of the scores",
+            key="labels",
+            found=outside[:5].tolist(),
+            expected=f"0 to {num_classes - 1}",
         )
-    return table, truth
+    return table, labels
 
 
-def _matrix(name: str, values: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"{name} has vectors of different lengths, expected one length") from error
-    if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{name} has the shape {array.shape} and type {array.dtype}, expected numbers of "
-            "shape (samples, classes)"
-        )
-    return array
+def _table(key: str, values: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
+    """Return values as numbers (N, L)."""
+    return _array(key, values, ndim=2, kinds="biuf", expected="numbers (samples, classes)")
 
 
-def _labels(name: str, values: ArrayLike) -> np.ndarray:
+def _classes(key: str, values: ArrayLike) -> np.ndarray:
+    """Return values as int64 (N,)."""
+    return _array(key, values, ndim=1, kinds="iu", expected="integers (samples,)").astype(np.int64)
+
+
+def _array(key: str, values: Any, *, ndim: int, kinds: str, expected: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{name} has entries of different lengths, expected (samples,)") from error
-    if array.ndim == 2 and array.shape[1] == 1:
+        raise InputError("entries have different lengths", key=key) from error
+    if ndim == 1 and array.shape[1:] == (1,):
         array = array[:, 0]
-    if array.ndim != 1 or len(array) == 0 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} has the shape {array.shape} and type {array.dtype}, expected whole numbers "
-            "of shape (samples,)"
-        )
-    return array.astype(np.int64)
+    if array.ndim != ndim or 0 in array.shape or array.dtype.kind not in kinds:
+        found = f"{array.dtype} {array.shape}"
+        raise InputError("wrong shape or dtype", key=key, found=found, expected=expected)
+    return array

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pyskl.errors import AnnotationError, InputError
-from pyskl.evaluation.fusion import STREAMS, check_weights, family_weights, fuse
+from pyskl.evaluation.fusion import STREAMS, check_weights, default_weights, fuse
 from pyskl.skeleton import SkeletonLayout
 
 Prepared = tuple[np.ndarray, ...]
@@ -187,7 +187,7 @@ def _check_alike(members: Sequence[Member]) -> None:
 
 def _weights(members: Sequence[Member], weights: Sequence[float] | None) -> tuple[float, ...]:
     if weights is None:
-        found = [1.0] if len(members) == 1 else family_weights([one.stream for one in members])
+        found = [1.0] if len(members) == 1 else default_weights([one.stream for one in members])
         if found is None:
             told = "; ".join(f"{member.name}: {member.stream or 'unknown'}" for member in members)
             raise InputError(

@@ -1,4 +1,4 @@
-"""Fuse the score files of several streams, and measure what comes out."""
+"""Fuse the score files of several streams and measure each stream and the fusion."""
 
 from __future__ import annotations
 
@@ -11,32 +11,37 @@ import numpy as np
 
 from pyskl.apis.test_data import TestData, open_test_data
 from pyskl.errors import InputError
-from pyskl.evaluation.evaluate import evaluate
 from pyskl.evaluation.fusion import (
     STREAMS,
     check_weights,
-    family_weights,
+    default_weights,
     fuse,
     search_weights,
     stratified_halves,
     stream_of,
 )
-from pyskl.evaluation.results import check_score_file, dump_scores
-from pyskl.evaluation.score_origin import ScoreOrigin, digest_of_ids
-from pyskl.evaluation.scores_file import ScoreFile, read_scores
+from pyskl.evaluation.scores import (
+    ScoreFile,
+    ScoreOrigin,
+    check_score_file,
+    digest_of_ids,
+    dump_scores,
+    read_scores,
+)
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.reports.report_file import refuse_overwriting
+from pyskl.reports.run_scores import measure
 from pyskl.text_table import text_table
 
 
 @dataclass(frozen=True)
 class FusedRow:
-    """Figures of a stream, or of several with their weights.
+    """The metrics of a stream or of a fusion.
 
     Attributes:
         name: The stream in words, or ``'fused'``.
         file: The score file; None for a fusion.
-        weights: Of each file.
+        weights: The weight of each file.
         figures: See :func:`pyskl.evaluation.evaluate.evaluate`.
     """
 
@@ -51,12 +56,12 @@ class FusionReport:
     """What was fused, and how good it is.
 
     Attributes:
-        data: The data set in words.
-        samples: How many samples the figures are of.
-        tuned_on: How many other samples the weights were searched on; 0 where they were given.
-        seed: Of the halves, where there are any.
-        weights: The weights that were chosen.
-        rows: The streams, then the fusions; the last one is of the chosen weights.
+        data: The test set in words.
+        samples: Number of samples that the metrics were measured on.
+        tuned_on: Number of other samples that the weights were searched on; 0 without a search.
+        seed: The seed of the halves.
+        weights: The weights used.
+        rows: The streams, then the fusions; the last one uses ``weights``.
     """
 
     data: str
@@ -67,11 +72,11 @@ class FusionReport:
     rows: list[FusedRow]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
+        """Return everything as plain values."""
         return asdict(self)
 
     def text(self) -> str:
-        """Return a table for people."""
+        """Return the report as a table."""
         names = list(self.rows[0].figures)
         lines = [["", "weights", *names]]
         for row in self.rows:
@@ -79,10 +84,7 @@ class FusionReport:
             lines.append([row.name, weights, *(f"{row.figures[name]:.4f}" for name in names)])
         head = f"{self.data}: {self.samples} samples"
         if self.tuned_on:
-            head += (
-                f" that the weights were not searched on (on {self.tuned_on} others; "
-                f"seed {self.seed})"
-            )
+            head += f" (the weights were searched on {self.tuned_on} others; seed {self.seed})"
         return f"{head}\n{text_table(lines, left=2)}"
 
 
@@ -101,15 +103,16 @@ def fuse_files(
     """Do what ``tools/fuse.py`` does.
 
     Args:
-        source: A config, whose ``data.test`` the scores are of, or an annotation file.
-        scores: Score files, two or more.
-        weights: One for each; by default the family's for the streams that the names tell of.
-        search: Search for the weights on one half of the samples and measure on the other.
-        seed: Of the halves.
+        source: A config, whose ``data.test`` the scores belong to, or an annotation file.
+        scores: Two or more score files.
+        weights: One for each file; by default the published ones for the streams that the file
+            names contain.
+        search: Search for weights on one half of the samples and measure on the other.
+        seed: The seed of the halves.
         out: Where to write the fused scores of all samples.
-        split: The split, where ``source`` leaves that open.
+        split: The split, if ``source`` leaves it open.
         cfg_options: ``key=value`` overrides of the config.
-        trusted: Load files with plain pickle, which runs what they say.
+        trusted: Load files with plain pickle, which runs any code in them.
 
     Raises:
         InputError: for files that don't belong together, or weights that have to be given.
@@ -118,15 +121,15 @@ def fuse_files(
     paths = [Path(path) for path in scores]
     if out is not None:
         refuse_overwriting(check_score_file(out), [source, *paths])
-    _check_several(paths)
+    if len(paths) < 2:
+        raise InputError("too few score files", found=len(paths), expected="two or more")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise InputError("a score file is given twice", found=" ".join(map(str, paths)))
     if search and weights is not None:
-        raise InputError("--weights says the weights that --search would look for: give one")
+        raise InputError("--search and --weights exclude each other")
     files = [read_scores(path, trusted=trusted) for path in paths]
     streams = [stream_of(path) for path in paths]
     start = _start_weights(paths, streams, weights, search=search)
-    for file in files:
-        if file.note is not None:
-            get_logger().warning("%s", file.note)
     data = open_test_data(
         source,
         split=split,
@@ -134,29 +137,33 @@ def fuse_files(
         trusted=trusted,
         origins=[file.origin for file in files if file.origin is not None],
     )
-    _check_together(files, data)
-    report = _measured(files, streams, data, start, search=search, seed=seed)
+    _check_files(files, data)
+    names = [
+        STREAMS[stream] if stream is not None else str(path) for path, stream in zip(paths, streams)
+    ]
+    report = _measure(files, names, data, start, seed=seed if search else None)
     if out is not None:
         fused = fuse([file.scores for file in files], report.weights).astype(np.float32)
-        dump_scores(fused, out, _origin(files, data, report.weights))
+        parts = [
+            {
+                "file": str(file.path),
+                "weight": weight,
+                "checkpoint": file.origin.checkpoint if file.origin is not None else None,
+            }
+            for file, weight in zip(files, report.weights)
+        ]
+        samples, classes = fused.shape
+        digest = digest_of_ids(data.sample_ids)
+        origin = ScoreOrigin(samples, classes, digest, data=data.data, fused=parts)
+        dump_scores(fused, out, origin)
         get_logger().info("fused scores of all %d samples written to %s", len(fused), out)
         if search:
             get_logger().warning(
-                "%s holds the samples that the weights were searched on, too: what is measured on "
-                "all of them is a little too good",
+                "%s includes the samples that the weights were searched on: metrics on all of "
+                "them are slightly too good",
                 out,
             )
     return report
-
-
-def _check_several(paths: Sequence[Path]) -> None:
-    if len(paths) < 2:
-        raise InputError(f"a fusion takes two score files or more, found {len(paths)}")
-    seen: dict[Path, Path] = {}
-    for path in paths:
-        other = seen.setdefault(path.resolve(), path)
-        if other is not path:
-            raise InputError(f"{path} is given twice")
 
 
 def _start_weights(
@@ -166,98 +173,76 @@ def _start_weights(
     *,
     search: bool,
 ) -> list[float]:
-    """Return the weights to take, or those that a search starts from."""
+    """Return the weights to use, or to start a search from."""
     if weights is not None:
         check_weights(weights, len(paths))
-        return [float(weight) for weight in weights]
-    found = family_weights(streams)
-    if found is not None:
-        return found
-    if search:
-        return [1.0] * len(paths)
-    told = "; ".join(
-        f"{path}: {STREAMS[stream] if stream else 'unknown'}"
-        for path, stream in zip(paths, streams)
-    )
-    raise InputError(
-        "the names of the files tell of no weights: give --weights, one for each file. Weights are "
-        "known for j with b (1 : 1) and for j, b, jm and bm (2 : 2 : 1 : 1), by a part of the "
-        f"file's name or else of its folder's; here the streams are {told}"
-    )
+        return list(map(float, weights))
+    found = default_weights(streams) or ([1.0] * len(paths) if search else None)
+    if found is None:
+        raise InputError(
+            "the file names imply no weights",
+            key="weights",
+            found="; ".join(
+                f"{path}: {STREAMS[stream] if stream else 'unknown stream'}"
+                for path, stream in zip(paths, streams)
+            ),
+            expected="j and b (1 : 1), or j, b, jm and bm (2 : 2 : 1 : 1), as a part of the file's "
+            "name or of its folder's",
+            hint="give --weights, one for each file",
+        )
+    return found
 
 
-def _check_together(files: Sequence[ScoreFile], data: TestData) -> None:
-    """Check that all scores are of the same samples and classes."""
-    first = files[0]
+def _check_files(files: Sequence[ScoreFile], data: TestData) -> None:
+    """Check that all scores belong to the same samples and classes."""
     for file in files:
-        if file.scores.shape != first.scores.shape:
+        if file.scores.shape != files[0].scores.shape:
             raise InputError(
-                f"{first.path} has scores of {len(first.scores)} samples and "
-                f"{first.scores.shape[1]} classes, {file.path} of {len(file.scores)} and "
-                f"{file.scores.shape[1]}: they are not of the same data set"
+                f"its (samples, classes) differ from those of {files[0].path}",
+                file=file.path,
+                found=file.scores.shape,
+                expected=str(files[0].scores.shape),
             )
-    for file in files:
         data.check_scores(file)
-    kinds = [file.are_probabilities() for file in files]
-    if len(set(kinds)) > 1:
+    are_probabilities = [file.are_probabilities() for file in files]
+    if len(set(are_probabilities)) > 1:
         get_logger().warning(
-            "%s holds probabilities, %s does not (logits, from --average-clips score?): a weight "
-            "does not mean the same for both",
-            files[kinds.index(True)].path,
-            files[kinds.index(False)].path,
+            "%s contains probabilities, %s does not (logits, from --average-clips score?): a "
+            "weight has another meaning for each",
+            files[are_probabilities.index(True)].path,
+            files[are_probabilities.index(False)].path,
         )
 
 
-def _measured(
+def _measure(
     files: Sequence[ScoreFile],
-    streams: Sequence[str | None],
+    names: Sequence[str],
     data: TestData,
-    start: Sequence[float],
+    start: list[float],
     *,
-    search: bool,
-    seed: int,
+    seed: int | None,
 ) -> FusionReport:
-    tables = [file.scores for file in files]
-    labels = data.labels
-    chosen, tuned_on = list(start), 0
-    if search:
+    """Measure the streams and their fusion; with a seed, search for the weights on one half."""
+    tables, labels = [file.scores for file in files], data.labels
+    chosen, tuned_on = start, 0
+    if seed is not None:
         if labels.ndim > 1:
-            raise InputError("--search takes samples of one label each")
+            raise InputError("--search needs samples with one label each")
         tuning, rest = stratified_halves(labels, seed)
         if not len(rest):
-            raise InputError(f"--search takes two samples or more, found {len(labels)}")
+            raise InputError("too few samples for --search", found=len(labels))
         chosen = search_weights([table[tuning] for table in tables], labels[tuning], start)
         tables, labels, tuned_on = [table[rest] for table in tables], labels[rest], len(tuning)
-    metrics = ["top_k_accuracy", "mean_class_accuracy"]
-    if labels.ndim > 1:
-        metrics = ["mean_average_precision"]
-    rows = []
-    for index, (file, stream) in enumerate(zip(files, streams)):
-        name = STREAMS[stream] if stream is not None else str(file.path)
-        alone = [float(index == other) for other in range(len(files))]
-        rows.append(FusedRow(name, str(file.path), alone, evaluate(tables[index], labels, metrics)))
-    if search:
-        figures = evaluate(fuse(tables, start), labels, metrics)
-        rows.append(FusedRow("fused, not searched", None, list(start), figures))
-    name = "fused, searched" if search else "fused"
-    figures = evaluate(fuse(tables, chosen), labels, metrics)
-    rows.append(FusedRow(name, None, chosen, figures))
-    return FusionReport(data.where, len(labels), tuned_on, seed, chosen, rows)
-
-
-def _origin(files: Sequence[ScoreFile], data: TestData, weights: Sequence[float]) -> ScoreOrigin:
-    parts = [
-        {
-            "file": str(file.path),
-            "weight": weight,
-            "checkpoint": file.origin.checkpoint if file.origin is not None else None,
-        }
-        for file, weight in zip(files, weights)
+    alone = np.eye(len(files)).tolist()
+    rows = [
+        FusedRow(name, str(file.path), weights, measure(table, labels))
+        for name, file, weights, table in zip(names, files, alone, tables)
     ]
-    return ScoreOrigin(
-        samples=len(data.labels),
-        classes=files[0].scores.shape[1],
-        sample_ids_sha256=digest_of_ids(data.sample_ids),
-        data=data.data,
-        fused=parts,
-    )
+    fusions = {"fused": chosen}
+    if seed is not None:
+        fusions = {"fused, not searched": start, "fused, searched": chosen}
+    rows += [
+        FusedRow(name, None, weights, measure(fuse(tables, weights), labels))
+        for name, weights in fusions.items()
+    ]
+    return FusionReport(data.where, len(labels), tuned_on, seed or 0, chosen, rows)

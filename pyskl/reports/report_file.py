@@ -1,4 +1,4 @@
-"""Figures for people and for programs, as files of Markdown and JSON."""
+"""Output files of reports: where they may be written, and writing them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.errors import InputError
-from pyskl.files.atomic import unwritable, write_text
+from pyskl.files.atomic import unwritable, write_bytes
 
 
 def check_report_file(
     path: str | Path, suffixes: Sequence[str] = (".json",), inputs: Iterable[str | Path] = ()
 ) -> Path:
-    """Return the path of a file to write figures to.
+    """Return the path of a file to write; an existing one is going to be replaced.
 
     Args:
-        path: The file; one that is there already is replaced.
-        suffixes: One of them ends its name, so that a slip of the keyboard replaces no config and
-            no scores; none for any name.
-        inputs: What is read, which is never written over.
+        path: The file.
+        suffixes: Its name must end in one of them, so that a typo does not replace a config or
+            scores. Empty for any name.
+        inputs: Files that are read, which must not be overwritten.
 
     Raises:
         InputError: if it is one of the inputs, has another suffix, or can't be written there.
@@ -29,14 +29,14 @@ def check_report_file(
     refuse_overwriting(path, inputs)
     reason = unwritable(path)
     if reason is not None:
-        raise InputError(f"{path}: the figures can't be written there ({reason})")
+        raise InputError(f"nothing can be written there ({reason})", file=path)
     if suffixes and path.suffix.lower() not in suffixes:
-        raise InputError(f"{path}: the name of this file should end in {' or '.join(suffixes)}")
+        raise InputError(f"the file name should end in {' or '.join(suffixes)}", file=path)
     return path
 
 
 def refuse_overwriting(path: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Check that a file to write is none of those that are read, by whatever name.
+    """Check that an output file is not one of the inputs, under whatever name.
 
     Raises:
         InputError: if it is one of them.
@@ -46,18 +46,18 @@ def refuse_overwriting(path: str | Path, inputs: Iterable[str | Path]) -> None:
         if path.resolve() == given.resolve() or (
             path.exists() and given.exists() and path.samefile(given)
         ):
-            raise InputError(f"{path} is read by this command, so it is never written over")
+            raise InputError("this command reads the file, so it is never written over", file=path)
 
 
-def write_report(content: str | Mapping[str, Any], path: str | Path) -> None:
-    """Write a text as it is, or plain values as JSON.
+def write_report(content: bytes | str | Mapping[str, Any], path: str | Path) -> None:
+    """Write bytes or text unchanged, or plain values as JSON.
 
     Raises:
         InputError: if the file can't be written.
     """
-    path = check_report_file(path, suffixes=())
-    text = content if isinstance(content, str) else json.dumps(content, indent=2) + "\n"
+    if not isinstance(content, (bytes, str)):
+        content = json.dumps(content, indent=2) + "\n"
     try:
-        write_text(path, text)
+        write_bytes(Path(path), content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise InputError(f"{path}: the figures can't be written there ({error})") from error
+        raise InputError(f"it can't be written ({error})", file=path) from error

@@ -1,4 +1,7 @@
-"""Finished and unfinished runs, by what they left in their work dirs."""
+"""What training runs left in their work dirs: logs, config, scores and checkpoints.
+
+Nothing in a work dir is run: the dumped config is read as data.
+"""
 
 from __future__ import annotations
 
@@ -7,52 +10,65 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
-from pyskl.config.dumped import read_dumped_config
+from pyskl.config.text import read_config_text
 from pyskl.errors import ConfigError, InputError
-from pyskl.evaluation.score_origin import origin_file
+from pyskl.evaluation.scores import origin_file
 
 Weights = Literal["best", "last"]
+Points = list[tuple[float, float]]
 
 _LOG = ".log.json"
-# What ends the names of files that runs leave: logs, config, scores and their origin, weights.
-_LEFT = (_LOG, ".log", ".py", "_pred.pkl", "_pred.pkl.meta.json", ".pth")
+_RUN_FILES = (_LOG, ".log", ".py", "_pred.pkl", "_pred.pkl.meta.json", ".pth")
+
+# Entries of a validation's log line that are not metrics.
+_NO_METRICS = ("mode", "epoch", "iter", "lr", "time", "data_time", "memory")
+
+# A metric computed again may differ from the logged one by this much.
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a work dir tells of a run.
+    """The content of a work dir.
 
     Attributes:
         work_dir: The folder.
-        config: The config, resolved; empty where none can be read.
+        config: The resolved config; empty if there is none that can be read.
         config_file: The dumped config; None if there is none, or more than one.
-        lines: The lines of its ``.log.json``, without their heads, in the order of the steps; where
-            a step was taken twice, as after an interruption, the later line.
-        head: What the log says of the run: ``env``, ``seed``, ``processes``.
+        config_text: The text of the config, from its file or else from the log.
+        lines: The lines of the logs with a ``mode``, in the order of the steps. If a step was
+            logged twice, as after a resume, the later line.
+        head: The line without a ``mode``: ``env``, ``seed``, ``processes``, ``device``.
     """
 
     work_dir: Path
-    config: Mapping[str, Any]
-    config_file: Path | None
-    lines: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    config_file: Path | None = None
+    config_text: str = ""
+    lines: Sequence[Mapping[str, Any]] = ()
     head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def total_epochs(self) -> int | None:
-        """Epochs that the run was to take."""
+        """The epochs that the config asks for."""
         total = self.config.get("total_epochs")
         return total if isinstance(total, int) else None
 
     @property
     def epochs(self) -> int:
-        """The epoch that the log ends in."""
+        """The last epoch in the log."""
         return max((int(line.get("epoch", 0)) for line in self.lines), default=0)
 
     @property
+    def progress(self) -> str:
+        """The progress in words, such as ``'3 of 16 epochs'``."""
+        return f"{self.epochs} of {self.total_epochs or '?'} epochs"
+
+    @property
     def is_finished(self) -> bool:
-        """Whether the last epoch was taken to its end."""
+        """Whether the last epoch is complete."""
         if self.total_epochs is None or self.epochs < self.total_epochs:
             return False
         return (self.work_dir / f"epoch_{self.total_epochs}.pth").exists() or any(
@@ -62,6 +78,12 @@ class Run:
         )
 
     @property
+    def environment(self) -> Mapping[str, Any]:
+        """What the log says about the machine and the software."""
+        env = self.head.get("env")
+        return env if isinstance(env, Mapping) else {}
+
+    @property
     def seed(self) -> int | None:
         """The seed, if the log or the config has it."""
         seed = self.head.get("seed", self.config.get("seed"))
@@ -69,77 +91,97 @@ class Run:
 
     @property
     def processes(self) -> int | None:
-        """How many processes trained, if the logs say so."""
-        found = self.head.get("processes")
-        if isinstance(found, int):
-            return found
-        for path in sorted(self.work_dir.glob("*.log"), reverse=True):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            told = re.findall(r"(\d+) process\(es\)", text)
-            if told:
-                return int(told[-1])
-        return None
+        """The number of training processes, if the log says so."""
+        count = self.head.get("processes")
+        return count if isinstance(count, int) else None
 
     def scores(self, weights: Weights) -> Path | None:
-        """Return the scores of the last or the best weights, if they are there."""
+        """Return the score file of the best or the last weights, if it exists."""
         path = self.work_dir / f"{weights}_pred.pkl"
         return path if path.is_file() else None
 
+    def scored_weights(self, preferred: Weights) -> Weights | None:
+        """Return the weights that have a score file: those preferred, else the others."""
+        other: Weights = "last" if preferred == "best" else "best"
+        return next((one for one in (preferred, other) if self.scores(one) is not None), None)
+
     def checkpoint(self, weights: Weights) -> Path | None:
-        """Return the last or the best checkpoint, if it is there."""
-        found = {}
-        for path in self.work_dir.glob("*.pth"):
-            pattern = r"best_\w+_epoch_(\d+)\.pth" if weights == "best" else r"epoch_(\d+)\.pth"
-            match = re.fullmatch(pattern, path.name)
-            if match:
-                found[int(match[1])] = path
+        """Return the best or the last checkpoint, if it exists."""
+        pattern = r"best_\w+_epoch_(\d+)\.pth" if weights == "best" else r"epoch_(\d+)\.pth"
+        found = {
+            int(match[1]): path
+            for path in self.work_dir.glob("*.pth")
+            if (match := re.fullmatch(pattern, path.name))
+        }
         return found[max(found)] if found else None
 
     def epoch_of(self, weights: Weights) -> int | None:
-        """Return after which epoch the last or the best weights were saved."""
+        """Return the epoch after which the best or the last checkpoint was saved."""
         path = self.checkpoint(weights)
         return None if path is None else int(path.stem.rpartition("_")[2])
 
     def tested(self, weights: Weights) -> dict[str, float]:
-        """Return the figures that the run's own final test logged."""
+        """Return the metrics that the run's own final test logged."""
         found = {}
         for line in self.lines:
             if line.get("mode") == "test" and line.get("weights") == weights:
                 found = {key: value for key, value in line.items() if isinstance(value, float)}
         return found
 
-    def curve(self, mode: str, figure: str) -> list[tuple[float, float]]:
-        """Return a figure by epoch: that of ``'train'`` as the mean of an epoch's lines.
+    def outdated_top1(self, weights: Weights, metrics: Mapping[str, float]) -> float | None:
+        """Return the logged top-1 accuracy if it differs from that of these metrics."""
+        logged, measured = self.tested(weights).get("top1_acc"), metrics.get("top1_acc")
+        if logged is None or measured is None or abs(logged - measured) <= _TOLERANCE:
+            return None
+        return logged
 
-        Args:
-            mode: ``'train'`` or ``'val'``.
-            figure: Such as ``'loss'``.
+    def curves(self) -> dict[tuple[str, str], Points]:
+        """Return what was logged over the epochs, by mode and name, as in ``('train', 'loss')``.
+
+        Points are (epoch, value), where the first epoch ends at 1. Training has a point for each
+        line of the log, validation one for each epoch.
         """
-        found: dict[int, list[float]] = {}
+        steps = [line.get("iter") for line in self.lines if line.get("mode") == "train"]
+        per_epoch = max(filter(_is_number, steps), default=0)
+        found: dict[tuple[str, str], Points] = {}
         for line in self.lines:
-            value = line.get(figure)
-            if line.get("mode") == mode and isinstance(value, (int, float)):
-                found.setdefault(int(line.get("epoch", 0)), []).append(float(value))
-        return [(epoch, sum(values) / len(values)) for epoch, values in sorted(found.items())]
+            mode, epoch, step = line.get("mode"), line.get("epoch"), line.get("iter")
+            if not _is_number(epoch):
+                continue
+            if mode == "train" and per_epoch and _is_number(step):
+                place, names = epoch - 1 + step / per_epoch, ["loss", "top1_acc", "lr"]
+            elif mode == "val":
+                place, names = epoch, [name for name in line if name not in _NO_METRICS]
+            else:
+                continue
+            for name in names:
+                if _is_number(line.get(name)):
+                    points = found.setdefault((mode, name), [])
+                    points.append((float(place), float(line[name])))
+        return found
 
 
-def is_run(folder: str | Path) -> bool:
-    """Return whether a folder is the work dir of a run: whether it has a ``.log.json``."""
-    return any(Path(folder).glob(f"*{_LOG}"))
+def epoch_of(place: float) -> int:
+    """Return the epoch of a point of a curve: the first is from above 0 to 1."""
+    return max(int(-(-place // 1)), 1)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def find_runs(root: str | Path) -> list[Path]:
-    """Return the work dirs under a folder, itself included, in the order of their names.
+    """Return the work dirs under a folder, including itself, sorted by path.
 
     Raises:
         InputError: if there is no such folder, or no run in it.
     """
     root = Path(root)
     if not root.is_dir():
-        raise InputError(f"{root}: there is no such folder")
+        raise InputError("there is no such folder", file=root)
     found = sorted({path.parent for path in root.rglob(f"*{_LOG}") if path.is_file()})
     if not found:
-        raise InputError(f"{root}: there are no runs in it (a run has a <timestamp>{_LOG})")
+        raise InputError(f"there are no runs in it (a run has a <timestamp>{_LOG})", file=root)
     return found
 
 
@@ -147,50 +189,59 @@ def check_work_dir(work_dir: str | Path) -> Path:
     """Return the path of a run's work dir.
 
     Raises:
-        InputError: if the folder is none.
+        InputError: if the folder is not a work dir.
     """
     folder = Path(work_dir)
-    if is_run(folder):
+    if any(folder.glob(f"*{_LOG}")):
         return folder
-    reason = f"there is no <timestamp>{_LOG}" if folder.is_dir() else "there is no such folder"
-    if folder.is_file():
-        reason = "it is a file"
-    raise InputError(f"{folder}: it is no work dir of a run ({reason})")
+    if folder.is_dir():
+        reason = f"it has no <timestamp>{_LOG}"
+    else:
+        reason = "it is a file" if folder.is_file() else "there is no such folder"
+    raise InputError("this is not the work dir of a run", file=folder, hint=reason)
 
 
-def files_read(path: str | Path) -> list[Path]:
-    """Return the files that a run left in a folder or below it; of a file, it and its origin."""
+def input_files(path: str | Path) -> list[Path]:
+    """Return the files that a command reads: those of all runs in a folder, or a score file's."""
     path = Path(path)
     if not path.is_dir():
         return [path, origin_file(path)]
-    return [file for file in path.rglob("*") if file.name.endswith(_LEFT) and file.is_file()]
+    return [file for file in path.rglob("*") if file.name.endswith(_RUN_FILES) and file.is_file()]
 
 
 def read_run(work_dir: str | Path) -> Run:
-    """Read what a work dir tells of its run; nothing in it is run.
+    """Read the logs and the config of a work dir.
 
     Raises:
-        InputError: if the folder is no work dir.
+        InputError: if the folder is not a work dir.
     """
     folder = check_work_dir(work_dir)
     lines: list[dict[str, Any]] = []
     head: dict[str, Any] = {}
     for path in sorted(folder.glob(f"*{_LOG}")):
-        own = list(_lines(path))
+        own = list(_log_lines(path))
+        head = next((line for line in reversed(own) if "mode" not in line), head)
         steps = [line for line in own if "mode" in line]
-        heads = [line for line in own if "mode" not in line]
-        if heads:
-            head = heads[-1]
         if steps:
-            # A log that goes on from a checkpoint begins after it: what others have from there on
-            # was taken again.
+            # A resumed run repeats the steps after its checkpoint: the earlier lines are dropped.
             lines = [line for line in lines if _position(line) < _position(steps[0])] + steps
-    config_file, config = _config(folder, head)
-    return Run(folder, config, config_file, lines, head)
+    files = list(folder.glob("*.py"))
+    config_file = files[0] if len(files) == 1 else None
+    texts = [str(head.get("config", ""))]
+    if config_file is not None:
+        texts.insert(0, config_file.read_text(encoding="utf-8", errors="replace"))
+    config: dict[str, Any] = {}
+    for text in texts:
+        try:
+            config = read_config_text(text, str(folder))
+            break
+        except ConfigError:  # not a dumped config
+            continue
+    return Run(folder, config, config_file, texts[0], lines, head)
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a file of figures; one that was cut off is left out."""
+def _log_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a ``.log.json``, except one that was cut off."""
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             line = json.loads(text)
@@ -200,26 +251,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield line
 
 
-def _position(line: Mapping[str, Any]) -> tuple[float, int, float]:
-    """Return where in a run a line stands: epoch, then training before validation, iteration."""
+def _position(line: Mapping[str, Any]) -> tuple[float, bool, float]:
+    """Return the sort key of a line: epoch, training before validation, iteration."""
     mode = line.get("mode")
     if mode not in ("train", "val"):
-        return (float("inf"), 0, 0.0)
-    epoch, step = line.get("epoch", 0), line.get("iter", 0)
-    return (float(epoch), int(mode == "val"), float(step))
-
-
-def _config(folder: Path, head: Mapping[str, Any]) -> tuple[Path | None, dict[str, Any]]:
-    """Return the dumped config's path and content; where it can't be read, the log's."""
-    files = sorted(folder.glob("*.py"))
-    config_file = files[0] if len(files) == 1 else None
-    texts = [head.get("config")]
-    if config_file is not None:
-        texts.insert(0, config_file.read_text(encoding="utf-8", errors="replace"))
-    for text in texts:
-        try:
-            if isinstance(text, str):
-                return config_file, read_dumped_config(text, str(folder))
-        except ConfigError:  # as a person wrote it
-            continue
-    return config_file, {}
+        return (float("inf"), False, 0.0)
+    return (float(line.get("epoch", 0)), mode == "val", float(line.get("iter", 0)))

@@ -1,4 +1,4 @@
-"""What a row of the model zoo calls things, by a run's config."""
+"""The words of the model zoo's table, derived from a run's config."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.apis.test_data import data_leaves
-from pyskl.datasets.nested import keyed_data_sets, transforms
+from pyskl.datasets.dataset_tree import transforms, walk
 from pyskl.evaluation.fusion import STREAMS
 
 _SETS = {"ntu60": "NTURGB+D", "ntu120": "NTURGB+D 120"}
 _SPLITS = {"xsub": "XSub", "xview": "XView", "xset": "XSet"}
 _ANNOTATIONS = {"3danno": "Official 3D Skeleton", "hrnet": "HRNet 2D Skeleton"}
-# What tells the practices apart is how frames are chosen.
+# The practices differ in how they sample frames.
 _PRACTICES = {
     "UniformSample": "PYSKL",
     "UniformSampleFrames": "PYSKL",
@@ -24,52 +24,46 @@ _PRACTICES = {
 
 
 def data_name(config: Mapping[str, Any]) -> str:
-    """Return the data set and split of ``data.test``, as ``'NTURGB+D XSub'``.
+    """Return the data set and split of ``data.test``, such as ``'NTURGB+D XSub'``.
 
-    Files of other names keep theirs, as ``'hdm05_11 xsub_val'``.
+    Files other than the published ones keep their names, as in ``'hdm05_11 xsub_val'``.
     """
     names = []
-    for leaf in data_leaves(config.get("data", {}).get("test")):
+    for leaf in _test_leaves(config):
         stem, split = Path(leaf["ann_file"] or leaf["type"]).stem, leaf["split"] or ""
-        known = _SETS.get(stem.partition("_")[0])
+        data = _SETS.get(stem.partition("_")[0])
         kind = _SPLITS.get(split.partition("_")[0])
-        published = known and kind and split.endswith("_val") and annotation_of(stem)
-        names.append(f"{known} {kind}" if published else f"{stem} {split}".strip())
+        published = data and kind and split.endswith("_val") and _published_annotation(stem)
+        names.append(f"{data} {kind}" if published else f"{stem} {split}".strip())
     return " + ".join(names)
 
 
 def annotation_name(config: Mapping[str, Any]) -> str:
-    """Return what the skeletons are, as ``'Official 3D Skeleton'``, or ``'hdm05, 3D'``."""
-    for leaf in data_leaves(config.get("data", {}).get("test")):
-        known = annotation_of(Path(leaf["ann_file"] or "").stem)
-        if known is not None:
-            return known
+    """Return the kind of skeletons, such as ``'Official 3D Skeleton'`` or ``'hdm05, 3D'``."""
+    for leaf in _test_leaves(config):
+        published = _published_annotation(Path(leaf["ann_file"] or "").stem)
+        if published is not None:
+            return published
     words = []
     for transform in transforms(config, "test"):
         layout = transform.get("dataset", transform.get("layout"))
         name = layout.get("name") if isinstance(layout, Mapping) else layout
         if transform.get("type") == "GenSkeFeat" and isinstance(name, str):
             words.append(name)
-    kinds = {transform.get("type") for transform in transforms(config, "test")}
-    words += [f"{c}D" for c in (2, 3) if f"PreNormalize{c}D" in kinds]
+    types = {transform.get("type") for transform in transforms(config, "test")}
+    words += [f"{dim}D" for dim in (2, 3) if f"PreNormalize{dim}D" in types]
     return ", ".join(words)
 
 
-def annotation_of(stem: str) -> str | None:
-    """Return what a published annotation file holds, by its name."""
-    match = re.fullmatch(r"ntu(?:60|120)_(\w+)", stem)
-    return _ANNOTATIONS.get(match[1]) if match else None
-
-
 def practice_name(config: Mapping[str, Any]) -> str:
-    """Return the practice, ``'PYSKL'`` or ``'Vanilla'``, by how frames are chosen."""
-    kinds = [str(transform.get("type")) for transform in transforms(config, "train")]
-    found = {_PRACTICES[kind] for kind in kinds if kind in _PRACTICES}
-    return "PYSKL" if "PYSKL" in found else "Vanilla" if found else ""
+    """Return the practice, ``'PYSKL'`` or ``'Vanilla'``, or nothing if it is neither."""
+    types = [str(transform.get("type")) for transform in transforms(config, "train")]
+    found = {_PRACTICES[name] for name in types if name in _PRACTICES}
+    return min(found, default="")  # PYSKL before Vanilla
 
 
 def stream_name(config: Mapping[str, Any], folder: Path) -> str | None:
-    """Return the stream, by the features that a run's pipeline makes, else by its folder's name."""
+    """Return the stream that a run's pipeline makes, or else that its folder is named after."""
     for transform in transforms(config, "test"):
         feats = transform.get("feats")
         if isinstance(feats, (list, tuple)):
@@ -78,10 +72,20 @@ def stream_name(config: Mapping[str, Any], folder: Path) -> str | None:
 
 
 def epochs_name(config: Mapping[str, Any]) -> str:
-    """Return the epochs over the data, as ``'80'`` of 16 epochs that repeat it five times."""
-    total, times = config.get("total_epochs"), 1
-    train = config.get("data", {}).get("train")
-    for _, data_set in keyed_data_sets(train, ""):
-        if isinstance(data_set.get("times"), int):
-            times *= data_set["times"]
-    return str(total * times) if isinstance(total, int) else ""
+    """Return the epochs over the data: ``'80'`` for 16 epochs that repeat it five times."""
+    epochs = config.get("total_epochs")
+    if not isinstance(epochs, int):
+        return ""
+    for _, data_set in walk(config.get("data", {}).get("train"), ""):
+        times = data_set.get("times")
+        epochs *= times if isinstance(times, int) else 1
+    return str(epochs)
+
+
+def _test_leaves(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(data_leaves(config.get("data", {}).get("test")))
+
+
+def _published_annotation(stem: str) -> str | None:
+    match = re.fullmatch(r"ntu(?:60|120)_(\w+)", stem)
+    return _ANNOTATIONS.get(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""Calibration: the paper's definitions, taken literally, against what is computed."""
+"""Calibration, checked against the literal definitions of the paper."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyskl.evaluation.calibration import reliability, softmax
+from pyskl.errors import InputError
+from pyskl.evaluation.calibration import reliability
 
 PREDICTIONS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 
@@ -20,8 +21,8 @@ def test_bins_and_errors_are_those_of_the_paper(
     found = reliability(confidence, hits, bins)
     gaps, total = [], 0.0
     for m in range(1, bins + 1):
-        # "whose prediction confidence falls into the interval ((m - 1) / M, m / M]"; 0 has to be
-        # somewhere, too.
+        # "whose prediction confidence falls into the interval ((m - 1) / M, m / M]"; 0 falls into
+        # the first.
         low, high = found.edges[m - 1], found.edges[m]
         inside = ((confidence > low) | ((m == 1) & (confidence == 0))) & (confidence <= high)
         assert found.counts[m - 1] == inside.sum()
@@ -34,12 +35,12 @@ def test_bins_and_errors_are_those_of_the_paper(
             assert np.isnan(found.accuracy[m - 1])
             assert np.isnan(found.confidence[m - 1])
     assert found.expected_error == pytest.approx(total)
-    assert found.greatest_error == pytest.approx(max(gaps))
-    # The errors of the bins can cancel each other in the whole, and never add to more.
+    assert found.max_error == pytest.approx(max(gaps))
+    # Over all samples the errors of the bins can only cancel out.
     assert abs(confidence.mean() - hits.mean()) <= found.expected_error + 1e-9
 
 
-def test_a_calibrated_model_and_one_that_is_always_sure() -> None:
+def test_a_calibrated_model_and_one_that_is_always_certain() -> None:
     confidence = np.repeat([0.25, 0.75], 4)
     hits = np.array([1, 0, 0, 0, 1, 1, 1, 0], dtype=bool)
     assert reliability(confidence, hits).expected_error == pytest.approx(0)
@@ -50,27 +51,19 @@ def test_a_calibrated_model_and_one_that_is_always_sure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "hits", "bins", "told"),
+    ("confidence", "hits", "bins", "key"),
     [
-        ([], [], 5, "one entry for each"),
-        ([0.5], [True, False], 5, "one entry for each"),
-        ([[0.5]], [[True]], 5, "one entry for each"),
-        ([1.5], [True], 5, "from 0 to 1"),
-        ([float("nan")], [True], 5, "from 0 to 1"),
-        ([0.5], [True], 0, "1 bin or more"),
+        ([], [], 5, "confidence"),
+        ([0.5], [True, False], 5, "confidence"),
+        ([[0.5]], [[True]], 5, "confidence"),
+        ([1.5], [True], 5, "confidence"),
+        ([float("nan")], [True], 5, "confidence"),
+        ([0.5], [True], 0, "bins"),
     ],
 )
-def test_what_is_no_confidence_is_refused(
-    confidence: list[float], hits: list[bool], bins: int, told: str
+def test_invalid_input_is_refused(
+    confidence: list[float], hits: list[bool], bins: int, key: str
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(InputError) as error:
         reliability(confidence, hits, bins)
-
-
-def test_softmax_of_large_logits() -> None:
-    logits = np.array([[1e4, 1e4 - 1, -1e4], [0.0, 0.0, 0.0]], dtype=np.float32)
-    found = softmax(logits)
-    assert found.sum(axis=1) == pytest.approx(1)
-    assert found[0, 0] / found[0, 1] == pytest.approx(np.e)
-    assert found[1] == pytest.approx(1 / 3)
-    assert softmax(logits + 7) == pytest.approx(found)
+    assert error.value.key == key

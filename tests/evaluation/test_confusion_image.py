@@ -14,15 +14,15 @@ def brightness(picture: np.ndarray, row: int, column: int, classes: int) -> floa
     return float(picture[28 + row * cell + cell // 2, 28 + column * cell + cell // 2].mean())
 
 
-def test_dark_where_much_is_found() -> None:
+def test_frequent_cells_are_dark() -> None:
     true = np.array([0, 0, 0, 0, 1, 1])
     pred = np.array([0, 0, 0, 2, 1, 1])
     picture = confusion_image(pred, true, 3)
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3
     right = brightness(picture, 0, 0, 3)
-    astray, never = brightness(picture, 0, 2, 3), brightness(picture, 0, 1, 3)
-    assert brightness(picture, 1, 1, 3) < right < astray < never
+    wrong, never = brightness(picture, 0, 2, 3), brightness(picture, 0, 1, 3)
+    assert brightness(picture, 1, 1, 3) < right < wrong < never
     assert all(brightness(picture, 2, column, 3) == 255 for column in range(3))  # no samples
 
 

@@ -1,4 +1,4 @@
-"""What work dirs tell of their runs."""
+"""Reading work dirs."""
 
 from __future__ import annotations
 
@@ -41,9 +41,14 @@ def test_a_finished_run(tmp_path: Path) -> None:
     run = read_run(tmp_path)
     assert run.is_finished
     assert (run.epochs, run.total_epochs, run.seed, run.processes) == (2, 2, 3, 8)
-    assert run.curve("train", "loss") == [(1, 2.0), (2, 0.5)]
-    assert run.curve("val", "top1_acc") == [(1, 0.5), (2, 0.75)]
+    assert run.curves() == {
+        ("train", "loss"): [(0.5, 3.0), (1, 1.0), (2, 0.5)],
+        ("val", "top1_acc"): [(1, 0.5), (2, 0.75)],
+    }
     assert run.tested("best") == {"top1_acc": 0.75}
+    assert run.outdated_top1("best", {"top1_acc": 0.75}) is None
+    assert run.outdated_top1("best", {"top1_acc": 0.5}) == 0.75
+    assert run.scored_weights("last") == "best"
     assert run.tested("last") == {}
     assert run.scores("last") is None
     assert run.scores("best") == tmp_path / "best_pred.pkl"
@@ -51,7 +56,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert run.checkpoint("last") == tmp_path / "epoch_2.pth"
 
 
-def test_in_the_midst_of_the_last_epoch_a_run_is_not_finished(tmp_path: Path) -> None:
+def test_a_run_is_finished_after_its_last_epoch(tmp_path: Path) -> None:
     path = tmp_path / "20260101_000000.log.json"
     write_log(path, [HEAD, train(1, 4, 1.0), val(1, 0.5), train(2, 2, 0.5)])
     assert not read_run(tmp_path).is_finished
@@ -63,7 +68,7 @@ def test_in_the_midst_of_the_last_epoch_a_run_is_not_finished(tmp_path: Path) ->
     assert read_run(tmp_path).is_finished
 
 
-def test_logs_of_a_run_that_went_on_are_one(tmp_path: Path) -> None:
+def test_logs_of_a_resumed_run_are_joined(tmp_path: Path) -> None:
     first = [HEAD, train(1, 4, 3.0), val(1, 0.1), train(2, 2, 2.0), train(2, 4, 9.0)]
     write_log(tmp_path / "20260101_000000.log.json", first)
     with (tmp_path / "20260101_000000.log.json").open("a") as file:
@@ -78,14 +83,14 @@ def test_logs_of_a_run_that_went_on_are_one(tmp_path: Path) -> None:
         ("train", 2, 4),
         ("val", 2, 2),
     ]
-    assert run.curve("train", "loss") == [(1, 3.0), (2, 1.5)]
+    assert run.curves()["train", "loss"] == [(1, 3.0), (1.5, 2.0), (2, 1.0)]
     assert run.seed == 4
-    # Started anew, it is another run: the earlier one does not count.
+    # A log that starts at the first step belongs to another run: the earlier logs do not count.
     write_log(tmp_path / "20260103_000000.log.json", [HEAD, train(1, 4, 5.0)])
-    assert read_run(tmp_path).curve("train", "loss") == [(1, 5.0)]
+    assert read_run(tmp_path).curves()["train", "loss"] == [(1, 5.0)]
 
 
-def test_logs_of_the_family_are_read(tmp_path: Path) -> None:
+def test_logs_of_pyskl_are_read(tmp_path: Path) -> None:
     head = {"env_info": "sys.platform: linux", "seed": 0, "exp_name": "j.py"}
     lines = [
         head,
@@ -100,16 +105,12 @@ def test_logs_of_the_family_are_read(tmp_path: Path) -> None:
     assert run.config["model"] == {"type": "RecognizerGCN"}
 
 
-def test_processes_of_earlier_versions_stand_in_the_text_log(tmp_path: Path) -> None:
-    write_log(tmp_path / "20260101_000000.log.json", [{"seed": 1}])
-    (tmp_path / "20260101_000000.log").write_text("... - INFO - CPU, 2 process(es)\n")
-    assert read_run(tmp_path).processes == 2
-
-
 def test_work_dirs_are_found_at_any_depth(tmp_path: Path) -> None:
     for name in ("b/j", "a", "b/c/d"):
         write_log(tmp_path / name / "20260101_000000.log.json", [HEAD])
     assert find_runs(tmp_path) == [tmp_path / name for name in ("a", "b/c/d", "b/j")]
     assert find_runs(tmp_path / "a") == [tmp_path / "a"]
-    with pytest.raises(InputError, match="no work dir of a run"):
-        read_run(tmp_path / "b")
+    for folder in ("b", "none"):
+        with pytest.raises(InputError) as error:
+            read_run(tmp_path / folder)
+        assert error.value.file == str(tmp_path / folder)

@@ -1,4 +1,4 @@
-"""What rows of the model zoo call things."""
+"""The words of the model zoo's table."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_the_published_configs_have_the_readme_s_names(published: dict[str, list
 
 
 @pytest.mark.parametrize("stream", ["j", "b", "jm", "bm"])
-def test_a_stream_is_what_the_pipeline_makes(stream: str) -> None:
+def test_the_stream_is_what_the_pipeline_makes(stream: str) -> None:
     config = load_config(CONFIGS / "stgcn_hdm05" / f"{stream}.py").to_dict()
     assert stream_name(config, Path("work_dirs/anything")) == stream
     assert data_name(config) == "hdm05_11 xsub_val"
     assert annotation_name(config) == "hdm05, 3D"
 
 
-def test_without_features_the_folder_tells() -> None:
+def test_without_features_the_folder_names_the_stream() -> None:
     assert stream_name({}, Path("a/jm")) == "jm"
     assert stream_name({}, Path("a/mine")) is None
     several = {"data": {"test": {"pipeline": [{"type": "GenSkeFeat", "feats": ["j", "b"]}]}}}

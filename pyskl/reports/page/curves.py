@@ -1,94 +1,102 @@
-"""Curves of loss, accuracy and rate; those of several runs in one chart."""
+"""The curves of several runs: which charts there are, and their lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from pyskl.drawing.charts import line_chart
-from pyskl.drawing.page import Section, table
-from pyskl.reports.page.facts import Points, RunFacts
-from pyskl.reports.page.parts import Chart, row, tall
-from pyskl.reports.page.summary import figure_name
+from pyskl.reports.page.content import ReportedRun
+from pyskl.reports.runs import Points, epoch_of
 
-_WIDTH, _HEIGHT = 440, 240
+# Points per line; neighbours of longer ones are averaged.
+_MAX_POINTS = 300
 
-Key = tuple[str, str]
-
-_LOSS: Key = ("train", "loss")
-_RATE: Key = ("train", "lr")
-_TRAINED: Key = ("train", "top1_acc")
+_METRIC_NAMES = {
+    "mean_class_accuracy": "mean class accuracy",
+    "mean_average_precision": "mean average precision",
+    "lr": "learning rate",
+}
 
 
-def curve_charts(runs: Sequence[RunFacts]) -> list[Chart]:
-    """Return the charts for which any of the runs has points."""
-    charts = [_chart("curves_loss", "Loss in training", _by_run(runs, _LOSS))]
+class CurveChart(NamedTuple):
+    """A chart over the epochs.
+
+    Attributes:
+        name: The name of its file, without suffix.
+        title: Plain text.
+        lines: The points (epoch, value) of each line, by its name.
+    """
+
+    name: str
+    title: str
+    lines: Mapping[str, Points]
+
+
+def metric_name(name: str) -> str:
+    """Return the name of a metric in words.
+
+    Example:
+        >>> metric_name('top5_acc')
+        'top-5'
+    """
+    if name.startswith("top") and name.endswith("_acc"):
+        return f"top-{name[3:-4]}"
+    return _METRIC_NAMES.get(name, name.replace("_", " "))
+
+
+def curve_charts(runs: Sequence[ReportedRun]) -> list[CurveChart]:
+    """Return the charts that have points.
+
+    One run has its metrics in one chart. Several runs have a chart for each metric, with a line
+    for each run.
+    """
+    curves = {run.name: run.run.curves() for run in runs}
+
+    def chart(name: str, title: str, key: tuple[str, str]) -> CurveChart:
+        lines = {run: _thinned(own[key]) for run, own in curves.items() if key in own}
+        return CurveChart(name, title, lines)
+
+    metrics = [chart("curves_" + "_".join(key), curve_title(key), key) for key in metric_keys(runs)]
     if len(runs) == 1:
-        lines = {_words(key): points for key, points in _accuracies(runs[0])}
-        charts.append(_chart("curves_accuracy", "Accuracy", lines))
-    else:
-        keys = dict.fromkeys(key for run in runs for key, _ in _accuracies(run))
-        charts += [
-            _chart(f"curves_{mode}_{figure}", _words((mode, figure)), _by_run(runs, (mode, figure)))
-            for mode, figure in keys
-        ]
-    charts.append(_chart("curves_rate", "Learning rate", _by_run(runs, _RATE)))
-    return [chart for chart in charts if chart is not None]
+        lines = {one.title: points for one in metrics for points in one.lines.values()}
+        metrics = [CurveChart("curves_accuracy", "Accuracy", lines)]
+    loss = chart("curves_loss", "Training loss", ("train", "loss"))
+    rate = chart("curves_rate", "Learning rate", ("train", "lr"))
+    return [one for one in (loss, *metrics, rate) if one.lines]
 
 
-def curves_section(runs: Sequence[RunFacts]) -> Section | None:
-    """Return the charts, and the same by epoch as a table."""
-    charts = curve_charts(runs)
-    if not charts:
-        return None
-    return Section("Curves", row(charts) + _values(runs))
+def metric_keys(runs: Sequence[ReportedRun]) -> list[tuple[str, str]]:
+    """Return the logged metrics of all runs, those of the validation first."""
+    keys = dict.fromkeys(key for run in runs for key in run.run.curves())
+    return [key for key in keys if key[0] == "val"] + [
+        key for key in keys if key == ("train", "top1_acc")
+    ]
 
 
-def _by_run(runs: Sequence[RunFacts], key: Key) -> dict[str, Points]:
-    return {run.name: run.curves[key] for run in runs if run.curves.get(key)}
-
-
-def _accuracies(run: RunFacts) -> Iterator[tuple[Key, Points]]:
-    """Yield what is measured in validation, and the accuracy of the training batches."""
-    keys = [key for key in run.curves if key[0] == "val"]
-    for key in [*keys, _TRAINED]:
-        if run.curves.get(key):
-            yield key, run.curves[key]
-
-
-def _words(key: Key) -> str:
-    mode, figure = key
-    name = figure_name(figure)
-    where = "training batches" if mode == "train" else "validation"
+def curve_title(key: tuple[str, str]) -> str:
+    """Return the name of a curve in words, such as ``'Top-1, validation'``."""
+    name = metric_name(key[1])
+    where = "training batches" if key[0] == "train" else "validation"
     return f"{name[:1].upper()}{name[1:]}, {where}"
 
 
-def _chart(name: str, title: str, lines: Mapping[str, Points]) -> Chart | None:
-    if not lines:
-        return None
-    svg = line_chart(lines, title=title, label="epoch", width=_WIDTH, height=_HEIGHT)
-    return Chart(name, title, svg)
-
-
-def _values(runs: Sequence[RunFacts]) -> str:
-    """Return the values at the end of each epoch as a table."""
-    columns: list[tuple[str, dict[int, float]]] = []
+def epoch_table(runs: Sequence[ReportedRun]) -> tuple[list[str], list[list[float | None]]]:
+    """Return the header and the rows of a table with the last value of each epoch."""
+    header, columns = ["epoch"], []
     for run in runs:
-        for key in (_LOSS, *(key for key, _ in _accuracies(run)), _RATE):
-            if not run.curves.get(key):
-                continue
-            whose = f"{run.name}: " if len(runs) > 1 else ""
-            name = {_LOSS: "loss", _RATE: "rate"}.get(key) or _words(key)
-            columns.append((whose + name, _at_epochs(run.curves[key])))
-    epochs = sorted({epoch for _, values in columns for epoch in values})
-    rows = [[epoch, *(values.get(epoch) for _, values in columns)] for epoch in epochs]
-    caption = "At the end of each epoch"
-    inner = tall(table(["epoch", *(name for name, _ in columns)], rows, caption=caption), caption)
-    return f"<details><summary>The values as a table</summary>{inner}</details>"
+        curves = run.run.curves()
+        for key in (("train", "loss"), *metric_keys([run]), ("train", "lr")):
+            if key in curves:
+                short = {("train", "loss"): "loss", ("train", "lr"): "learning rate"}
+                name = short.get(key) or curve_title(key)
+                header.append(f"{run.name}: {name}" if len(runs) > 1 else name)
+                columns.append({epoch_of(place): value for place, value in curves[key]})
+    epochs = sorted({epoch for column in columns for epoch in column})
+    return header, [[epoch, *(column.get(epoch) for column in columns)] for epoch in epochs]
 
 
-def _at_epochs(points: Points) -> dict[int, float]:
-    """Return the last value of each epoch; epoch 1 ends at 1."""
-    found: dict[int, float] = {}
-    for epoch, value in points:
-        found[max(int(-(-epoch // 1)), 1)] = value
-    return found
+def _thinned(points: Points) -> Points:
+    """Return at most 300 points, of which each is the mean of several; the last place stays."""
+    size = -(-len(points) // _MAX_POINTS)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]

@@ -1,15 +1,14 @@
 'use strict';
-/* The gallery: cards that are filtered and sorted, and below them all mistakes by name.
+/* The gallery: cards to filter and sort, and a list of all mistakes below them.
 
-The cards are in the page, with kind, true and predicted class and confidence as data-*; what is in
-them plays by itself (player.js) while it is visible. The mistakes, in
-<script type="application/json" id="data-gallery">, are
+The cards are in the page, with kind, true class, predicted class and confidence as data-*; player.js
+plays the skeletons in them. The mistakes, in <script type="application/json" id="data-gallery">:
 
-    names                         of the classes
-    ids, true, predicted, confidence   one entry for each mistake, the surest first
-    total                         how many mistakes there are, as a page lists only so many
+    names                              names of the classes
+    ids, true, predicted, confidence   one entry per mistake, the most confident first
+    total                              number of mistakes; the page may list fewer
 
-The event 'report:pair' of the document, see confusion.js, filters to a pair of classes. */
+The event 'report:pair' of the document (see confusion.js) filters by a pair of classes. */
 (() => {
   const element = (id) => document.getElementById(id);
   const list = element('gallery-cards');
@@ -20,11 +19,11 @@ The event 'report:pair' of the document, see confusion.js, filters to a pair of 
     ['kind', 'class', 'true', 'predicted', 'order'].map((name) => [name, element(`gallery-${name}`)]),
   );
   const status = element('gallery-status');
-  const PAGE = 100; // mistakes that are listed at once
+  const PAGE = 100; // mistakes to list at a time
   let listed = PAGE;
 
-  // Whether a sample is one of those that are wanted.
-  const wanted = (kind, truth, predicted) => {
+  // Whether a sample passes the filters.
+  const passes = (kind, truth, predicted) => {
     const value = (name) => controls[name].value;
     return (value('kind') === '' || value('kind') === kind)
       && (value('true') === '' || Number(value('true')) === truth)
@@ -50,7 +49,7 @@ The event 'report:pair' of the document, see confusion.js, filters to a pair of 
   const showMistakes = () => {
     const found = [];
     data.ids.forEach((_, index) => {
-      if (wanted('mistake', data.true[index], data.predicted[index])) found.push(index);
+      if (passes('mistake', data.true[index], data.predicted[index])) found.push(index);
     });
     const rows = found.slice(0, listed).map((index) => {
       const row = document.createElement('tr');
@@ -69,7 +68,7 @@ The event 'report:pair' of the document, see confusion.js, filters to a pair of 
     });
     element('mistakes-rows').replaceChildren(...rows);
     const some = data.total > data.ids.length
-      ? ` of the ${data.ids.length} surest of all ${data.total}` : ` of ${data.total}`;
+      ? ` of the ${data.ids.length} most confident of ${data.total}` : ` of ${data.total}`;
     element('mistakes-summary').textContent = `Mistakes by name: ${found.length}${some}`;
     element('mistakes-more').hidden = found.length <= listed;
     return found.length;
@@ -77,16 +76,16 @@ The event 'report:pair' of the document, see confusion.js, filters to a pair of 
 
   const apply = () => {
     listed = PAGE;
-    let shown = 0;
+    let visible = 0;
     for (const card of cards) {
       const { kind, true: truth, predicted } = card.dataset;
-      card.hidden = !wanted(kind, Number(truth), Number(predicted));
-      if (!card.hidden) shown += 1;
+      card.hidden = !passes(kind, Number(truth), Number(predicted));
+      if (!card.hidden) visible += 1;
     }
     const mistakes = showMistakes();
-    let text = `${shown} of ${cards.length} samples of the gallery.`;
-    if (shown === 0 && mistakes > 0) {
-      text += ' The gallery holds none like these (--gallery makes it larger); below they are by name.';
+    let text = `${visible} of ${cards.length} samples of the gallery.`;
+    if (visible === 0 && mistakes > 0) {
+      text += ' None of these is in the gallery (enlarge it with --gallery); see the list below.';
       element('mistakes').open = true;
     }
     status.textContent = text;

@@ -1,4 +1,4 @@
-"""The gallery: mistakes and the surest hits, each as a player; ``gallery.js`` filters them."""
+"""The gallery: mistakes and confident hits, each as a player; ``gallery.js`` filters them."""
 
 from __future__ import annotations
 
@@ -12,125 +12,117 @@ import numpy as np
 from pyskl.drawing.page import Section
 from pyskl.drawing.skeleton import Clip, PlayerParts, player_html, player_tag
 from pyskl.reports.page.confusion import worst_pairs
-from pyskl.reports.page.facts import Example, Predictions, ReportFacts
+from pyskl.reports.page.content import GallerySample, Predictions, ReportContent
 
-DATA = "gallery"
-"""The name of the gallery among the page's data."""
+# The clips take most of the page, which has to stay below 15 MB.
+_MAX_BYTES = 11_000_000
+_BYTES_PER_COORDINATE = 2.7  # two, in base64
+_MAX_FRAMES, _MIN_FRAMES = 64, 4
 
-# Of the clips; the page has to stay below 15 MB.
-_BUDGET = 11_000_000
+# The list of mistakes.
+_MAX_LISTED, _MAX_ID_LENGTH = 5000, 80
 
-# Bytes of a page for a coordinate: two as base64.
-_BYTES = 2.7
-
-_MOST_FRAMES, _LEAST_FRAMES = 64, 4
-
-# Mistakes that the page lists by name, and letters of a name there.
-_LISTED, _LETTERS = 5000, 80
-
-# Share of the gallery that mistakes take, if there are as many.
+# Share of the gallery for mistakes, if there are enough.
 _MISTAKES = 0.75
 
-Kind = Literal["mistake", "hit"]
 
+def choose_samples(found: Predictions, number: int) -> list[tuple[Literal["mistake", "hit"], int]]:
+    """Choose samples for the gallery: three of four are mistakes, the others confident hits.
 
-def choose_examples(found: Predictions, number: int) -> list[tuple[Kind, int]]:
-    """Choose the samples to show: mistakes in three of four places, else the surest hits.
-
-    Half of the mistakes are those of the highest confidence; the other half are the surest one of
-    each of the worst pairs of classes. Of the hits the surest of each class comes first.
+    Half of the mistakes are the most confident ones; the other half are the most confident one of
+    each of the most confused pairs. Of the hits the most confident of each class come first.
 
     Args:
         found: The predictions.
-        number: How many to choose; fewer where there are fewer samples.
+        number: How many samples; fewer are returned if there are not as many.
 
     Returns:
-        Kind and number of each sample: mistakes, then hits, the surest of each first.
+        Kind and index of each sample: mistakes, then hits, the most confident of each first.
     """
-    wrong = found.mistakes().tolist()
-    right = np.flatnonzero(found.hits)
-    right = right[np.argsort(-found.confidence[right], kind="stable")]
+    wrong, right = found.mistakes.tolist(), found.by_confidence(np.flatnonzero(found.hits))
     room = max(math.ceil(_MISTAKES * number), number - len(right))
-    mistakes = wrong[: math.ceil(min(room, len(wrong)) / 2)]
-    surest: dict[tuple[int, int], int] = {}
-    for index in wrong:
-        surest.setdefault((int(found.labels[index]), int(found.predicted[index])), index)
-    of_pairs = [surest[pair.true, pair.predicted] for pair in worst_pairs(found.counts)]
-    mistakes = _unique([*mistakes, *of_pairs, *wrong])[:room]
-    _, firsts = np.unique(found.labels[right], return_index=True)
-    hits = _unique([*right[np.sort(firsts)].tolist(), *right.tolist()])[: number - len(mistakes)]
-
-    def by_confidence(indices: Iterable[int]) -> list[int]:
-        return sorted(indices, key=lambda index: (-found.confidence[index], index))
-
-    kinds: list[tuple[Kind, int]] = [("mistake", index) for index in by_confidence(mistakes)]
-    return [*kinds, *(("hit", index) for index in by_confidence(hits))]
-
-
-def _unique(numbers: Iterable[int]) -> list[int]:
-    return list(dict.fromkeys(numbers))
+    pairs = list(zip(found.labels[wrong].tolist(), found.predicted[wrong].tolist()))
+    first_of = dict(zip(reversed(pairs), reversed(wrong)))
+    mistakes = _unique(
+        [
+            *wrong[: math.ceil(min(room, len(wrong)) / 2)],
+            *(first_of[pair.true, pair.predicted] for pair in worst_pairs(found.counts)),
+            *wrong,
+        ]
+    )[:room]
+    _, first_of_class = np.unique(found.labels[right], return_index=True)
+    hits = _unique([*right[np.sort(first_of_class)].tolist(), *right.tolist()])
+    hits = hits[: number - len(mistakes)]
+    return [("mistake", index) for index in _sorted(found, mistakes)] + [
+        ("hit", index) for index in _sorted(found, hits)
+    ]
 
 
-def captioned(example: Example, found: Predictions) -> Clip:
-    """Return an example's clip with the sample's id, its true class and what was predicted."""
-    names, row = found.class_names, found.probabilities[example.index]
-    best = np.argsort(-row, kind="stable")[:3].tolist()
-    true, sure = int(found.labels[example.index]), float(found.confidence[example.index])
-    if example.kind == "hit":
-        notes = [f"right: {names[true]} {sure:.3f}"]
+def _unique(indices: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(indices))
+
+
+def _sorted(found: Predictions, indices: Sequence[int]) -> list[int]:
+    return found.by_confidence(np.array(sorted(indices), dtype=int)).tolist()
+
+
+def captioned(sample: GallerySample, found: Predictions) -> Clip:
+    """Return a sample's clip with its id, its true class and the most probable classes."""
+    names, row = found.class_names, found.probabilities[sample.index]
+    true, (best, *others) = int(found.labels[sample.index]), np.argsort(-row, kind="stable")[:3]
+    confidence = found.confidence[sample.index]
+    if sample.kind == "hit":
+        notes = [f"right: {names[true]} {confidence:.3f}"]
     else:
-        notes = [f"true: {names[true]} {row[true]:.3f}", f"predicted: {names[best[0]]} {sure:.3f}"]
-    others = [label for label in best[1:] if label != true or example.kind == "hit"]
-    if others:
-        notes.append("then: " + ", ".join(f"{names[label]} {row[label]:.3f}" for label in others))
-    return example.clip.replaced(title=str(found.sample_ids[example.index]), notes=notes)
+        notes = [
+            f"true: {names[true]} {row[true]:.3f}",
+            f"predicted: {names[best]} {confidence:.3f}",
+        ]
+    rest = ", ".join(f"{names[label]} {row[label]:.3f}" for label in others if label != true)
+    return sample.clip.replaced(
+        title=str(found.sample_ids[sample.index]),
+        notes=[*notes, *([f"then: {rest}"] if rest else [])],
+    )
 
 
-def gallery_players(facts: ReportFacts) -> PlayerParts | None:
-    """Return the players of all examples, thinned out so that they fit into the page."""
-    found = facts.predictions
-    if found is None or facts.layout is None or not facts.examples:
+def gallery_players(report: ReportContent, found: Predictions) -> PlayerParts | None:
+    """Return the players of all samples, with as many frames as fit into the page."""
+    if report.layout is None or not report.gallery:
         return None
-    clips = [captioned(example, found) for example in facts.examples]
-    return player_html(clips, facts.layout, max_frames=frames_within(clips, _BUDGET))
+    clips = [captioned(sample, found) for sample in report.gallery]
+    return player_html(clips, report.layout, max_frames=frames_within(clips, _MAX_BYTES))
 
 
-def frames_within(clips: Sequence[Clip], budget: int) -> int:
-    """Return how many frames of each clip may be shown for all to take ``budget`` bytes at most.
+def frames_within(clips: Sequence[Clip], max_bytes: int) -> int:
+    """Return how many frames of each clip to keep so that all fit into ``max_bytes``.
 
     It is at least 4 and at most 64.
     """
-    for frames in range(_MOST_FRAMES, _LEAST_FRAMES, -4):
-        if sum(_BYTES * _values(clip) * min(clip.num_frames, frames) for clip in clips) <= budget:
+    for frames in range(_MAX_FRAMES, _MIN_FRAMES, -4):
+        coordinates = sum(clip.keypoint[:, :frames].size for clip in clips)
+        if _BYTES_PER_COORDINATE * coordinates <= max_bytes:
             return frames
-    return _LEAST_FRAMES
+    return _MIN_FRAMES
 
 
-def _values(clip: Clip) -> int:
-    """Return the coordinates of a frame."""
-    persons, _, joints, coordinates = clip.keypoint.shape
-    return int(persons * joints * coordinates)
-
-
-def gallery_section(facts: ReportFacts) -> Section | None:
-    """Return the cards, what filters them, and the list of all mistakes."""
-    found = facts.predictions
-    if found is None:
-        return None
+def gallery_section(report: ReportContent, found: Predictions) -> Section:
+    """Return the cards with their filters, and the list of all mistakes."""
     cards = "\n".join(
-        _card(number, example, found)
-        for number, example in enumerate(facts.examples)
-        if facts.layout is not None
+        f'<li class="card {sample.kind}" data-kind="{sample.kind}" '
+        f'data-true="{found.labels[sample.index]}" '
+        f'data-predicted="{found.predicted[sample.index]}" '
+        f'data-confidence="{found.confidence[sample.index]:.6f}">'
+        f'<div class="kind">{sample.kind}</div>'
+        f"{player_tag(number, str(found.sample_ids[sample.index]))}</li>"
+        for number, sample in enumerate(report.gallery)
     )
-    classes = "".join(
+    options = "".join(
         f'<option value="{label}">{escape(name)}</option>'
         for label, name in sorted(enumerate(found.class_names), key=lambda item: item[1].lower())
     )
+    controls = _CONTROLS.replace("CLASSES", options)
     return Section(
-        "Gallery",
-        _CONTROLS.replace("CLASSES", classes)
-        + f'<ul id="gallery-cards" class="gallery">{cards}</ul>\n'
-        + _MISTAKES_LIST,
+        "Gallery", f'{controls}<ul id="gallery-cards" class="gallery">{cards}</ul>\n{_MISTAKE_LIST}'
     )
 
 
@@ -142,15 +134,15 @@ _CONTROLS = """
 <label>True <select id="gallery-true"><option value="">any</option>CLASSES</select></label>
 <label>Predicted <select id="gallery-predicted"><option value="">any</option>CLASSES</select>
 </label>
-<label>Order <select id="gallery-order"><option value="sure">surest first</option>
-<option value="unsure">least sure first</option><option value="true">by true class</option></select>
-</label>
+<label>Order <select id="gallery-order"><option value="sure">most confident first</option>
+<option value="unsure">least confident first</option><option value="true">by true class</option>
+</select></label>
 <button type="button" id="gallery-clear">Show all</button>
 </div>
 <p id="gallery-status" role="status" aria-live="polite"></p>
 """
 
-_MISTAKES_LIST = """
+_MISTAKE_LIST = """
 <details id="mistakes"><summary id="mistakes-summary">Mistakes by name</summary>
 <div class="scroll"><table><thead><tr><th scope="col">sample</th><th scope="col">true class</th>
 <th scope="col">predicted</th><th scope="col" class="number">confidence</th></tr></thead>
@@ -159,25 +151,13 @@ _MISTAKES_LIST = """
 """
 
 
-def _card(number: int, example: Example, found: Predictions) -> str:
-    index = example.index
-    return (
-        f'<li class="card {example.kind}" data-kind="{example.kind}" '
-        f'data-true="{found.labels[index]}" data-predicted="{found.predicted[index]}" '
-        f'data-confidence="{found.confidence[index]:.6f}">'
-        f'<div class="kind">{example.kind}</div>'
-        f"{player_tag(number, str(found.sample_ids[index]))}</li>"
-    )
-
-
 def gallery_data(found: Predictions) -> dict[str, Any]:
-    """Return the mistakes as ``gallery.js`` lists them, the surest first."""
-    wrong = found.mistakes()
-    kept = wrong[:_LISTED]
+    """Return the mistakes in the format of ``gallery.js``, the most confident first."""
+    kept = found.mistakes[:_MAX_LISTED]
     return {
         "names": list(found.class_names),
-        "total": len(wrong),
-        "ids": [str(found.sample_ids[index])[:_LETTERS] for index in kept.tolist()],
+        "total": len(found.mistakes),
+        "ids": [str(found.sample_ids[index])[:_MAX_ID_LENGTH] for index in kept],
         "true": found.labels[kept].tolist(),
         "predicted": found.predicted[kept].tolist(),
         "confidence": np.round(found.confidence[kept], 4).tolist(),
