@@ -59,7 +59,7 @@ class Registry(_Registry):
             ConfigError: if there is none.
         """
         if "type" not in cfg:
-            raise ConfigError(f"a {self.name} needs the key 'type'", found=sorted(cfg))
+            raise ConfigError(f"is missing; it names the {self.name}", key="type")
         kind = cfg["type"]
         return self.get(kind) if isinstance(kind, str) else kind
 

@@ -26,7 +26,12 @@ from pyskl.config.schema import EvaluationConfig
 from pyskl.datasets import AnnotationFiles, ConcatDataset, PoseDataset, RepeatDataset
 from pyskl.datasets.dataset_tree import leaves, walk
 from pyskl.datasets.loader import check_data_device
-from pyskl.errors import AnnotationError, ConfigError, InputError, did_you_mean
+from pyskl.errors import (
+    AnnotationError,
+    ConfigError,
+    UntrustedFileError,
+    did_you_mean,
+)
 from pyskl.evaluation.evaluate import check_metrics, metric_keys
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES
@@ -220,11 +225,11 @@ def _locate_in_leaf(
     if reads_file and not any(faults.under(f"{where}.{name}") for name in ("ann_file", "split")):
         try:
             build_dataset_for({**leaf, "pipeline": []}, use, trusted=trusted)
-        except AnnotationError as error:
+        except (AnnotationError, UntrustedFileError) as error:
             of_split = (error.key or "").startswith("split") and not error.errors
             faults.add(f"{where}.{'split' if of_split else 'ann_file'}", str(error))
             return
-        except InputError:
+        except ValueError:
             pass  # reported below
     if not faults.under(where):
         with faults.collecting(where):

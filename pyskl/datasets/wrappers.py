@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -198,8 +199,14 @@ def build_dataset(
             else build_dataset(content, own, files=files)
         )
         cfg = {**cfg, inner: built}
-    elif isinstance(cfg, Mapping) and issubclass(DATASETS.class_of(cfg), PoseDataset):
-        arguments["files"] = files
+    elif isinstance(cfg, Mapping):
+        cls = DATASETS.class_of(cfg)
+        parameters = inspect.signature(cls).parameters.values()
+        takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters)
+        if any(one.name == "files" for one in parameters) or (
+            takes_all and isinstance(cls, type) and issubclass(cls, PoseDataset)
+        ):
+            arguments["files"] = files
     dataset = DATASETS.build(cfg, **arguments)
     # The class first: properties are not to be computed for this.
     lacking = [

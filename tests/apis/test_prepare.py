@@ -192,7 +192,7 @@ def test_the_error_names_the_file(
         ("workflow", [("val", 1)], "workflow"),
         ("data__train__class_prob", [1, 1], "data.train"),
         ("data__train__multi_class", True, "data.train"),
-        ("data__train__num_classes", 2, "data.train"),
+        ("data__train__num_classes", 2, "data.train.ann_file"),
         ("data__train__pipeline__4__num_person", 0, "data.train.pipeline[4]"),
         ("data__device", "gpu", "data.device"),
         ("data__val_dataloader", dict(device="gpu"), "data.val_dataloader.device"),
