@@ -1,71 +1,115 @@
-"""Drawings of skeleton layouts as SVG: joints with their numbers, edges, bones, sides.
-
-The colours are those of a page's roles (``pyskl/drawing/page.css``) where the drawing stands in
-one, and else such as can be read on light and on dark ground.
-"""
+"""Drawings of skeleton layouts: joints with their numbers, edges, bones, sides."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
-from itertools import combinations
 
-from pyskl.drawing.page import Section, page, table
-from pyskl.skeleton.layout import Pair, Point, SkeletonLayout
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path as CurvePath
+from scipy.spatial import KDTree
+
+from pyskl.drawing.page import Section, page, palette, table
+from pyskl.drawing.skeleton.picture import PixelFigure, svg_text
+from pyskl.skeleton.layout import SkeletonLayout
 from pyskl.skeleton.remarks import layout_remarks
 from pyskl.skeleton.tree_pose import tree_pose
 
-# Pixels. Joints are drawn so far apart that their circles leave a gap.
-_RADIUS = 9.5
-_APART = 24.0
-_LEAST, _MOST = 440.0, 1400.0  # of the longer side
+# Pixels.
+_RADIUS = 9.5  # of a joint; smaller where joints are close together
+_SPACING = 24.0  # of the two closest joints, within the limits of the size
+_MIN_SIZE, _MAX_SIZE = 440.0, 1400.0  # of the longer side
 _MARGIN = 24.0
-_LINE = 15.0  # of the list of names
+_LINE_HEIGHT = 15.0
+_FONT_SIZE = 11.0
 
-# Contrast to white and to near-black is 4.5 or little less: a picture does not know its ground.
-_COLOURS = {"left": "#2b76d2", "right": "#c2570c", "middle": "#717982"}
-_STYLE = (
-    ".sk-left{color:var(--left,#2b76d2)}.sk-right{color:var(--right,#c2570c)}"
-    ".sk-middle{color:var(--faint,#717982)}.sk-number{fill:var(--ground,#fff)}"
-    ".sk-layout text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif}"
-)
+
+def layout_figure(layout: SkeletonLayout, *, names: bool = True) -> Figure:
+    """Draw a layout: at its rest pose, or as a tree if it has none.
+
+    Args:
+        layout: The layout.
+        names: Whether to list the joints' names next to the drawing.
+    """
+    points, radius = _joint_positions(layout)  # (V, 2)
+    width, height = (points.max(axis=0) + _MARGIN).tolist()
+
+    edges = {frozenset(edge) for edge in layout.edges}
+    own_bones = [bone for bone in layout.bones if frozenset(bone) not in edges and len({*bone}) > 1]
+    rows = [("faint", "ring: the centre")]
+    if layout.left:
+        rows += [("left", "left side"), ("right", "right side")]
+    if own_bones:
+        rows.append(("faint", "dashes: a bone that is no edge"))
+    keys = len(rows)
+    if names and layout.joint_names:
+        labels = [(_side(layout, v), layout.label(v)) for v in range(layout.num_joints)]
+        rows += [("faint", ""), *labels]
+    height = max(height, _LINE_HEIGHT * keys + 2 * _MARGIN, 220.0 if len(rows) > 12 else 0.0)
+    deep = max(keys, int((height - 2 * _MARGIN) / _LINE_HEIGHT) + 1)
+    columns = [rows[start : start + deep] for start in range(0, len(rows), deep)]
+    widths = [0.62 * _FONT_SIZE * max(len(text) for _, text in column) + 18 for column in columns]
+
+    canvas = PixelFigure(np.ceil(width + 8 + sum(widths)), np.ceil(height))
+    canvas.figure.set_label(f"Skeleton layout {layout.name}: {layout.num_joints} joints")
+    axes = canvas.axes(0, 0, canvas.width, canvas.height)
+    for pairs, line_width, style in (
+        (own_bones, 1.3, (0, (1.5, 3.5))),
+        (layout.edges, max(1.5, radius / 3.4), "solid"),
+    ):
+        for child, parent in pairs:
+            colour = canvas.colours[_side(layout, child, parent)]
+            line = PathPatch(_link(points, child, parent, radius), fill=False, ec=colour)
+            line.set(linewidth=line_width, linestyle=style, gid=f"edge-{child}-{parent}")
+            axes.add_patch(line)
+    colours = [canvas.colours[_side(layout, joint)] for joint in range(layout.num_joints)]
+    x, y = points.T
+    axes.scatter(x, y, s=(2 * radius) ** 2, c=colours, linewidths=0, zorder=2, gid="joints")
+    axes.scatter(
+        x[[layout.center]],
+        y[[layout.center]],
+        s=(2 * radius + 6) ** 2,
+        facecolors="none",
+        edgecolors=colours[layout.center],
+        linewidths=1.5,
+        zorder=2,
+    )
+    for joint in range(layout.num_joints):
+        size = radius * (1.15 if joint < 100 else 0.95)
+        axes.text(
+            x[joint],
+            y[joint] + 0.36 * size,
+            str(joint),
+            fontsize=size,
+            color=canvas.colours["ground"],
+            ha="center",
+            gid=f"joint-{joint}",
+            zorder=3,
+        )
+    left = width + 8
+    for column, column_width in zip(columns, widths):
+        for row, (role, text) in enumerate(column):
+            canvas.text(left, _MARGIN + 4 + _LINE_HEIGHT * row, text, role=role, size=_FONT_SIZE)
+        left += column_width
+    return canvas.figure
 
 
 def layout_svg(layout: SkeletonLayout, *, names: bool = True) -> str:
-    """Return a drawing of a layout as an SVG element, which is a picture of its own, too.
-
-    Args:
-        layout: The layout; without a rest pose it is drawn as a tree.
-        names: Whether to list the joints' names beside the drawing. They are shown, too, where the
-            mouse rests on a joint.
+    """Return the drawing of :func:`layout_figure` as an SVG element, which is also a valid file.
 
     Example:
         >>> arm = SkeletonLayout('arm', 2, edges=[(1, 0)], center=0)
         >>> layout_svg(arm).startswith('<svg ')
         True
     """
-    places, radius, width, height = _placed(layout)
-    lines = [
-        *_links(layout, _bones_apart(layout), places, radius, bone=True),
-        *_links(layout, layout.edges, places, radius, bone=False),
-    ]
-    joints = [_joint(layout, joint, places[joint], radius) for joint in range(len(places))]
-    legend, legend_width, height = _legend(layout, width, height, names)
-    title = escape(f"Skeleton layout {layout.name}: {layout.num_joints} joints")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="sk-layout" role="img" '
-        f'width="{width + legend_width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width + legend_width:.0f} {height:.0f}" '
-        f'style="max-width:100%;height:auto" font-family="sans-serif">'
-        f"<title>{title}</title><style>{_STYLE}</style>\n"
-        + "\n".join([*lines, *joints, *legend])
-        + "\n</svg>\n"
-    )
+    figure = layout_figure(layout, names=names)
+    return svg_text(figure, str(figure.get_label()))
 
 
 def layout_page(layout: SkeletonLayout) -> str:
-    """Return an HTML page about a layout: the drawing, its joints, and what is odd about it."""
+    """Return an HTML page about a layout: the drawing, its joints, and remarks."""
     neighbours: dict[int, list[int]] = {joint: [] for joint in range(layout.num_joints)}
     for child, parent in layout.edges:
         neighbours[child].append(parent)
@@ -84,9 +128,12 @@ def layout_page(layout: SkeletonLayout) -> str:
         ],
         sortable=True,
     )
+    drawing = layout_svg(layout, names=False)
+    for role, colour in palette().items():  # follow the page's light or dark theme
+        drawing = drawing.replace(colour, f"var(--{role})")
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in layout_remarks(layout))
     sections = [
-        Section("Drawing", layout_svg(layout, names=False)),
+        Section("Drawing", f'<div class="scroll">{drawing}</div>'),
         Section("Facts", table(["", ""], layout_facts(layout))),
         Section("Joints", joints),
         Section("Remarks", f"<ul>{remarks}</ul>" if remarks else "<p>None.</p>"),
@@ -95,7 +142,7 @@ def layout_page(layout: SkeletonLayout) -> str:
 
 
 def layout_facts(layout: SkeletonLayout) -> list[tuple[str, str]]:
-    """Return what a layout says beside its joints, worded for a reader: (what, value)."""
+    """Return the properties of a layout apart from its joints, in words: (property, value)."""
     (bottom, top), (right, left) = layout.spine, layout.shoulders
     channels = "x, y, z" if layout.dim == 3 else "x, y (with a score: x, y, score)"
     return [
@@ -110,161 +157,53 @@ def layout_facts(layout: SkeletonLayout) -> list[tuple[str, str]]:
     ]
 
 
-# --- where things are -----------------------------------------------------------------------------
+def _joint_positions(layout: SkeletonLayout) -> tuple[np.ndarray, float]:
+    """Return the joints' positions in pixels (V, 2) and the radius of their circles.
 
-
-def _placed(layout: SkeletonLayout) -> tuple[list[Point], float, float, float]:
-    """Return the joints' pixels, the radius of their circles, and the drawing's width and height.
-
-    The scale is the one at which the nearest two circles leave a gap, within the limits of a
-    picture's size.
+    The scale is chosen so that the two closest circles leave a gap, within the size limits.
     """
-    pose = layout.rest_pose or tree_pose(layout)
-    low = [min(point[axis] for point in pose) for axis in (0, 1)]
-    spans = [max(point[axis] for point in pose) - low[axis] for axis in (0, 1)]
-    nearest = _nearest(pose)
-    longer = max(*spans, 1e-9)
-    scale = min(max(_APART / nearest, _LEAST / longer), _MOST / longer)
-    if longer < 1e-6:  # one joint, or all at one place
+    pose = np.array(layout.rest_pose or tree_pose(layout), dtype=float)  # (V, 2)
+    pose -= pose.min(axis=0)
+    longer = float(pose.max())
+    unique = np.unique(pose, axis=0)
+    closest = 1.0
+    if len(unique) > 1:
+        closest = float(KDTree(unique).query(unique, k=2)[0][:, 1].min())
+    if longer < 1e-6:  # one joint, or all in one place
         scale = 1.0
-    if not layout.rest_pose:  # rows and columns of a tree
-        scale = min(3 * _APART, _MOST / longer)
-    radius = min(_RADIUS, max(3.0, 0.4 * nearest * scale))
-    places = [(_MARGIN + (x - low[0]) * scale, _MARGIN + (y - low[1]) * scale) for x, y in pose]
-    return places, radius, spans[0] * scale + 2 * _MARGIN, spans[1] * scale + 2 * _MARGIN
-
-
-def _nearest(pose: Sequence[Point]) -> float:
-    """Return the distance of the two nearest joints that are not at one place."""
-    if len(pose) > 400:  # all pairs would take long
-        return 1.0
-    distances = [math.dist(one, other) for one, other in combinations(pose, 2)]
-    return min((distance for distance in distances if distance > 0), default=1.0)
-
-
-def _bones_apart(layout: SkeletonLayout) -> list[Pair]:
-    """Return the bones that no edge is."""
-    edges = {*layout.edges, *((parent, child) for child, parent in layout.edges)}
-    return [bone for bone in layout.bones if bone not in edges and bone[0] != bone[1]]
-
-
-# --- what is drawn --------------------------------------------------------------------------------
+    elif layout.rest_pose:
+        scale = min(max(_SPACING / closest, _MIN_SIZE / longer), _MAX_SIZE / longer)
+    else:
+        scale = min(3 * _SPACING, _MAX_SIZE / longer)
+    return pose * scale + _MARGIN, min(_RADIUS, max(3.0, 0.4 * closest * scale))
 
 
 def _side(layout: SkeletonLayout, *joints: int) -> str:
-    """Return the side that joints are of, if one of them is of a side and none of the other."""
+    """Return the colour role of joints: a side if one of them is on it and none on the other."""
     sides = {**dict.fromkeys(layout.left, "left"), **dict.fromkeys(layout.right, "right")}
     found = {sides[joint] for joint in joints if joint in sides}
-    return found.pop() if len(found) == 1 else "middle"
+    return found.pop() if len(found) == 1 else "faint"
 
 
-def _paint(side: str) -> str:
-    return f'class="sk-{side}" color="{_COLOURS[side]}"'
-
-
-def _links(
-    layout: SkeletonLayout,
-    pairs: Sequence[Pair],
-    places: Sequence[Point],
-    radius: float,
-    *,
-    bone: bool,
-) -> list[str]:
-    dashes = ' stroke-dasharray="2 5"' if bone else ""
-    stroke = 1.3 if bone else max(1.5, radius / 3.4)
-    what = "bone" if bone else "edge"
-    return [
-        f'<path {_paint(_side(layout, child, parent))} d="{_way(places, child, parent, radius)}" '
-        f'fill="none" stroke="currentColor" stroke-width="{stroke:.1f}"{dashes}>'
-        f"<title>{what} from {escape(layout.label(child))} to {escape(layout.label(parent))}"
-        "</title></path>"
-        for child, parent in pairs
+def _link(points: np.ndarray, child: int, parent: int, radius: float) -> CurvePath:
+    """Return a line between two joints, or the arc that best avoids the other joints."""
+    start, end = points[child], points[parent]
+    others = np.delete(points, [child, parent], axis=0)  # (V - 2, 2)
+    length = float(np.hypot(*(end - start))) or 1.0
+    normal = np.array([end[1] - start[1], start[0] - end[0]]) / length
+    share = np.linspace(0, 1, 25)[:, None]
+    controls: Sequence[np.ndarray] = [
+        # The middle of a quadratic Bezier curve is half as far off the line as its control point.
+        (start + end) / 2 + 2 * bulge * radius * normal
+        for bulge in (0, 2.4, -2.4, 4.5, -4.5)
     ]
-
-
-def _way(places: Sequence[Point], child: int, parent: int, radius: float) -> str:
-    """Return a line between two joints, or an arc where the line would run into others."""
-    (x1, y1), (x2, y2) = places[child], places[parent]
-    others = [place for joint, place in enumerate(places) if joint not in (child, parent)]
-    length = math.hypot(x2 - x1, y2 - y1)
-    if not length or all(
-        _off(other, places[child], places[parent]) > radius + 2 for other in others
-    ):
-        return f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
-    best, room = "", -1.0
-    for bulge in (2.4 * radius, -2.4 * radius, 4.5 * radius, -4.5 * radius):
-        # The middle of the arc lies half as far off the line as its control point.
-        x = (x1 + x2) / 2 + 2 * bulge * (y2 - y1) / length
-        y = (y1 + y2) / 2 - 2 * bulge * (x2 - x1) / length
-        arc = [
-            (
-                (1 - part) ** 2 * x1 + 2 * part * (1 - part) * x + part**2 * x2,
-                (1 - part) ** 2 * y1 + 2 * part * (1 - part) * y + part**2 * y2,
-            )
-            for part in _PARTS
-        ]
-        if _room(arc, others) > room + 1:
-            best = f"M{x1:.1f} {y1:.1f}Q{x:.1f} {y:.1f} {x2:.1f} {y2:.1f}"
-            room = _room(arc, others)
-    return best
-
-
-_PARTS = [step / 24 for step in range(25)]
-
-
-def _off(point: Point, start: Point, end: Point) -> float:
-    """Return the distance of a point from the line between two others."""
-    (x, y), (x1, y1), (x2, y2) = point, start, end
-    along = ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / ((x2 - x1) ** 2 + (y2 - y1) ** 2)
-    part = min(max(along, 0.0), 1.0)
-    return math.hypot(x - x1 - part * (x2 - x1), y - y1 - part * (y2 - y1))
-
-
-def _room(line: Sequence[Point], others: Sequence[Point]) -> float:
-    """Return how near the points of a line come to any of the other joints."""
-    return min((math.dist(point, other) for point in line for other in others), default=math.inf)
-
-
-def _joint(layout: SkeletonLayout, joint: int, place: Point, radius: float) -> str:
-    x, y = place
-    size = radius * (1.15 if joint < 100 else 0.95)
-    ring = (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius + 3:.1f}" fill="none" '
-        'stroke="currentColor" stroke-width="1.5"/>'
-        if joint == layout.center
-        else ""
-    )
-    return (
-        f"<g {_paint(_side(layout, joint))}><title>{escape(layout.label(joint))}</title>{ring}"
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="currentColor"/>'
-        f'<text class="sk-number" x="{x:.1f}" y="{y + 0.36 * size:.1f}" font-size="{size:.1f}" '
-        f'text-anchor="middle" fill="#fff">{joint}</text></g>'
-    )
-
-
-def _legend(
-    layout: SkeletonLayout, width: float, height: float, names: bool
-) -> tuple[list[str], float, float]:
-    """Return the list of names right of the drawing, its width, and the height of both."""
-    keys = [("middle", "ring: the centre")]
-    if layout.left:
-        keys += [("left", "left side"), ("right", "right side")]
-    if _bones_apart(layout):
-        keys.append(("middle", "dashes: a bone that is no edge"))
-    rows = list(keys)
-    if names and layout.joint_names:
-        rows.append(("middle", ""))
-        rows += [(_side(layout, joint), layout.label(joint)) for joint in range(layout.num_joints)]
-    height = max(height, _LINE * len(keys) + 2 * _MARGIN, 220.0 if len(rows) > 12 else 0.0)
-    deep = max(len(keys), int((height - 2 * _MARGIN) / _LINE) + 1)
-    columns = [rows[start : start + deep] for start in range(0, len(rows), deep)]
-    texts, x = [], width + 8
-    for column in columns:
-        texts += [
-            f'<text {_paint(side)} x="{x:.0f}" y="{_MARGIN + 4 + _LINE * row:.0f}" '
-            f'font-size="12" fill="currentColor">{escape(text)}</text>'
-            for row, (side, text) in enumerate(column)
-            if text
-        ]
-        x += 6.6 * max(len(text) for _, text in column) + 22
-    return texts, x - width, height
+    best, best_room = controls[0], -1.0
+    for control in controls:
+        curve = (1 - share) ** 2 * start + 2 * share * (1 - share) * control + share**2 * end
+        distances = np.linalg.norm(curve[:, None] - others[None], axis=-1)
+        room = float(distances.min(initial=np.inf))
+        if control is controls[0] and room > radius + 2:
+            break
+        if control is not controls[0] and room > best_room + 1:
+            best, best_room = control, room
+    return CurvePath([start, best, end], [CurvePath.MOVETO, CurvePath.CURVE3, CurvePath.CURVE3])

@@ -1,12 +1,13 @@
-"""Pages that hold all they need: one HTML file, no network, light and dark.
+"""Self-contained HTML pages: one file, no network requests, light and dark.
 
-A page's own policy (``Content-Security-Policy``) forbids it to fetch anything, so what a data set
-or a run puts into it can't call out either.
+A ``Content-Security-Policy`` forbids a page to fetch anything, so text from a data set or a run
+can't cause a request either.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,17 +15,20 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+FONT = "system-ui, 'Segoe UI', Roboto, sans-serif"
+"""The font of pages and of SVG files."""
+
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page, which its menu leads to.
+    """A section of a page, with an entry in the menu.
 
     Attributes:
         heading: Plain text.
         body: HTML.
-        anchor: What links to it end in; by default made of the heading.
+        anchor: The fragment of links to it, by default made from the heading.
     """
 
     heading: str
@@ -41,11 +45,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table with HTML of its own.
+    """A table cell with HTML content.
 
     Attributes:
-        html: The content; whoever makes it escapes what it shows.
-        value: What the table is sorted by.
+        html: The content, already escaped.
+        value: The value to sort by.
     """
 
     html: str
@@ -64,10 +68,11 @@ def page(
 
     Args:
         title: Plain text.
-        sections: Its parts, in order.
-        styles: CSS, after that of every page.
-        scripts: JavaScript, after that of every page, run when the page is there.
-        data: What scripts read by ``JSON.parse(document.getElementById('data-NAME').textContent)``.
+        sections: The sections, in order.
+        styles: Additional CSS.
+        scripts: Additional JavaScript, run after the page has been parsed.
+        data: Values by name, which scripts read with
+            ``JSON.parse(document.getElementById('data-NAME').textContent)``.
 
     Example:
         >>> page('Runs', [Section('Summary', '<p>One.</p>')]).startswith('<!doctype html>')
@@ -109,14 +114,14 @@ def table(
     caption: str = "",
     sortable: bool = False,
 ) -> str:
-    """Return an HTML table of plain values; numbers stand to the right.
+    """Return an HTML table; columns of numbers are right-aligned.
 
     Args:
         headers: One for each column.
-        rows: Values, which are escaped, or cells; floats are shown with four digits, None as a
-            dash.
-        caption: Above the table.
-        sortable: Whether a click on a header sorts by it.
+        rows: Plain values, which are escaped, or cells. Floats are shown with four digits, None as
+            a dash.
+        caption: Shown above the table.
+        sortable: Whether a click on a header sorts by that column.
     """
     listed = [list(row) for row in rows]
     numeric = [
@@ -153,12 +158,25 @@ def _cell(value: object, number: bool) -> str:
 
 
 def script_json(value: Any) -> str:
-    """Return JSON that can stand within a ``<script>`` element."""
+    """Return JSON that is safe inside a ``<script>`` element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 
 
 @cache
 def asset(name: str) -> str:
-    """Return a text file that comes with this package, such as ``'page.css'``."""
+    """Return the text of a file of this package, such as ``'page.css'``."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+@cache
+def palette(*, dark: bool = False) -> dict[str, str]:
+    """Return the colours of pages as ``#rrggbb`` by role, read from ``page.css``.
+
+    Example:
+        >>> palette()['ground'], palette(dark=True)['ground']
+        ('#ffffff', '#15181c')
+    """
+    selector = ":root[data-theme='dark'] {" if dark else ":root {"
+    block = asset("page.css").partition(selector)[2].partition("}")[0]
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))

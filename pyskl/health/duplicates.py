@@ -1,120 +1,124 @@
-"""Findings about samples that are, whole or in part, the same to the last bit."""
+"""Findings about samples that are identical bit for bit, as a whole or in part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from pyskl.health.fingerprint import Run
-from pyskl.health.measure import Measured
+from pyskl.health.measure import SampleMeasurements
 from pyskl.health.report import Finding, Item
+from pyskl.health.shared_frames import Run
 from pyskl.health.splits import ALL, Splits
 
-# How many of a group of identical samples a text names.
-_SHOWN = 5
+# Samples of a group of duplicates that a text names.
+_NAMED = 5
 
 
-def identical_groups(measured: Sequence[Measured]) -> list[list[int]]:
-    """Return the positions of samples whose persons are the same to the last bit.
+def identical_groups(samples: Sequence[SampleMeasurements]) -> list[list[int]]:
+    """Return the indices of samples whose persons are identical bit for bit, without all-zero ones.
 
-    Samples in which all is zero are left out: that they are alike says nothing.
+    Each group has at least two samples.
     """
     groups: dict[bytes, list[int]] = {}
-    for index, sample in enumerate(measured):
+    for index, sample in enumerate(samples):
         if sample.body is not None and sample.body.digest:
             groups.setdefault(sample.body.digest, []).append(index)
     return [group for group in groups.values() if len(group) > 1]
 
 
 def duplicate_findings(
-    groups: Iterable[Sequence[int]], measured: Sequence[Measured], splits: Splits
+    groups: Iterable[Sequence[int]], samples: Sequence[SampleMeasurements], splits: Splits
 ) -> list[Finding]:
-    """Return findings about identical samples.
+    """Return the findings about identical samples.
 
     Args:
         groups: See :func:`identical_groups`.
-        measured: All samples.
-        splits: The splits; samples that none of them lists are not looked at.
+        samples: All samples.
+        splits: The splits; unlisted samples are ignored.
     """
-    across: list[Item] = []
-    labels: list[Item] = []
-    repeated: dict[bool, list[Item]] = {True: [], False: []}  # in training; elsewhere
+    found: dict[str, list[Item]] = {
+        kind: []
+        for kind in (
+            "duplicate_across",
+            "duplicate_labels",
+            "duplicate_training",
+            "duplicate_test",
+        )
+    }
     for group in groups:
-        used = [index for index in group if not splits.names or index in splits.of_sample]
+        used = [index for index in group if not splits.ids or index in splits.of_sample]
         for test, train, name in _leaks(used, used, splits):
             where = [one for one in splits.of_sample[test] if (name, one) in splits.pairs]
-            detail = f"= {measured[train].name} of {name}; in {', '.join(where)}"
-            across.append(Item(measured[test].name, detail))
-        found = {measured[index].labels for index in used if measured[index].labels}
-        if len(found) > 1:
-            labels.append(Item(measured[used[0]].name, labels_text([measured[i] for i in used])))
-        for index, first, split in _within(used, splits):
-            item = Item(measured[index].name, f"= {measured[first].name}, in {split}")
-            repeated[split in splits.training or not splits.names].append(item)
-    return [
-        Finding("duplicate_across", across),
-        Finding("duplicate_labels", labels),
-        Finding("duplicate_training", repeated[True]),
-        Finding("duplicate_test", repeated[False]),
-    ]
+            detail = f"= {samples[train].name} of {name}; in {', '.join(where)}"
+            found["duplicate_across"].append(Item(samples[test].name, detail))
+        if len({samples[index].labels for index in used if samples[index].labels}) > 1:
+            detail = labels_text([samples[index] for index in used])
+            found["duplicate_labels"].append(Item(samples[used[0]].name, detail))
+        firsts: dict[str, int] = {}
+        for index in used:
+            where = splits.of_sample.get(index, []) if splits.ids else [ALL]
+            for split in where:
+                firsts.setdefault(split, index)
+            repeats = next((split for split in where if firsts[split] != index), None)
+            if repeats is not None:
+                training = not splits.ids or repeats in splits.training
+                detail = f"= {samples[firsts[repeats]].name}, in {repeats}"
+                kind = "duplicate_training" if training else "duplicate_test"
+                found[kind].append(Item(samples[index].name, detail))
+    return [Finding(kind, items) for kind, items in found.items()]
 
 
 def shared_findings(
     runs: Iterable[Run],
     groups: Iterable[Sequence[int]],
-    measured: Sequence[Measured],
+    samples: Sequence[SampleMeasurements],
     splits: Splits,
 ) -> list[Finding]:
-    """Return findings about runs of frames that samples share.
+    """Return the findings about runs of frames that samples share.
 
     Args:
-        runs: The runs; of a group of identical samples the first stands for all.
+        runs: The runs; the first sample represents a group of identical ones.
         groups: See :func:`identical_groups`.
-        measured: All samples.
+        samples: All samples.
         splits: The splits.
     """
-    alike: Mapping[int, Sequence[int]] = {group[0]: group for group in groups}
+    group_of = {group[0]: group for group in groups}
     across: dict[int, Item] = {}
     within: dict[int, Item] = {}
     for run in runs:
-        left, right = alike.get(run.first, [run.first]), alike.get(run.second, [run.second])
-        one, other = label_text(measured[run.first]), label_text(measured[run.second])
-        differing = f"; labels {one} and {other}" if one != other else ""
-        starts = f"from frame {run.first_start} and {run.second_start}{differing}"
+        left, right = (group_of.get(index, [index]) for index in run[:2])
+        one, other = samples[run.first].label_text, samples[run.second].label_text
+        labels = f"; labels {one} and {other}" if one != other else ""
+        starts = f"from frame {run.first_start} and {run.second_start}{labels}"
         leaks = [*_leaks(left, right, splits), *_leaks(right, left, splits)]
         for test, train, _ in leaks:
-            text = f"{run.frames} frames of {measured[train].name}, {starts}"
-            across.setdefault(test, Item(measured[test].name, text))
+            detail = f"{run.frames} frames of {samples[train].name}, {starts}"
+            across.setdefault(test, Item(samples[test].name, detail))
         if not leaks:
-            text = f"{run.frames} frames of {measured[run.first].name}, {starts}"
-            within.setdefault(run.second, Item(measured[run.second].name, text))
+            detail = f"{run.frames} frames of {samples[run.first].name}, {starts}"
+            within.setdefault(run.second, Item(samples[run.second].name, detail))
     return [
         Finding("shared_across", [across[index] for index in sorted(across)]),
         Finding("shared_frames", [within[index] for index in sorted(within)]),
     ]
 
 
-def label_text(sample: Measured) -> str:
-    """Return a sample's label as text."""
-    return " ".join(map(str, sample.labels)) or "no label"
-
-
-def labels_text(samples: Sequence[Measured]) -> str:
-    """Return what labels some samples have, of many the first."""
-    more = ", ..." if len(samples) > _SHOWN else ""
-    return ", ".join(f"{one.name}: {label_text(one)}" for one in samples[:_SHOWN]) + more
+def labels_text(samples: Sequence[SampleMeasurements]) -> str:
+    """Return the labels of the first few samples."""
+    more = ", ..." if len(samples) > _NAMED else ""
+    return ", ".join(f"{one.name}: {one.label_text}" for one in samples[:_NAMED]) + more
 
 
 def _leaks(
     tests: Sequence[int], trains: Sequence[int], splits: Splits
 ) -> list[tuple[int, int, str]]:
-    """Return (sample, another one, its split) where the first is measured on, the other trained on.
+    """Return (test sample, training sample, training split) for tests that repeat training data.
 
     Args:
-        tests: Samples that may be measured on; each is returned once.
-        trains: Samples that are like them; of those in a split the first stands for all.
+        tests: Candidates for test samples; each is returned once at most.
+        trains: Samples that are equal to them.
         splits: The splits.
     """
-    # Two, as the first may be the sample itself.
+    # Two samples of each split are enough: the first one may be the test sample itself.
     firsts: dict[str, list[int]] = {}
     for index in trains:
         for name in splits.of_sample.get(index, ()):
@@ -123,24 +127,12 @@ def _leaks(
     found = []
     for test in tests:
         names = splits.of_sample.get(test, ())
-        pairs = [pair for pair in splits.pairs if pair[1] in names]
-        partner = (
-            (test, train, name)
-            for name, _ in pairs
-            for train in firsts.get(name, ())
+        leaks = (
+            (test, train, train_split)
+            for train_split, test_split in splits.pairs
+            if test_split in names
+            for train in firsts.get(train_split, ())
             if train != test
         )
-        found += [one for one in [next(partner, None)] if one is not None]
+        found += [leak for leak in [next(leaks, None)] if leak is not None]
     return found
-
-
-def _within(group: Sequence[int], splits: Splits) -> list[tuple[int, int, str]]:
-    """Return (sample, the first one like it, split) for those that repeat one of their split."""
-    firsts: dict[str, int] = {}
-    found: dict[int, tuple[int, int, str]] = {}
-    for index in group:
-        for split in splits.of_sample.get(index, [] if splits.names else [ALL]):
-            first = firsts.setdefault(split, index)
-            if first != index and index not in found:
-                found[index] = (index, first, split)
-    return list(found.values())

@@ -1,231 +1,362 @@
-"""Make a cleaned copy of an annotation file: all that has one right answer, and nothing else."""
+"""Make a cleaned copy of an annotation file: fix only what has one right answer.
+
+Shapes: M persons, T frames, V joints, C coordinates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from pyskl.errors import AnnotationError
 from pyskl.health.duplicates import identical_groups, labels_text
 from pyskl.health.examine import is_multi_class
-from pyskl.health.expected import Expected
-from pyskl.health.measure import Measured, measure
-from pyskl.health.reading import CheckedFile
-from pyskl.health.repair import Change, Sample, converted, repaired
-from pyskl.health.samples import most_common
-from pyskl.health.splits import Splits, sort_out
+from pyskl.health.expectations import ConfigExpectations
+from pyskl.health.measure import SampleMeasurements, is_keypoint, measure, sample_faults
+from pyskl.health.raw_annotations import RawAnnotations
+from pyskl.health.rules import most_common
+from pyskl.health.splits import Splits, resolve_splits
+
+Sample = dict[str, Any]
+
+# A sample is dropped if more than this share of its joints is NaN.
+_BEYOND_REPAIR = 0.5
 
 
-def fix(file: CheckedFile, expected: Expected | None = None) -> tuple[CheckedFile, list[Change]]:
-    """Return a cleaned copy of an annotation file, and all that is different in it.
+class Change(NamedTuple):
+    """A difference between the cleaned copy and the file.
 
-    Samples are repaired or dropped wherever they are. What is measured stays comparable otherwise:
-    duplicates are only taken off the lists of training splits, never off those to measure on.
+    Attributes:
+        kind: The kind of finding that it fixes.
+        name: Id of the sample, or name of the split.
+        text: What was done.
+    """
+
+    kind: str
+    name: str
+    text: str
+
+
+def fix(
+    file: RawAnnotations, expected: ConfigExpectations | None = None
+) -> tuple[RawAnnotations, list[Change]]:
+    """Return a cleaned copy of an annotation file, and all changes.
+
+    Faulty samples are repaired or dropped in all splits. Duplicates leave the training splits only,
+    so that results on test splits stay comparable.
 
     Args:
-        file: The file; it is not changed.
-        expected: What a config expects, for which splits belong together.
+        file: The file; it is not modified.
+        expected: What a config expects, which tells the splits that belong together.
 
     Raises:
-        AnnotationError: if nothing is left.
+        AnnotationError: if no sample remains.
     """
     multi_class = is_multi_class(file, expected)
     needs_id = file.split is not None
-    samples: list[Sample] = []
-    names: list[str] = []
+    samples: list[tuple[str, Sample]] = []
     changes: list[Change] = []
-    for name, sample in zip(file.names, file.samples):
-        found, done = repaired(name, sample, needs_id=needs_id, multi_class=multi_class)
-        changes += done
-        if found is not None:
-            samples.append(found)
-            names.append(name)
-    samples, names = _alike(samples, names, changes)
-    samples, names = _unique_ids(samples, names, changes) if needs_id else (samples, names)
+    for name, raw in zip(file.names, file.samples):
+        repaired, done = _repaired(raw, needs_id=needs_id, multi_class=multi_class)
+        changes += [Change(kind, name, text) for kind, text in done]
+        if repaired is not None:
+            samples.append((name, repaired))
+    samples = _with_one_shape(samples, changes)
+    if needs_id:
+        samples = _with_unique_ids(samples, changes)
+    split = file.split
     if samples:
-        pairs = expected.pairs() if expected else ()
-        lists = _clean_lists(file.split, names, changes)
-        samples, lists = _without_duplicates(samples, names, lists, pairs, changes, multi_class)
+        pairs = expected.split_pairs() if expected else ()
+        if split is not None:
+            split = _clean_split(split, {name for name, _ in samples}, changes)
+        samples, split = _without_duplicates(samples, split, pairs, changes, multi_class)
     if not samples:
-        raise AnnotationError(
-            f"{file.path}: no sample is fit to be kept, so there is no clean copy"
-        )
-    return CheckedFile(file.path, samples, lists, file.extra), changes
+        raise AnnotationError("no sample is usable, so there is no clean copy", file=file.path)
+    cleaned = [sample for _, sample in samples]
+    return RawAnnotations(file.path, cleaned, split, file.extra), changes
 
 
-def _alike(
-    samples: Sequence[Sample], names: Sequence[str], changes: list[Change]
-) -> tuple[list[Sample], list[str]]:
-    """Keep the samples that have as many joints and coordinates as most, in one float type."""
+# --- single samples: each repair modifies the sample and returns (kind, what was done) ------------
+
+_Done = list[tuple[str, str]]
+
+
+def _repaired(raw: Any, *, needs_id: bool, multi_class: bool) -> tuple[Sample | None, _Done]:
+    """Return a valid sample, or None if it has to be dropped, and what was done."""
+    if not isinstance(raw, Mapping):
+        return None, [("structure", f"dropped: a {type(raw).__name__}, not a dict")]
+    sample = dict(raw)
+    done = [
+        *_repair_array(sample),
+        *_repair_label(sample, multi_class),
+        *_repair_length(sample),
+        *_repair_values(sample),
+    ]
+    faults = sample_faults(sample, needs_id=needs_id, multi_class=multi_class)
+    if faults:
+        return None, [*done, (faults[0].kind, f"dropped: {faults[0].text}")]
+    if not sample["keypoint"].any():
+        return None, [*done, ("all_zero", "dropped: all is zero")]
+    return sample, [*done, *_cut_ends(sample)]
+
+
+def _repair_array(sample: Sample) -> _Done:
+    """Convert lists and integers to float arrays; add the axis M of a single person."""
+    done: _Done = []
+    keypoint = sample.get("keypoint")
+    if isinstance(keypoint, (list, tuple)):
+        try:
+            keypoint = np.asarray(keypoint, dtype=np.float32)
+        except (TypeError, ValueError):  # ragged, or not numbers
+            return []
+        if keypoint.ndim not in (3, 4):
+            return []
+        done.append(("structure", "keypoint made an array of float32"))
+    elif isinstance(keypoint, np.ndarray) and keypoint.dtype.kind in "iu":
+        done.append(("structure", f"keypoint made float32, was {keypoint.dtype}"))
+        keypoint = keypoint.astype(np.float32)
+    if not isinstance(keypoint, np.ndarray):
+        return []
+    T = sample.get("total_frames")
+    if keypoint.ndim == 3 and len(keypoint) == T and keypoint.shape[2] in (2, 3):
+        done.append(("structure", f"keypoint made (1, T, V, C), was {keypoint.shape}"))
+        score = sample.get("keypoint_score")
+        if isinstance(score, np.ndarray) and score.shape == keypoint.shape[:2]:
+            sample["keypoint_score"] = score[None]
+        keypoint = keypoint[None]
+    sample["keypoint"] = keypoint
+    return done
+
+
+def _repair_label(sample: Sample, multi_class: bool) -> _Done:
+    """Convert a label such as 3.0 or array([3]) to int."""
+    was = label = sample.get("label")
+    if isinstance(label, np.ndarray) and label.size == 1 and not multi_class:
+        label = label.reshape(()).item()
+    if isinstance(label, (float, np.floating)) and float(label).is_integer():
+        label = int(label)
+    if label is was or not isinstance(label, int) or isinstance(label, bool):
+        return []
+    sample["label"] = label
+    return [("label", f"label made {label}, was {was!r}")]
+
+
+def _repair_length(sample: Sample) -> _Done:
+    """Set total_frames to the number of frames."""
+    if not is_keypoint(sample.get("keypoint")):
+        return []
+    T, was = sample["keypoint"].shape[1], sample.get("total_frames")
+    if isinstance(was, (int, np.integer)) and not isinstance(was, bool) and was == T:
+        return []
+    sample["total_frames"] = T
+    if was is None:
+        return [("structure", f"total_frames set to {T}")]
+    return [("total_frames", f"total_frames set to {T}, was {was!r}")]
+
+
+def _repair_values(sample: Sample) -> _Done:
+    """Make joints with NaN missing, unless too few others remain."""
+    keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
+    if not is_keypoint(keypoint):
+        return []
+    bad = ~np.isfinite(keypoint).all(axis=-1)  # (M, T, V)
+    if not (isinstance(score, np.ndarray) and score.shape == bad.shape and score.dtype.kind == "f"):
+        score = None
+    if score is not None:
+        bad |= ~np.isfinite(score)
+    exists = np.any(keypoint, axis=-1)  # NaN is not zero
+    count = int(bad.sum())
+    if not count or (bad & exists).sum() > _BEYOND_REPAIR * exists.sum():
+        return []
+    sample["keypoint"] = keypoint.copy()
+    sample["keypoint"][bad] = 0
+    if score is not None:
+        sample["keypoint_score"] = score.copy()
+        sample["keypoint_score"][bad] = 0
+    return [("nonfinite", f"{count} joint{'s' * (count > 1)} with NaN or infinity made absent")]
+
+
+def _cut_ends(sample: Sample) -> _Done:
+    """Cut frames without persons off both ends."""
+    keypoint = sample["keypoint"]
+    T = keypoint.shape[1]
+    frames = np.flatnonzero(keypoint.any(axis=(0, 2, 3)))
+    start, stop = int(frames[0]), int(frames[-1]) + 1
+    if stop - start == T:
+        return []
+    for key, value in sample.items():  # keypoint, keypoint_score and others per person and frame
+        if isinstance(value, np.ndarray) and value.shape[:2] == keypoint.shape[:2]:
+            sample[key] = value[:, start:stop].copy()
+    sample["total_frames"] = stop - start
+    return [
+        ("empty_ends", f"{start} frames cut off at the beginning, {T - stop} at the end"),
+    ]
+
+
+# --- the set --------------------------------------------------------------------------------------
+
+
+def _with_one_shape(
+    samples: Sequence[tuple[str, Sample]], changes: list[Change]
+) -> list[tuple[str, Sample]]:
+    """Keep the samples with the usual number of joints and coordinates, in one float type."""
     if not samples:
-        return [], []
-    joints = most_common(sample["keypoint"].shape[2] for sample in samples)
-    alike = [sample for sample in samples if sample["keypoint"].shape[2] == joints]
-    coordinates = most_common(sample["keypoint"].shape[3] for sample in alike)
-    usual = [sample for sample in alike if sample["keypoint"].shape[3] == coordinates]
-    dtype = _common_type(usual)
-    kept, kept_names = [], []
-    for name, sample in zip(names, samples):
-        V, C = sample["keypoint"].shape[2:]
+        return []
+    shapes = [sample["keypoint"].shape[2:] for _, sample in samples]
+    joints = most_common(V for V, _ in shapes)
+    coordinates = most_common(C for V, C in shapes if joints == V)
+    kept = []
+    for (name, sample), (V, C) in zip(samples, shapes):
         if joints != V:
             changes.append(Change("joints_differ", name, f"dropped: {V} joints"))
         elif coordinates != C:
             changes.append(Change("coordinates_differ", name, f"dropped: {C} coordinates"))
         else:
-            was = sample["keypoint"].dtype
-            if was != dtype:
-                sample = converted(sample, dtype)
-                changes.append(Change("dtype_differ", name, f"{dtype} instead of {was}"))
-            kept.append(sample)
-            kept_names.append(name)
-    return kept, kept_names
+            kept.append((name, sample))
+    dtypes = [sample["keypoint"].dtype for _, sample in kept]
+    dtype = most_common(dtypes)
+    if any(_converted(sample, dtype)["keypoint"].dtype != dtype for _, sample in kept):
+        dtype = max(dtypes, key=lambda one: one.itemsize)  # some values do not fit the usual type
+    for index, (name, sample) in enumerate(kept):
+        if dtypes[index] != dtype:
+            kept[index] = name, _converted(sample, dtype)
+            text = f"{dtype} instead of {dtypes[index]}"
+            changes.append(Change("dtype_differ", name, text))
+    return kept
 
 
-def _common_type(samples: Sequence[Sample]) -> Any:
-    """Return the most common float type that the values of all samples fit into."""
-    types = {sample["keypoint"].dtype for sample in samples}
-    usual = most_common(sample["keypoint"].dtype for sample in samples)
-    if all(
-        converted(sample, usual)["keypoint"].dtype == usual
-        for sample in samples
-        if sample["keypoint"].dtype != usual
-    ):
-        return usual
-    return max(types, key=lambda dtype: dtype.itemsize)
+def _converted(sample: Sample, dtype: np.dtype[Any]) -> Sample:
+    """Return the sample in another float type, or as it is if its values do not fit."""
+    if sample["keypoint"].dtype == dtype:
+        return sample
+    with np.errstate(over="ignore"):
+        keypoint = sample["keypoint"].astype(dtype)
+    return {**sample, "keypoint": keypoint} if np.isfinite(keypoint).all() else sample
 
 
-def _unique_ids(
-    samples: Sequence[Sample], names: Sequence[str], changes: list[Change]
-) -> tuple[list[Sample], list[str]]:
+def _with_unique_ids(
+    samples: Iterable[tuple[str, Sample]], changes: list[Change]
+) -> list[tuple[str, Sample]]:
     """Keep the first sample of each id."""
     firsts: dict[str, Sample] = {}
-    for name, sample in zip(names, samples):
+    for name, sample in samples:
         if name in firsts:
             changes.append(Change("duplicate_ids", name, "dropped: another sample has that id"))
         else:
             firsts[name] = sample
-    return list(firsts.values()), list(firsts)
+    return list(firsts.items())
 
 
-def _clean_lists(
-    split: dict[str, list[str]] | None, names: Iterable[str], changes: list[Change]
-) -> dict[str, list[str]] | None:
-    """Return the splits without ids that have no sample, repeated ids, and empty splits."""
-    if split is None:
-        return None
-    known = set(names)
-    # Ids of dropped samples leave the lists without a word: the dropping was told.
-    told = {change.name for change in changes if change.text.startswith("dropped")}
-    lists = {}
+def _clean_split(
+    split: Mapping[str, Sequence[str]], known: set[str], changes: list[Change]
+) -> dict[str, list[str]]:
+    """Return the splits without unknown ids, repeated ids and empty splits."""
+    # The ids of dropped samples also leave the lists; the dropping is reported already.
+    dropped = {change.name for change in changes if change.text.startswith("dropped")}
+    cleaned = {}
     for key, ids in split.items():
         once = list(dict.fromkeys(ids))
         if len(once) < len(ids):
             text = f"{len(ids) - len(once)} repeated ids listed once"
             changes.append(Change("split_repeats", key, text))
         changes += [
-            Change("split_unknown", one, f"taken off {key}: it has no sample")
-            for one in once
-            if one not in known and one not in told
+            Change("split_unknown", name, f"taken off {key}: it has no sample")
+            for name in once
+            if name not in known and name not in dropped
         ]
-        kept = [one for one in once if one in known]
-        if kept:
-            lists[key] = kept
-        else:
-            changes.append(Change("split_empty", key, "left out: no sample is left in it"))
-    return lists
+        cleaned[key] = [name for name in once if name in known]
+    return _without_empty(cleaned, changes)
+
+
+def _without_empty(split: Mapping[str, list[str]], changes: list[Change]) -> dict[str, list[str]]:
+    changes += [
+        Change("split_empty", key, "left out: no sample is left in it")
+        for key, ids in split.items()
+        if not ids
+    ]
+    return {key: ids for key, ids in split.items() if ids}
 
 
 def _without_duplicates(
-    samples: Sequence[Sample],
-    names: Sequence[str],
-    lists: dict[str, list[str]] | None,
+    samples: Sequence[tuple[str, Sample]],
+    split: dict[str, list[str]] | None,
     pairs: Sequence[tuple[str, str]],
     changes: list[Change],
     multi_class: bool,
-) -> tuple[list[Sample], dict[str, list[str]] | None]:
-    """Take copies off the training lists, and drop samples that are then listed nowhere."""
+) -> tuple[list[tuple[str, Sample]], dict[str, list[str]] | None]:
+    """Remove duplicates from the training splits, and samples that no split lists any more."""
     measured = [
         measure(name, sample, needs_id=False, multi_class=multi_class)[0]
-        for name, sample in zip(names, samples)
+        for name, sample in samples
     ]
     groups = identical_groups(measured)
-    if lists is None:
-        gone = _gone_from(groups, measured, None, changes)
-        return [sample for i, sample in enumerate(samples) if i not in gone], None
-    splits = sort_out(lists, names, pairs)
-    listed_before = set(splits.of_sample)
-    lists = dict(lists)
+    if split is None:
+        gone = _repeated(groups, measured, "dropped", changes)
+        return [pair for index, pair in enumerate(samples) if index not in gone], None
+    names = [name for name, _ in samples]
+    splits = resolve_splits(split, names, pairs)
+    split = dict(split)
     for train in splits.training:
-        tests = {test for one, test in splits.pairs if one == train}
-        gone = _leaks(groups, splits, train, tests, measured, changes)
-        rest = {index for index in splits.members[train] if index not in gone}
-        gone |= _gone_from(
-            [[index for index in group if index in rest] for group in groups],
-            measured,
-            train,
-            changes,
-        )
-        names_gone = {names[index] for index in gone}
-        lists[train] = [one for one in lists[train] if one not in names_gone]
-        if not lists[train]:
-            del lists[train]
-            changes.append(Change("split_empty", train, "left out: no sample is left in it"))
-    listed = {one for ids in lists.values() for one in ids}
-    kept = [
-        sample
-        for index, (name, sample) in enumerate(zip(names, samples))
-        if name in listed or index not in listed_before
-    ]
-    return kept, lists
+        gone = _leaked(groups, splits, train, measured, changes)
+        remaining = set(splits.members[train]) - gone
+        rest = [[index for index in group if index in remaining] for group in groups]
+        gone |= _repeated(rest, measured, f"taken off {train}", changes)
+        gone_names = {names[index] for index in gone}
+        split[train] = [name for name in split[train] if name not in gone_names]
+    split = _without_empty(split, changes)
+    listed = {name for ids in split.values() for name in ids}
+    return [
+        pair
+        for index, pair in enumerate(samples)
+        if pair[0] in listed or index not in splits.of_sample
+    ], split
 
 
-def _leaks(
+def _leaked(
     groups: Iterable[Sequence[int]],
     splits: Splits,
     train: str,
-    tests: set[str],
-    measured: Sequence[Measured],
+    samples: Sequence[SampleMeasurements],
     changes: list[Change],
 ) -> set[int]:
-    """Return the samples of a training split that are measured on, or are copies of such."""
+    """Return the samples of a training split that are in its test splits, or copies of those."""
     trained = set(splits.members[train])
-    measured_on = {index: test for test in tests for index in splits.members[test]}
-    gone = {index for index in trained if index in measured_on}
+    tests = {test for one, test in splits.pairs if one == train}
+    tested = {index: test for test in tests for index in splits.members[test]}
+    gone = trained & tested.keys()
     for index in sorted(gone):
-        text = f"taken off {train}: it is in {measured_on[index]}, too"
-        changes.append(Change("split_overlap", measured[index].name, text))
+        text = f"taken off {train}: it is in {tested[index]}, too"
+        changes.append(Change("split_overlap", samples[index].name, text))
     for group in groups:
-        other = next((index for index in group if index in measured_on), None)
+        other = next((index for index in group if index in tested), None)
         for index in group:
             if other is not None and index in trained and index not in gone:
                 gone.add(index)
-                text = f"taken off {train}: {measured[other].name} of {measured_on[other]} is equal"
-                changes.append(Change("duplicate_across", measured[index].name, text))
+                text = f"taken off {train}: {samples[other].name} of {tested[other]} is equal"
+                changes.append(Change("duplicate_across", samples[index].name, text))
     return gone
 
 
-def _gone_from(
+def _repeated(
     groups: Iterable[Sequence[int]],
-    measured: Sequence[Measured],
-    train: str | None,
+    samples: Sequence[SampleMeasurements],
+    done: str,
     changes: list[Change],
 ) -> set[int]:
-    """Return the samples of a training split (or file) that repeat or contradict another."""
+    """Return the samples that repeat another one, and all that contradict another one's label."""
     gone: set[int] = set()
-    done = "dropped" if train is None else f"taken off {train}"
     for group in groups:
         if len(group) < 2:
             continue
-        first = measured[group[0]]
-        if len({measured[index].labels for index in group}) > 1:
-            texts = labels_text([measured[index] for index in group])
-            for index in group:
-                text = f"{done}: equal samples with different labels ({texts})"
-                changes.append(Change("duplicate_labels", measured[index].name, text))
-            gone.update(group)
+        if len({samples[index].labels for index in group}) > 1:
+            labels = labels_text([samples[index] for index in group])
+            kind, text = "duplicate_labels", f"equal samples with different labels ({labels})"
+            repeats = group
         else:
-            for index in group[1:]:
-                text = f"{done}: {first.name} is equal"
-                changes.append(Change("duplicate_training", measured[index].name, text))
-            gone.update(group[1:])
+            kind, text = "duplicate_training", f"{samples[group[0]].name} is equal"
+            repeats = group[1:]
+        changes += [Change(kind, samples[index].name, f"{done}: {text}") for index in repeats]
+        gone.update(repeats)
     return gone

@@ -1,50 +1,66 @@
-"""Measure one sample: everything that a finding about it, or a figure of the set, is made of.
+"""Measure one sample: everything that findings and statistics are computed from.
 
-Shapes: M persons, T frames, V joints, C coordinates, R rows; a row is a person in a frame in which
-that person is there, which is where not all of the joints are zero.
+Shapes: M persons, T frames, V joints, C coordinates, R rows. A row is a person in a frame in which
+that person is present, which means that not all joints are zero.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from pyskl.health.faults import Fault, sample_faults
-from pyskl.health.fingerprint import digest
+from pyskl.datasets.sample_checks import content_fault, label_fault, sample_fault, sample_id
 from pyskl.skeleton import SkeletonLayout
 
-# Joints that a detector is less sure of may be anywhere: they do not count as jumping.
-SURE = 0.3
+# Joints below this score may be anywhere, so they do not count as jumps.
+_SURE_SCORE = 0.3
 
-# Larger values, which no skeleton has, are measured as this: its square is still a float32.
+# Larger values, which no skeleton has, are clipped: the square of this is still a float32.
 _HUGE = 1e18
+
+_KEYS = ("keypoint", "total_frames", "label")
+
+# A valid sample, to check one part of another sample at a time.
+_VALID: Mapping[str, Any] = {
+    "keypoint": np.zeros((1, 1, 1, 2), np.float32),
+    "total_frames": 1,
+    "label": 0,
+}
+
+
+class Fault(NamedTuple):
+    """A structural fault: the kind of finding, and what was found."""
+
+    kind: str
+    text: str
 
 
 @dataclass(slots=True)
 class Body:
-    """The skeletons of a sample. All counts are of rows or frames, all sizes in the file's unit.
+    """Measurements of a sample's skeletons. Counts are of rows or frames, sizes in the file's unit.
 
     Attributes:
         shape: (M, T, V, C).
         dtype: Name of the float type.
-        persons: Persons that are there in at least one frame.
+        persons: Persons present in at least one frame.
         rows: R.
         empty: Frames without persons.
-        longest_gap: The most of them in a row, between frames with persons.
-        lead: Frames without persons at the beginning.
-        trail: The same at the end; ``lead`` is T where nobody is ever there, and this 0.
+        longest_gap: The longest run of them between frames with persons.
+        lead: Frames without persons at the beginning; T if no person is ever present.
+        trail: Frames without persons at the end; 0 if no person is ever present.
         present: Rows in which joint v is not zero, (V,) int64.
-        repeated: Frames with a person that are the same as the one before.
-        extent: The longer side of a person's box, as a median over the rows; 0 where unknown.
+        repeated: Frames with a person that equal the previous frame.
+        extent: The longer side of a person's bounding box, median over the rows; 0 if unknown.
         box: Sides of that box (C,), medians.
         person_jumps: Steps in which at least half of a person's joints move by more than extent.
         joint_jumps: Other steps in which a joint does.
-        low: Least value of each coordinate, of joints that are there.
-        high: Greatest value.
-        digest: The same for samples whose persons are the same to the last bit.
+        low: Minimum of each coordinate, of joints that are not missing.
+        high: Maximum of each coordinate.
+        digest: Equal for samples whose persons are identical bit for bit; empty without persons.
     """
 
     shape: tuple[int, int, int, int]
@@ -65,25 +81,20 @@ class Body:
     high: tuple[float, ...] = ()
     digest: bytes = b""
 
-    @property
-    def zero_joints(self) -> int:
-        """Joints at zero in rows, where others are there."""
-        return int(self.rows * len(self.present) - self.present.sum())
-
 
 @dataclass(slots=True)
-class Measured:
-    """A sample, measured.
+class SampleMeasurements:
+    """Measurements of a sample.
 
     Attributes:
         name: What a report calls it.
-        faults: Of its structure.
-        labels: Its classes; one, unless it has several; none where faulty.
-        body: None where the keypoints can't be read.
-        scores: Least and greatest score, or None where there are none.
-        img_shape: (height, width), where there is a sound one.
-        outside: Share of the joints that lie outside of the image.
-        outside_swapped: The same, were height and width swapped.
+        faults: Structural faults.
+        labels: Its classes: one, or several in multi-class data; none if faulty.
+        body: None if the keypoints can't be read.
+        scores: Least and greatest score, or None without scores.
+        img_shape: (height, width), if it is valid.
+        outside: Share of the joints outside the image.
+        outside_swapped: The same with height and width swapped.
     """
 
     name: str
@@ -95,54 +106,75 @@ class Measured:
     outside: float = 0.0
     outside_swapped: float = 0.0
 
+    @property
+    def label_text(self) -> str:
+        """The classes as text."""
+        return " ".join(map(str, self.labels)) or "no label"
+
 
 def measure(
     name: str, sample: Any, *, needs_id: bool, multi_class: bool = False
-) -> tuple[Measured, np.ndarray | None]:
+) -> tuple[SampleMeasurements, np.ndarray | None]:
     """Measure a sample.
 
     Args:
-        name: What to call it.
-        sample: What stands in the file.
+        name: What a report calls it.
+        sample: Anything; a valid one is a dict, see :mod:`pyskl.datasets.annotation`.
         needs_id: Whether there are splits, which refer to ids.
         multi_class: Whether labels are lists of classes.
 
     Returns:
-        The measures, and its rows (R, V, C) float32 without NaN; None where it has none.
+        The measurements; the rows (R, V, C) in float32, or None if the keypoints can't be read or
+        are all zero.
     """
-    measured = Measured(name, sample_faults(sample, needs_id=needs_id, multi_class=multi_class))
-    unsound = {fault.kind for fault in measured.faults}
+    found = SampleMeasurements(
+        name, sample_faults(sample, needs_id=needs_id, multi_class=multi_class)
+    )
+    faulty = {fault.kind for fault in found.faults}
     if not isinstance(sample, Mapping):
-        return measured, None
-    if "label" in sample and "label" not in unsound:
-        measured.labels = tuple(int(one) for one in np.atleast_1d(sample["label"]))
+        return found, None
+    if "label" in sample and "label" not in faulty:
+        found.labels = tuple(int(one) for one in np.atleast_1d(sample["label"]))
     keypoint = sample.get("keypoint")
     if not is_keypoint(keypoint):
-        return measured, None
-    small = keypoint.dtype.itemsize < 4  # float16 ends far below
-    values = (keypoint if small else keypoint.clip(-_HUGE, _HUGE)).astype(np.float32)
+        return found, None
+    half = keypoint.dtype.itemsize < 4  # float16 can't hold such values
+    values = (keypoint if half else keypoint.clip(-_HUGE, _HUGE)).astype(np.float32)
     broken: np.ndarray | None = None
-    if "nonfinite" in unsound:
+    if "nonfinite" in faulty:
         broken = np.any(~np.isfinite(keypoint), axis=-1)
         values[broken] = 0
-    there = np.logical_or.reduce([values[..., c] != 0 for c in range(values.shape[3])])  # (M, T, V)
-    score = _score(sample, keypoint.shape)
-    if score is not None:
-        measured.scores = float(score.min()), float(score.max())
-    measured.body, rows = _body(keypoint, values, there, score)
-    if broken is not None:  # such joints are there, if nowhere
-        measured.body.present += broken[np.any(there, axis=2)].sum(axis=0)
-    measured.img_shape = image_shape(sample)
-    if rows is not None and measured.img_shape is not None:
-        points = values[there]
-        measured.outside = _share_outside(points, measured.img_shape)
-        if measured.outside:
-            measured.outside_swapped = _share_outside(points, measured.img_shape[::-1])
-    return measured, rows
+    exists = np.logical_or.reduce(
+        [values[..., c] != 0 for c in range(values.shape[3])]
+    )  # (M, T, V)
+    score = sample.get("keypoint_score")
+    if (
+        isinstance(score, np.ndarray)
+        and score.dtype.kind == "f"
+        and score.shape == keypoint.shape[:3]
+    ):
+        score = np.nan_to_num(score.astype(np.float32))
+        found.scores = float(score.min()), float(score.max())
+    else:
+        score = None
+    found.body, rows = _measure_body(keypoint, values, exists, score)
+    if broken is not None:  # such joints are not missing, their position is unknown
+        found.body.present += broken[np.any(exists, axis=2)].sum(axis=0)
+    try:
+        height, width = map(float, sample["img_shape"])
+        found.img_shape = (height, width) if height > 0 and width > 0 else None
+    except (KeyError, TypeError, ValueError):
+        pass
+    if rows is not None and found.img_shape is not None:
+        points = values[exists]
+        found.outside = _share_outside(points, *found.img_shape)
+        if found.outside:
+            found.outside_swapped = _share_outside(points, *found.img_shape[::-1])
+    return found, rows
 
 
 def is_keypoint(keypoint: Any) -> TypeGuard[np.ndarray]:
-    """Return whether keypoints can be measured: a float array (M, T, V, C) that is not empty."""
+    """Return whether keypoints can be measured: a non-empty float array (M, T, V, 2 or 3)."""
     return (
         isinstance(keypoint, np.ndarray)
         and keypoint.dtype.kind == "f"
@@ -152,13 +184,50 @@ def is_keypoint(keypoint: Any) -> TypeGuard[np.ndarray]:
     )
 
 
-def image_shape(sample: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return a sample's (height, width), or None where it has no sound one."""
-    try:
-        height, width = map(float, sample["img_shape"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return (height, width) if height > 0 and width > 0 else None
+def sample_faults(sample: Any, *, needs_id: bool, multi_class: bool = False) -> list[Fault]:
+    """Return all structural faults of a sample; arguments as for :func:`measure`."""
+    if not isinstance(sample, Mapping):
+        return [Fault("structure", f"should be a dict, found {type(sample).__name__}")]
+    faults = []
+    if needs_id and sample_id(sample) is None:
+        faults.append(Fault("structure", "has neither 'frame_dir' nor 'filename'"))
+    missing = [key for key in _KEYS if key not in sample]
+    if not missing and sample_fault(sample, multi_class=multi_class) is None:
+        return faults
+    faults += [Fault("structure", f"the key {key!r} is missing") for key in missing]
+
+    def check(kind: str, **parts: Any) -> bool:
+        """Add the fault of some parts of the sample, if any; return whether there is one."""
+        text = content_fault({**_VALID, **parts})
+        if text is not None:
+            faults.append(Fault(kind, text))
+        return text is not None
+
+    keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
+    if "keypoint" in sample:
+        T = keypoint.shape[1] if isinstance(keypoint, np.ndarray) and keypoint.ndim > 1 else 1
+        shape_only = _zeros_like(keypoint)  # checks shape and type without the values
+        if not check("structure", keypoint=shape_only, total_frames=T):
+            if "total_frames" in sample:
+                check("total_frames", keypoint=shape_only, total_frames=sample["total_frames"])
+            check("nonfinite", keypoint=keypoint, total_frames=T)
+            parts = {"keypoint": shape_only, "total_frames": T}
+            if score is not None and not check(
+                "structure", **parts, keypoint_score=_zeros_like(score)
+            ):
+                check("nonfinite", **parts, keypoint_score=score)
+    if "label" in sample:
+        text = label_fault(sample["label"], None, multi_class)
+        if text is not None:
+            faults.append(Fault("label", text))
+    check("structure", img_shape=sample.get("img_shape"))
+    return faults
+
+
+def _zeros_like(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    return np.broadcast_to(np.zeros((), value.dtype), value.shape)
 
 
 def bone_lengths(rows: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
@@ -168,83 +237,68 @@ def bone_lengths(rows: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
     return lengths
 
 
-def _score(sample: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray | None:
-    score = sample.get("keypoint_score")
-    if isinstance(score, np.ndarray) and score.dtype.kind == "f" and score.shape == shape[:3]:
-        return np.nan_to_num(score.astype(np.float32))
-    return None
+def digest(keypoint: np.ndarray) -> bytes:
+    """Return a 128-bit BLAKE2b hash of dtype, shape and values."""
+    content = np.ascontiguousarray(keypoint)
+    state = hashlib.blake2b(f"{content.dtype.str}{content.shape}".encode(), digest_size=16)
+    state.update(content.data)
+    return state.digest()
 
 
-def _body(
-    keypoint: np.ndarray, values: np.ndarray, there: np.ndarray, score: np.ndarray | None
+def _measure_body(
+    keypoint: np.ndarray, values: np.ndarray, exists: np.ndarray, score: np.ndarray | None
 ) -> tuple[Body, np.ndarray | None]:
-    """Measure the skeletons; ``values`` are the keypoints in float32, ``there`` is not zero."""
-    seen: np.ndarray = np.any(there, axis=2)  # (M, T)
-    somebody: np.ndarray = np.any(seen, axis=0)  # (T,)
-    persons: np.ndarray = np.any(seen, axis=1)  # (M,)
-    frames = np.flatnonzero(somebody)
-    joints_there = there[seen]  # (R, V)
-    T = len(somebody)
+    """Measure the skeletons; ``values`` are finite float32, ``exists`` (M, T, V) is not zero."""
+    present: np.ndarray = np.any(exists, axis=2)  # (M, T)
+    occupied: np.ndarray = np.any(present, axis=0)  # (T,)
+    persons: np.ndarray = np.any(present, axis=1)  # (M,)
+    frames = np.flatnonzero(occupied)
+    joints_exist = exists[present]  # (R, V)
+    T = len(occupied)
     body = Body(
         shape=keypoint.shape,
         dtype=keypoint.dtype.name,
         persons=int(persons.sum()),
-        rows=len(joints_there),
+        rows=len(joints_exist),
         empty=T - len(frames),
         longest_gap=int(np.diff(frames).max(initial=1) - 1),
         lead=int(frames[0]) if len(frames) else T,
         trail=T - 1 - int(frames[-1]) if len(frames) else 0,
-        present=joints_there.sum(axis=0),
+        present=joints_exist.sum(axis=0),
     )
     if not body.rows:
         return body, None
     body.digest = digest(keypoint if persons.all() else keypoint[persons])
-    rows = values[seen]  # (R, V, C)
+    rows = values[present]  # (R, V, C)
     # Joints first: reducing the first axis is several times faster than one in the middle.
     joints = np.ascontiguousarray(rows.transpose(1, 0, 2))
-    if joints_there.all():
+    if joints_exist.all():
         low, high = joints.min(axis=0), joints.max(axis=0)
     else:
-        absent = ~joints_there.T[..., None]
-        low = np.where(absent, np.inf, joints).min(axis=0)
-        high = np.where(absent, -np.inf, joints).max(axis=0)
-    body.low, body.high = _floats(low.min(axis=0)), _floats(high.max(axis=0))
+        missing = ~joints_exist.T[..., None]
+        low = np.where(missing, np.inf, joints).min(axis=0)
+        high = np.where(missing, -np.inf, joints).max(axis=0)
+    body.low, body.high = tuple(low.min(axis=0).tolist()), tuple(high.max(axis=0).tolist())
     box = np.median(high - low, axis=0)
-    body.box, body.extent = _floats(box), float(box.max())
-    if T > 1:
-        _measure_steps(body, values, there, somebody, score)
+    body.box, body.extent = tuple(box.tolist()), float(box.max())
+    if T == 1:
+        return body, rows
+
+    steps = values[:, 1:] - values[:, :-1]  # (M, T - 1, V, C)
+    body.repeated = int((~steps.any(axis=(0, 2, 3)) & occupied[1:]).sum())
+    squared = np.einsum("mtvc,mtvc->mtv", steps, steps)
+    limit = body.extent**2
+    if body.extent and float(squared.max()) > limit:
+        sure = exists if score is None else exists & (score >= _SURE_SCORE)
+        both = sure[:, 1:] & sure[:, :-1]
+        far = ((squared > limit) & both).sum(axis=2)  # (M, T - 1)
+        whole = (far > 0) & (2 * far >= both.sum(axis=2))
+        body.person_jumps = int(whole.sum())
+        body.joint_jumps = int(((far > 0) & ~whole).sum())
     return body, rows
 
 
-def _measure_steps(
-    body: Body,
-    values: np.ndarray,
-    there: np.ndarray,
-    somebody: np.ndarray,
-    score: np.ndarray | None,
-) -> None:
-    """Measure what happens from one frame to the next."""
-    steps = values[:, 1:] - values[:, :-1]  # (M, T - 1, V, C)
-    still = ~steps.any(axis=(0, 2, 3)) & somebody[1:]
-    body.repeated = int(still.sum())
-    squared = np.einsum("mtvc,mtvc->mtv", steps, steps)
-    limit = body.extent**2
-    if not body.extent or float(squared.max()) <= limit:
-        return
-    sure = there if score is None else there & (score >= SURE)
-    both = sure[:, 1:] & sure[:, :-1]
-    far = ((squared > limit) & both).sum(axis=2)  # (M, T - 1)
-    whole = (far > 0) & (2 * far >= both.sum(axis=2))
-    body.person_jumps = int(whole.sum())
-    body.joint_jumps = int(((far > 0) & ~whole).sum())
-
-
-def _share_outside(points: np.ndarray, img_shape: tuple[float, ...]) -> float:
-    """Return the share of points (P, C) that lie outside of an image of (height, width)."""
-    height, width = img_shape
+def _share_outside(points: np.ndarray, height: float, width: float) -> float:
+    """Return the share of points (P, C) outside an image."""
     x, y = points[:, 0], points[:, 1]
     return float(((x < 0) | (x > width) | (y < 0) | (y > height)).mean())
-
-
-def _floats(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(values.tolist())

@@ -1,4 +1,4 @@
-"""The health of a data set as a page: findings first, then the figures as charts and tables."""
+"""A health report as a page: findings first, then the statistics as charts and tables."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from pathlib import Path
 
 from pyskl.drawing.charts import bar_chart, grouped_bars, histogram
 from pyskl.drawing.page import Cell, Section, page, table
-from pyskl.health import SEVERITIES, Change, Facts, Finding, HealthReport
+from pyskl.health.fix import Change
+from pyskl.health.kinds import SEVERITIES
+from pyskl.health.report import Finding, HealthReport, Statistics
 from pyskl.health.splits import ALL, pairs_by_name
-from pyskl.health.text import facts_lines, summary_text
+from pyskl.health.text import statistics_lines, summary_text
 
-# How many ids, groups and changes a table spells out; the JSON has them all.
+# Maximum number of ids, groups or changes in a table; the JSON has them all.
 _LISTED = 100
 
 _COLOURS: Mapping[str, str] = {"error": "bad", "warning": "warn", "note": "faint"}
 
-_CLASSES = 200  # that a chart shows
+_MAX_CLASSES = 200  # in a chart
 
-# Above this share a chart of joints shows nothing but full bars.
-_NEARLY = 0.99
+# A chart of the joints' presence says nothing if all are above this share.
+_NEARLY_ALWAYS = 0.99
 
-_NARROW = 340  # pixels: charts that fit a telephone
-_LABEL = 24  # letters of a label beside a bar
+_CHART_WIDTH = 340  # pixels, fits a phone
+_LABEL_LENGTH = 24
 
 _STYLE = """
 .verdict { font-size: 1.05rem; }
@@ -47,25 +49,25 @@ def health_page(
 
     Args:
         report: The report.
-        changes: What a cleaned copy has otherwise.
-        after: The report of that copy, if one was made.
+        changes: Changes of the cleaned copy.
+        after: The report of the cleaned copy, if there is one.
     """
-    facts = report.facts
+    statistics = report.statistics
     sections = [
         Section("Summary", _summary(report)),
         Section("Findings", _findings(report.findings)),
     ]
     if after is not None:
         sections.append(Section("Cleaned copy", _changes(changes, after)))
-    sections.append(Section("Splits", _splits(facts)))
-    sections.append(Section("Classes", _classes(facts)))
-    if facts.joints:
-        sections.append(Section("Length and persons", _lengths(facts)))
-    if facts.axes:
-        sections.append(Section("Coordinates", _coordinates(facts)))
-        sections.append(Section("Joints", _joints(facts)))
-    if facts.duplicates or facts.shared:
-        sections.append(Section("Duplicates", _duplicates(facts)))
+    sections.append(Section("Splits", _splits(statistics)))
+    sections.append(Section("Classes", _classes(statistics)))
+    if statistics.joints:
+        sections.append(Section("Length and persons", _lengths(statistics)))
+    if statistics.axes:
+        sections.append(Section("Coordinates", _coordinates(statistics)))
+        sections.append(Section("Joints", _joints(statistics)))
+    if statistics.duplicates or statistics.shared:
+        sections.append(Section("Duplicates", _duplicates(statistics)))
     return page(f"Health of {Path(report.path).name}", sections, styles=[_STYLE])
 
 
@@ -73,12 +75,10 @@ def _summary(report: HealthReport) -> str:
     worst = next((one for one in SEVERITIES if report.count(one)), None)
     colour = "good" if worst is None else _COLOURS[worst]
     against = f" against {escape(report.config)}" if report.config else ""
-    rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
-        for name, text in [("file", report.path), *facts_lines(report.facts, report.bytes)]
-    )
-    verdict = f'<p class="verdict"><strong class="{colour}">{escape(summary_text(report))}</strong>'
-    return f"{verdict}{against}</p>\n<dl>{rows}</dl>"
+    lines = [("file", report.path), *statistics_lines(report.statistics, report.bytes)]
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in lines)
+    verdict = f'<strong class="{colour}">{escape(summary_text(report))}</strong>'
+    return f'<p class="verdict">{verdict}{against}</p>\n<dl>{rows}</dl>'
 
 
 # --- findings -------------------------------------------------------------------------------------
@@ -87,146 +87,129 @@ def _summary(report: HealthReport) -> str:
 def _findings(findings: Sequence[Finding]) -> str:
     if not findings:
         return "<p>None.</p>"
-    rows = [
-        (
-            Cell(_coloured(finding), SEVERITIES.index(finding.severity)),
-            len(finding.items),
-            Cell(f'<a href="#{_anchor(finding)}">{escape(finding.about.title)}</a>', finding.kind),
+    rows = []
+    details = []
+    for finding in findings:
+        about, items, anchor = finding.about, finding.items, f"finding-{finding.kind}"
+        title, severity = escape(about.title), finding.severity
+        coloured = f'<span class="{_COLOURS[severity]}">{severity}</span>'
+        rows.append(
+            (
+                Cell(coloured, SEVERITIES.index(severity)),
+                len(items),
+                Cell(f'<a href="#{anchor}">{title}</a>', finding.kind),
+            )
         )
-        for finding in findings
-    ]
+        headers = ["name", "detail"] if any(item.detail for item in items) else ["name"]
+        listed = table(headers, [item[: len(headers)] for item in items[:_LISTED]], sortable=True)
+        which = f"the first {_LISTED}" if len(items) > _LISTED else "which"
+        details.append(
+            f'<h3 id="{anchor}">{coloured}: {title} ({len(items)})</h3>\n'
+            f"<p>{escape(about.meaning)} {escape(about.remedy)}</p>\n"
+            f"<details{' open' if len(items) <= 3 else ''}><summary>{which}</summary>"
+            f"{_tall(listed)}</details>"
+        )
     overview = table(["severity", "count", "finding"], rows, sortable=True)
-    return overview + '\n<div class="findings">' + "\n".join(map(_finding, findings)) + "</div>"
-
-
-def _finding(finding: Finding) -> str:
-    about, items = finding.about, finding.items
-    detailed = any(item.detail for item in items)
-    headers = ["name", "detail"] if detailed else ["name"]
-    rows = [(item.name, item.detail)[: len(headers)] for item in items[:_LISTED]]
-    which = f"the first {_LISTED}" if len(items) > _LISTED else "which"
-    return (
-        f'<h3 id="{_anchor(finding)}">{_coloured(finding)}: '
-        f"{escape(about.title)} ({len(items)})</h3>\n"
-        f"<p>{escape(about.meaning)} {escape(about.remedy)}</p>\n"
-        f"<details{' open' if len(items) <= 3 else ''}><summary>{which}</summary>"
-        f'<div class="tall">{table(headers, rows, sortable=True)}</div></details>'
-    )
-
-
-def _coloured(finding: Finding) -> str:
-    return f'<span class="{_COLOURS[finding.severity]}">{finding.severity}</span>'
-
-
-def _anchor(finding: Finding) -> str:
-    return f"finding-{finding.kind}"
+    return f'{overview}\n<div class="findings">' + "\n".join(details) + "</div>"
 
 
 def _changes(changes: Sequence[Change], after: HealthReport) -> str:
-    told = f"<p>{escape(after.path)}: {escape(summary_text(after))}.</p>"
+    verdict = f"<p>{escape(after.path)}: {escape(summary_text(after))}.</p>"
     if not changes:
-        return told + "<p>Nothing was changed.</p>"
+        return verdict + "<p>Nothing was changed.</p>"
     rows = [(change.name, change.text, change.kind) for change in changes[:_LISTED]]
     caption = _first("changes", len(changes))
-    return told + _tall(
-        table(["name", "change", "because of"], rows, sortable=True, caption=caption)
-    )
+    headers = ["name", "change", "because of"]
+    return verdict + _tall(table(headers, rows, sortable=True, caption=caption))
 
 
-# --- figures --------------------------------------------------------------------------------------
+# --- statistics -----------------------------------------------------------------------------------
 
 
-def _splits(facts: Facts) -> str:
-    if not facts.splits:
+def _splits(statistics: Statistics) -> str:
+    if not statistics.splits:
         return "<p>The file has no splits.</p>"
-    names = list(facts.splits)
-    rows = [(name, *shared) for name, shared in zip(names, facts.overlap)]
-    caption = "Samples that the split of the row has in common with that of the column"
+    names = list(statistics.splits)
+    rows = [(name, *shared) for name, shared in zip(names, statistics.overlap)]
+    caption = "Number of samples in both the split of the row and that of the column"
     return table(["split", *names], rows, caption=caption)
 
 
-def _classes(facts: Facts) -> str:
-    every = list(facts.classes.get("", {}))[:_CLASSES]
-    if not every:
+def _classes(statistics: Statistics) -> str:
+    classes = list(statistics.classes.get("", {}))[:_MAX_CLASSES]
+    if not classes:
         return "<p>No sample has a label.</p>"
+    labels = [_label(label, statistics.label_names) for label in classes]
     charts = []
-    for group in _groups(list(facts.splits)):
+    for group in _groups(list(statistics.splits)):
         series = {
-            split or ALL: [facts.classes[split].get(label, 0) for label in every] for split in group
+            split or ALL: [statistics.classes[split].get(label, 0) for label in classes]
+            for split in group
         }
-        labels = [_label(label, facts.label_names) for label in every]
         title = f"Samples of each class: {', '.join(series)}"
-        charts.append(_figure(grouped_bars(labels, series, title=title, width=_NARROW), title))
-    return f'<div class="row">{"".join(map(_tall, charts))}</div>'
+        chart = grouped_bars(labels, series, title=title, width=_CHART_WIDTH)
+        charts.append(_tall(_figure(chart, title)))
+    return f'<div class="row">{"".join(charts)}</div>'
 
 
 def _groups(splits: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the splits that belong into one chart: those of one training split, and the rest."""
+    """Yield the splits of each chart: a training split with its test splits, then the others."""
     if not splits:
         yield [""]
-    drawn: set[str] = set()
     by_training: dict[str, list[str]] = {}
     for train, test in pairs_by_name(splits):
         by_training.setdefault(train, [train]).append(test)
-    for group in by_training.values():
-        drawn.update(group)
-        yield group
-    rest = [split for split in splits if split not in drawn]
-    if rest:
-        yield rest
+    yield from by_training.values()
+    drawn = {split for group in by_training.values() for split in group}
+    others = [split for split in splits if split not in drawn]
+    if others:
+        yield others
 
 
-def _lengths(facts: Facts) -> str:
-    persons = [
-        _figure(
-            bar_chart(list(map(str, counts)), list(counts.values()), title=title, width=_NARROW),
-            title,
-        )
-        for counts, title in (
-            (facts.persons, "Samples by number of persons who are there"),
-            (facts.slots, "Samples by number of places for persons (M)"),
-        )
-    ]
+def _lengths(statistics: Statistics) -> str:
+    persons = ""
+    for counts, title in (
+        (statistics.persons, "Samples by number of persons who appear"),
+        (statistics.slots, "Samples by number of person slots (M)"),
+    ):
+        labels, values = list(map(str, counts)), list(counts.values())
+        persons += _figure(bar_chart(labels, values, title=title, width=_CHART_WIDTH), title)
     title = "Samples by length"
-    lengths = histogram(
-        facts.length_edges, facts.length_counts, title=title, label="frames", width=_NARROW
-    )
-    return f'<div class="row">{_figure(lengths, title)}<div>{"".join(persons)}</div></div>'
+    edges, lengths = statistics.length_edges, statistics.length_counts
+    chart = histogram(edges, lengths, title=title, label="frames", width=_CHART_WIDTH)
+    return f'<div class="row">{_figure(chart, title)}<div>{persons}</div></div>'
 
 
-def _coordinates(facts: Facts) -> str:
-    charts = [
-        _figure(
-            histogram(
-                axis.edges,
-                axis.counts,
-                title=f"Distribution of {axis.name}",
-                label=axis.name,
-                width=_NARROW,
-            ),
-            f"{axis.name}, from the 1st to the 99th percentile",
+def _coordinates(statistics: Statistics) -> str:
+    charts = ""
+    for axis in statistics.axes:
+        chart = histogram(
+            axis.edges,
+            axis.counts,
+            title=f"Distribution of {axis.name}",
+            label=axis.name,
+            width=_CHART_WIDTH,
         )
-        for axis in facts.axes
-    ]
-    rows = [(axis.name, axis.low, axis.low1, axis.high99, axis.high) for axis in facts.axes]
-    headers = ["axis", "least", "1st percentile", "99th percentile", "greatest"]
-    return table(headers, rows) + f'<div class="row">{"".join(charts)}</div>'
+        charts += _figure(chart, f"{axis.name}, from the 1st to the 99th percentile")
+    rows = [(axis.name, axis.low, axis.low1, axis.high99, axis.high) for axis in statistics.axes]
+    headers = ["axis", "minimum", "1st percentile", "99th percentile", "maximum"]
+    return table(headers, rows) + f'<div class="row">{charts}</div>'
 
 
-def _joints(facts: Facts) -> str:
-    if min(facts.presence) > _NEARLY:
-        share = f"in at least {100 * min(facts.presence):.6g} % of the frames with a person"
-        where = "wherever a person is" if min(facts.presence) == 1 else share
-        return f"<p>Each joint is there {where}.</p>"
-    labels = [_label(joint, facts.joint_names) for joint in range(len(facts.presence))]
-    title = "Share of the frames with a person in which the joint is there"
-    values = [100 * share for share in facts.presence]
-    return _figure(bar_chart(labels, values, title=title, unit=" %", width=_NARROW), title)
+def _joints(statistics: Statistics) -> str:
+    least = min(statistics.presence)
+    if least > _NEARLY_ALWAYS:
+        share = f"at least {100 * least:.6g} % of" if least < 1 else "all"
+        return f"<p>No joint is missing in {share} frames with a person.</p>"
+    labels = [_label(joint, statistics.joint_names) for joint in range(len(statistics.presence))]
+    title = "Share of the frames with a person in which the joint is not missing"
+    values = [100 * share for share in statistics.presence]
+    return _figure(bar_chart(labels, values, title=title, unit=" %", width=_CHART_WIDTH), title)
 
 
-def _duplicates(facts: Facts) -> str:
+def _duplicates(statistics: Statistics) -> str:
     parts = []
-    if facts.duplicates:
+    if statistics.duplicates:
         rows = [
             (
                 len(group.names),
@@ -234,17 +217,17 @@ def _duplicates(facts: Facts) -> str:
                 ", ".join(dict.fromkeys(group.labels)),
                 ", ".join(dict.fromkeys(split for splits in group.splits for split in splits)),
             )
-            for group in facts.duplicates[:_LISTED]
+            for group in statistics.duplicates[:_LISTED]
         ]
-        caption = _first("groups of samples that are equal to the last bit", len(facts.duplicates))
+        caption = _first("groups of identical samples", len(statistics.duplicates))
         headers = ["samples", "ids", "labels", "splits"]
         parts.append(_tall(table(headers, rows, sortable=True, caption=caption)))
-    if facts.shared:
+    if statistics.shared:
         runs = [
             (run.frames, run.first, run.first_start, run.second, run.second_start)
-            for run in facts.shared[:_LISTED]
+            for run in statistics.shared[:_LISTED]
         ]
-        caption = _first("pairs of samples that share a run of frames", len(facts.shared))
+        caption = _first("pairs of samples that share a run of frames", len(statistics.shared))
         headers = ["frames", "one sample", "from frame", "the other", "from frame"]
         parts.append(_tall(table(headers, runs, sortable=True, caption=caption)))
     return "\n".join(parts)
@@ -255,9 +238,9 @@ def _first(what: str, count: int) -> str:
 
 
 def _label(number: int, names: Sequence[str]) -> str:
-    """Return a number and its name, short enough to stand beside a bar."""
+    """Return a number and its name, shortened to fit next to a bar."""
     text = f"{number} {names[number]}" if 0 <= number < len(names) else str(number)
-    return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
+    return text if len(text) <= _LABEL_LENGTH else text[: _LABEL_LENGTH - 1] + "…"
 
 
 def _figure(chart: str, caption: str) -> str:

@@ -1,24 +1,23 @@
-"""What was found out about an annotation file, as plain data."""
+"""The findings and statistics of an annotation file, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyskl.health.kinds import KINDS, SEVERITIES, Kind, Severity
 
 FORMAT = 1
-"""Of the JSON; raised when a key changes its meaning."""
+"""Version of the JSON, raised when a key changes its meaning."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """One of what a finding counts.
+class Item(NamedTuple):
+    """One sample, split, class or joint that a finding counts.
 
     Attributes:
-        name: Id of the sample, or name of the split, class or joint.
-        detail: What is the matter with it; may be empty.
+        name: Its id or name.
+        detail: What is wrong with it; may be empty.
     """
 
     name: str
@@ -27,19 +26,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Finding:
-    """All items of one kind.
-
-    Attributes:
-        kind: Key of :data:`~pyskl.health.kinds.KINDS`.
-        items: In the order of the file.
-    """
+    """All items of one kind, in the order of the file."""
 
     kind: str
     items: list[Item]
 
     @property
     def about(self) -> Kind:
-        """What the kind means."""
+        """The kind's title, meaning and remedy."""
         return KINDS[self.kind]
 
     @property
@@ -49,17 +43,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Axis:
-    """The values of one coordinate, of joints that are there.
+class AxisStatistics:
+    """The values of one coordinate, of joints that are not missing.
 
     Attributes:
         name: ``x``, ``y`` or ``z``.
-        low: The least of all.
-        high: The greatest of all.
-        low1: The first percentile of a sample of the values.
-        high99: The 99th.
-        edges: Of the bins of a histogram of that sample, from ``low1`` to ``high99``.
-        counts: In them.
+        low: The minimum.
+        high: The maximum.
+        low1: The 1st percentile of a subset of the values.
+        high99: The 99th percentile of the subset.
+        edges: Bin edges of a histogram of the subset, from ``low1`` to ``high99``.
+        counts: Values in each bin.
     """
 
     name: str
@@ -72,14 +66,8 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Samples that are the same to the last bit.
-
-    Attributes:
-        names: Their ids.
-        labels: Of each.
-        splits: That list each.
-    """
+class DuplicateGroup:
+    """Samples that are identical bit for bit: their ids, labels, and the splits of each."""
 
     names: list[str]
     labels: list[str]
@@ -88,13 +76,13 @@ class Group:
 
 @dataclass(frozen=True)
 class SharedRun:
-    """A run of frames that two samples have in common, to the last bit.
+    """A run of frames that two samples share bit for bit.
 
     Attributes:
         first: Id of one sample.
         second: Id of the other.
-        first_start: Where the run begins in it, a frame.
-        second_start: The same in the other.
+        first_start: First frame of the run in one sample.
+        second_start: First frame of the run in the other.
         frames: Length of the run.
     """
 
@@ -106,30 +94,30 @@ class SharedRun:
 
 
 @dataclass
-class Facts:
-    """Figures of a data set; of samples that could be read.
+class Statistics:
+    """Statistics of a data set, over the samples that can be read.
 
     Attributes:
-        samples: Number of samples, with those that could not be read.
-        joints: V of most samples; 0 where none could be read.
+        samples: Number of samples, including those that can't be read.
+        joints: V of most samples; 0 if none can be read.
         coordinates: C of most samples.
         dtypes: Number of samples by float type.
         scores: Number of samples with ``keypoint_score``.
-        splits: Number of samples (that exist) by split.
-        overlap: Ids that the split of the row shares with that of the column.
-        classes: Number of samples by split and label; the split '' stands for all samples.
-        label_names: By label, as far as the file has them.
+        splits: Number of existing samples by split.
+        overlap: Number of samples in both the split of the row and that of the column.
+        classes: Number of samples by split and label; the split '' means all samples.
+        label_names: Names of the classes, by label.
         frames: T of the shortest, the median and the longest sample.
-        length_edges: Of the bins of a histogram of T.
-        length_counts: In them.
-        slots: Number of samples by M, the places for persons.
-        persons: Number of samples by persons that are really there.
-        axes: Of each coordinate.
+        length_edges: Bin edges of a histogram of T.
+        length_counts: Samples in each bin.
+        slots: Number of samples by M, the person slots.
+        persons: Number of samples by persons who appear.
+        axes: One for each coordinate.
         presence: Share of the frames with a person in which joint v is not zero, (V,).
-        joint_names: (V,), where the layout is known and names them.
-        extent: Size of a person: median over the samples, in the file's unit.
-        unit: What the unit probably is, and how that was guessed.
-        up: Which axis probably points up, and how that was guessed.
+        joint_names: (V,), if the layout is known and names them.
+        extent: Size of a person: median over the samples, in the unit of the file.
+        unit: The probable unit, and how it was guessed.
+        up: The probable upward axis, and how it was guessed.
         duplicates: Groups of identical samples.
         shared: Runs of frames that two samples share.
     """
@@ -148,32 +136,32 @@ class Facts:
     length_counts: list[int] = field(default_factory=list)
     slots: dict[int, int] = field(default_factory=dict)
     persons: dict[int, int] = field(default_factory=dict)
-    axes: list[Axis] = field(default_factory=list)
+    axes: list[AxisStatistics] = field(default_factory=list)
     presence: list[float] = field(default_factory=list)
     joint_names: list[str] = field(default_factory=list)
     extent: float | None = None
     unit: str = ""
     up: str = ""
-    duplicates: list[Group] = field(default_factory=list)
+    duplicates: list[DuplicateGroup] = field(default_factory=list)
     shared: list[SharedRun] = field(default_factory=list)
 
 
 @dataclass
 class HealthReport:
-    """The health of an annotation file.
+    """The result of examining an annotation file.
 
     Attributes:
         path: The file.
         bytes: Its size.
-        config: The config that it was held against, or None.
-        facts: Figures.
-        findings: The worst first; each kind once, and none without items.
+        config: The config that it was compared with, or None.
+        statistics: Statistics of the data set.
+        findings: Worst first, each kind once and none without items; see :func:`sorted_findings`.
     """
 
     path: str
     bytes: int
     config: str | None
-    facts: Facts
+    statistics: Statistics
     findings: list[Finding]
 
     def count(self, severity: Severity) -> int:
@@ -181,7 +169,7 @@ class HealthReport:
         return sum(finding.severity == severity for finding in self.findings)
 
     def reaches(self, severity: Severity) -> bool:
-        """Return whether there is a finding as bad as ``severity``, or worse."""
+        """Return whether there is a finding at least as bad as ``severity``."""
         bad = SEVERITIES[: SEVERITIES.index(severity) + 1]
         return any(finding.severity in bad for finding in self.findings)
 
@@ -190,13 +178,13 @@ class HealthReport:
         return next((finding for finding in self.findings if finding.kind == kind), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can spell: all figures, and of each finding all items."""
+        """Return everything as values that JSON can represent."""
         return {
             "format": FORMAT,
             "path": self.path,
             "bytes": self.bytes,
             "config": self.config,
-            "facts": asdict(self.facts),
+            "facts": asdict(self.statistics),
             "findings": [
                 {
                     "kind": finding.kind,
@@ -205,7 +193,7 @@ class HealthReport:
                     "count": len(finding.items),
                     "meaning": finding.about.meaning,
                     "remedy": finding.about.remedy,
-                    "items": [asdict(item) for item in finding.items],
+                    "items": [item._asdict() for item in finding.items],
                 }
                 for finding in self.findings
             ],
@@ -213,9 +201,9 @@ class HealthReport:
 
 
 def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that have items, the worst first, then in the order of the kinds."""
-    order = {key: position for position, key in enumerate(KINDS)}
+    """Return the findings that have items: worst first, then in the order of :data:`KINDS`."""
+    order = list(KINDS)
     return sorted(
         (finding for finding in findings if finding.items),
-        key=lambda finding: (SEVERITIES.index(finding.severity), order[finding.kind]),
+        key=lambda finding: (SEVERITIES.index(finding.severity), order.index(finding.kind)),
     )

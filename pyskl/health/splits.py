@@ -1,4 +1,4 @@
-"""What is wrong with the splits of a file."""
+"""The splits of a file: which belong together, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pyskl.health.measure import SampleMeasurements
 from pyskl.health.report import Finding, Item
 
-_TRAINING = ("train", "training")
-_MEASURING = ("val", "valid", "validation", "dev", "test", "testing", "eval")
+_TRAIN = ("train", "training")
+_TEST = ("val", "valid", "validation", "dev", "test", "testing", "eval")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
 ALL = "all samples"
-"""What stands for a split in a file without any."""
+"""The name of the split of all samples, for files without splits."""
 
-# Times as many samples of one class as of another that are called unbalanced.
-UNBALANCED = 10
+# A training split is unbalanced if one class has this many times more samples than another.
+_UNBALANCED = 10
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The splits of a file, by what is in them.
+    """The splits of a file.
 
     Attributes:
-        names: Ids that each split lists, as they stand there.
-        members: Positions of the samples of each, in the order of the file; every sample once.
-        training: Splits to train on.
-        pairs: (split to train on, split to measure on) of one protocol.
+        ids: Ids that each split lists.
+        members: Indices of the samples of each split, in the order of the file, without repeats.
+        training: Training splits.
+        pairs: (training split, test split) of one protocol.
+        of_sample: Names of the splits of each sample.
     """
 
-    names: Mapping[str, Sequence[str]]
+    ids: Mapping[str, Sequence[str]]
     members: Mapping[str, Sequence[int]]
     training: Sequence[str]
     pairs: Sequence[tuple[str, str]]
     of_sample: Mapping[int, list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Work out the splits of each sample."""
+        """Find the splits of each sample."""
         found: dict[int, list[str]] = {}
         for name, members in self.members.items():
             for index in members:
@@ -46,7 +48,7 @@ class Splits:
         object.__setattr__(self, "of_sample", found)
 
 
-def sort_out(
+def resolve_splits(
     split: Mapping[str, Sequence[str]] | None,
     names: Sequence[str],
     more_pairs: Sequence[tuple[str, str]] = (),
@@ -54,32 +56,32 @@ def sort_out(
     """Return the splits of a file.
 
     Args:
-        split: Ids of each, or None.
-        names: Of the samples.
-        more_pairs: Pairs (training, measuring) that are known to belong together, beside those
-            whose names say so.
+        split: Ids of each split, or None.
+        names: Names of the samples.
+        more_pairs: Pairs (training, test) that belong together, in addition to those found by
+            their names.
     """
     if split is None:
         return Splits({}, {}, (), ())
-    at: dict[str, list[int]] = {}
+    indices: dict[str, list[int]] = {}
     for index, name in enumerate(names):
-        at.setdefault(name, []).append(index)
+        indices.setdefault(name, []).append(index)
     members = {
-        key: sorted(index for name in dict.fromkeys(ids) for index in at.get(name, ()))
+        key: sorted(index for name in dict.fromkeys(ids) for index in indices.get(name, ()))
         for key, ids in split.items()
     }
     known = [pair for pair in more_pairs if all(name in split for name in pair)]
-    training, _ = _by_name(split)
+    training = [name for name, *_ in _by_role(split)[0]]
     pairs = list(dict.fromkeys([*pairs_by_name(split), *known]))
-    trained = dict.fromkeys([*(name for name, *_ in training), *(train for train, _ in pairs)])
-    return Splits(split, members, list(trained), pairs)
+    training += [train for train, _ in pairs]
+    return Splits(split, members, list(dict.fromkeys(training)), pairs)
 
 
 def pairs_by_name(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of splits to train and to measure on that their names tell of.
+    """Return the pairs of training and test splits that belong together by their names.
 
-    Two make a pair if the words around ``train`` and ``val`` (or ``test``) are the same; what
-    follows ``val`` may also follow alone.
+    Two splits are a pair if the words around ``train`` and ``val`` (or ``test``) are the same. The
+    words after ``val`` may also be missing in the training split.
 
     Example:
         >>> pairs_by_name(['xsub_train', 'xsub_val', 'xview_train', 'fold1'])
@@ -87,72 +89,29 @@ def pairs_by_name(names: Iterable[str]) -> list[tuple[str, str]]:
         >>> pairs_by_name(['train', 'val', 'val_easy'])
         [('train', 'val'), ('train', 'val_easy')]
     """
-    training, measuring = _by_name(names)
+    training, testing = _by_role(names)
     return [
         (train, test)
         for train, before, after in training
-        for test, test_before, test_after in measuring
+        for test, test_before, test_after in testing
         if before == test_before and after in ([], test_after)
     ]
 
 
-_Named = tuple[str, list[str], list[str]]
+_NameParts = tuple[str, list[str], list[str]]
 
 
-def _by_name(names: Iterable[str]) -> tuple[list[_Named], list[_Named]]:
-    """Return the splits to train on and to measure on, with the words before and after that."""
-    training: list[_Named] = []
-    measuring: list[_Named] = []
+def _by_role(names: Iterable[str]) -> tuple[list[_NameParts], list[_NameParts]]:
+    """Return training and test splits: name, words before and words after ``train`` or ``val``."""
+    training: list[_NameParts] = []
+    testing: list[_NameParts] = []
     for name in names:
         words = _WORD.findall(name.lower())
-        for place, word in enumerate(words):
-            group = {_TRAINING: training, _MEASURING: measuring}
-            fitting = next((group[key] for key in group if word in key), None)
-            if fitting is not None:
-                fitting.append((name, words[:place], words[place + 1 :]))
-                break
-    return training, measuring
-
-
-def split_findings(
-    splits: Splits, names: Sequence[str], labels: Sequence[tuple[int, ...]]
-) -> list[Finding]:
-    """Return what is wrong with the lists of ids, and with the classes in them.
-
-    Args:
-        splits: The splits.
-        names: Of the samples.
-        labels: Classes of each sample; none where faulty.
-    """
-    known = set(names)
-    unknown, repeated, empty = [], [], []
-    for split, ids in splits.names.items():
-        counted = Counter(ids)
-        unknown += [Item(one, f"in {split}") for one in counted if one not in known]
-        repeated += [
-            Item(one, f"{times} times in {split}") for one, times in counted.items() if times > 1
-        ]
-        if not splits.members[split]:
-            empty.append(Item(split, f"lists {len(ids)} ids"))
-    found = [
-        Finding("split_unknown", unknown),
-        Finding("split_repeats", repeated),
-        Finding("split_empty", empty),
-        Finding("split_overlap", _overlaps(splits, names)),
-    ]
-    if splits.names:
-        found.append(
-            Finding(
-                "unlisted",
-                [
-                    Item(name)
-                    for index, name in enumerate(names)
-                    # One without an id can't be listed; that is told as a fault of its structure.
-                    if index not in splits.of_sample and name != f"#{index}"
-                ],
-            )
-        )
-    return [*found, *_class_findings(splits, labels)]
+        place = next((i for i, word in enumerate(words) if word in (*_TRAIN, *_TEST)), None)
+        if place is not None:
+            role = training if words[place] in _TRAIN else testing
+            role.append((name, words[:place], words[place + 1 :]))
+    return training, testing
 
 
 def overlap_matrix(splits: Splits) -> list[list[int]]:
@@ -161,47 +120,68 @@ def overlap_matrix(splits: Splits) -> list[list[int]]:
     return [[len(one & other) for other in members] for one in members]
 
 
-def _overlaps(splits: Splits, names: Sequence[str]) -> list[Item]:
+def split_findings(splits: Splits, samples: Sequence[SampleMeasurements]) -> list[Finding]:
+    """Return the findings about the lists of ids and the classes in the splits."""
+    names = [sample.name for sample in samples]
+    known = set(names)
+    found: dict[str, list[Item]] = {
+        kind: [] for kind in ("split_unknown", "split_repeats", "split_empty")
+    }
+    for split, ids in splits.ids.items():
+        for name, times in Counter(ids).items():
+            if name not in known:
+                found["split_unknown"].append(Item(name, f"in {split}"))
+            if times > 1:
+                found["split_repeats"].append(Item(name, f"{times} times in {split}"))
+        if not splits.members[split]:
+            found["split_empty"].append(Item(split, f"lists {len(ids)} ids"))
+    if splits.ids:
+        found["unlisted"] = [
+            Item(name)
+            for index, name in enumerate(names)
+            # A sample without an id can't be listed; that is a structural fault.
+            if index not in splits.of_sample and name != f"#{index}"
+        ]
     where: dict[int, list[str]] = {}
     for train, test in splits.pairs:
         for index in sorted({*splits.members[train]} & {*splits.members[test]}):
             where.setdefault(index, []).append(f"{train} and {test}")
-    return [Item(names[index], "in " + ", ".join(pairs)) for index, pairs in where.items()]
+    found["split_overlap"] = [
+        Item(names[index], "in " + ", ".join(pairs)) for index, pairs in where.items()
+    ]
+    found |= _class_items(splits, samples)
+    return [Finding(kind, items) for kind, items in found.items()]
 
 
-def _class_findings(splits: Splits, labels: Sequence[tuple[int, ...]]) -> list[Finding]:
+def _class_items(splits: Splits, samples: Sequence[SampleMeasurements]) -> dict[str, list[Item]]:
+    members = splits.members if splits.ids else {ALL: range(len(samples))}
     counts = {
-        split: Counter(label for index in members for label in labels[index])
-        for split, members in splits.members.items()
+        split: Counter(label for index in indices for label in samples[index].labels)
+        for split, indices in members.items()
     }
     untrained, missing, single, unbalanced = [], [], [], []
     for train, test in splits.pairs:
-        if not counts[train] or not counts[test]:
+        trained, tested = counts[train], counts[test]
+        if not trained or not tested:
             continue
-        untrained += [
-            Item(str(label), f"{counts[test][label]} samples in {test}, none in {train}")
-            for label in sorted(counts[test].keys() - counts[train].keys())
-        ]
-        missing += [
-            Item(str(label), f"{counts[train][label]} samples in {train}, none in {test}")
-            for label in sorted(counts[train].keys() - counts[test].keys())
-        ]
-    trained = splits.training
-    if not splits.names:
-        counts[ALL] = Counter(label for classes in labels for label in classes)
-        trained = [ALL]
-    for train in trained:
-        if len(counts[train]) == 1:
-            single.append(Item(train, f"only label {next(iter(counts[train]))}"))
-        elif counts[train]:
-            (most, many), (least, few) = counts[train].most_common()[:: len(counts[train]) - 1]
-            if many >= UNBALANCED * few:
-                unbalanced.append(
-                    Item(train, f"{many} samples of label {most}, {few} of label {least}")
-                )
-    return [
-        Finding("class_untrained", untrained),
-        Finding("class_missing", missing),
-        Finding("one_class", single),
-        Finding("unbalanced", unbalanced),
-    ]
+        for label in sorted(tested.keys() - trained.keys()):
+            detail = f"{tested[label]} samples in {test}, none in {train}"
+            untrained.append(Item(str(label), detail))
+        for label in sorted(trained.keys() - tested.keys()):
+            detail = f"{trained[label]} samples in {train}, none in {test}"
+            missing.append(Item(str(label), detail))
+    for train in splits.training if splits.ids else [ALL]:
+        ranked = counts[train].most_common()
+        if len(ranked) == 1:
+            single.append(Item(train, f"only label {ranked[0][0]}"))
+        elif ranked:
+            (most, many), (least, few) = ranked[0], ranked[-1]
+            if many >= _UNBALANCED * few:
+                detail = f"{many} samples of label {most}, {few} of label {least}"
+                unbalanced.append(Item(train, detail))
+    return {
+        "class_untrained": untrained,
+        "class_missing": missing,
+        "one_class": single,
+        "unbalanced": unbalanced,
+    }

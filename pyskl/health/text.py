@@ -1,154 +1,138 @@
-"""A report as text for a terminal: what matters first, and no longer than a screen or two."""
+"""A report as text for a terminal: the most important first, about one screen long."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
 
-from pyskl.health.kinds import KINDS
-from pyskl.health.repair import Change
-from pyskl.health.report import Facts, Finding, HealthReport
+from pyskl.health.fix import Change
+from pyskl.health.kinds import SEVERITIES
+from pyskl.health.report import Finding, HealthReport, Statistics
 
-LINES = 60
-"""The most lines of a report."""
+MAX_LINES = 60
+"""Maximum number of lines of a report."""
 
 _WIDTH = 100
-_NAMES = 3  # that a finding, or a kind of change, shows
+_EXAMPLES = 3  # of a finding, or of a kind of change
 _NAME_LENGTH = 60
 
 
 def report_text(report: HealthReport) -> str:
-    """Return a report as text of at most :data:`LINES` lines."""
+    """Return a report as text of at most :data:`MAX_LINES` lines."""
+    head = [printable(report.path)]
+    for name, text in statistics_lines(report.statistics, report.bytes):
+        head += _wrapped(printable(text), f"  {name:12}", max_lines=3)
+    head += ["", summary_text(report) + (f" (against {report.config})" if report.config else "")]
     lines: list[str] = []
-    # Explain as much as there is room for: at best warnings, too, at worst nothing.
+    # Explain as many findings as there is room for.
     for explained in (("error", "warning"), ("error",), ()):
-        lines = [*_head(report), "", *_findings(report, explained)]
-        if len(lines) <= LINES:
+        lines = list(head)
+        for finding in report.findings:
+            lines += _finding_lines(finding, explain=finding.severity in explained)
+        if len(lines) <= MAX_LINES:
             break
-    if len(lines) > LINES:
-        lines = [*lines[: LINES - 1], "... the rest is in --html and --json"]
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], "... the rest is in --html and --json"]
     return "\n".join(lines)
 
 
 def summary_text(report: HealthReport) -> str:
-    """Return how many findings of which severity there are.
+    """Return the number of findings of each severity.
 
     Example:
-        >>> summary_text(HealthReport('a.pkl', 0, None, Facts(), []))
+        >>> summary_text(HealthReport('a.pkl', 0, None, Statistics(), []))
         'healthy: no errors, no warnings, no notes'
     """
-    counts = [_count(report.count(severity), severity) for severity in ("error", "warning", "note")]
+    counts = [_count(report.count(severity), severity) for severity in SEVERITIES]
     return ("" if report.findings else "healthy: ") + ", ".join(counts)
 
 
 def changes_text(changes: Sequence[Change]) -> str:
-    """Return what a cleaned copy has otherwise than the file, with some examples of each kind."""
+    """Return the changes of a cleaned copy, with some examples of each kind."""
     if not changes:
         return "nothing to change"
     by_kind: dict[str, list[Change]] = {}
     for change in changes:
         by_kind.setdefault(change.kind, []).append(change)
     lines = []
-    for kind, found in by_kind.items():
-        lines.append(f"{_count(len(found), 'change')} for {kind}")
-        lines += [f"  {shown(change.name)}: {printable(change.text)}" for change in found[:_NAMES]]
-        if len(found) > _NAMES:
+    for kind, some in by_kind.items():
+        lines.append(f"{_count(len(some), 'change')} for {kind}")
+        lines += [f"  {short_name(one.name)}: {printable(one.text)}" for one in some[:_EXAMPLES]]
+        if len(some) > _EXAMPLES:
             lines.append("  ... (all of them in --json)")
     return "\n".join(lines)
 
 
-def shown(name: str) -> str:
-    """Return a name so that a terminal shows it on one line and obeys nothing in it."""
+def statistics_lines(statistics: Statistics, size: int) -> list[tuple[str, str]]:
+    """Return the statistics of a data set in words: (name, text)."""
+    counts = statistics.classes.get("", {})
+    classes = "none"
+    if counts:
+        low, high = min(counts.values()), max(counts.values())
+        each = f"{low}" if low == high else f"{low} to {high}"
+        classes = f"{len(counts)}, labels {min(counts)} to {max(counts)}, {each} samples of each"
+    splits = ", ".join(f"{name} {number}" for name, number in statistics.splits.items())
+    lines = [
+        ("samples", f"{statistics.samples} in {size / 2**20:.1f} MB"),
+        ("splits", splits or "none"),
+        ("classes", classes),
+    ]
+    if statistics.joints:
+        shortest, middle, longest = statistics.frames
+        scores = " with scores" if statistics.scores else ""
+        dtypes = ", ".join(statistics.dtypes)
+        persons = (f"{number} in {count} samples" for number, count in statistics.persons.items())
+        lines += [
+            ("frames", f"{shortest} to {longest}, {middle:g} in the median"),
+            (
+                "skeleton",
+                f"{statistics.joints} joints, {statistics.coordinates} coordinates{scores}, "
+                f"{dtypes}",
+            ),
+            ("persons", ", ".join(persons)),
+        ]
+    if statistics.axes:
+        ranges = (f"{axis.name} {axis.low:.4g} to {axis.high:.4g}" for axis in statistics.axes)
+        lines.append(("coordinates", ", ".join(ranges)))
+    guesses = [("unit", statistics.unit), ("up", statistics.up)]
+    return lines + [(name, text) for name, text in guesses if text]
+
+
+def printable(text: str) -> str:
+    """Return text with a question mark for each control character."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def short_name(name: str) -> str:
+    """Return a name without control characters, shortened to fit on a line."""
     plain = printable(name)
     return plain if len(plain) <= _NAME_LENGTH else plain[: _NAME_LENGTH - 3] + "..."
 
 
-def facts_lines(facts: Facts, size: int) -> list[tuple[str, str]]:
-    """Return the figures of a data set in words, each with its name."""
-    persons = ", ".join(f"{n} in {count} samples" for n, count in facts.persons.items())
-    lines = [
-        ("samples", f"{facts.samples} in {size / 2**20:.1f} MB"),
-        ("splits", ", ".join(f"{name} {n}" for name, n in facts.splits.items()) or "none"),
-        ("classes", _classes(facts)),
-    ]
-    if facts.joints:
-        low, middle, high = facts.frames
-        dtypes = ", ".join(facts.dtypes)
-        lines += [
-            ("frames", f"{low} to {high}, {middle:g} in the median"),
-            ("skeleton", f"{facts.joints} joints, {_dimensions(facts)}, {dtypes}"),
-            ("persons", persons),
-        ]
-    if facts.axes:
-        ranges = ", ".join(f"{a.name} {a.low:.4g} to {a.high:.4g}" for a in facts.axes)
-        lines.append(("coordinates", ranges))
-    lines += [(name, text) for name, text in (("unit", facts.unit), ("up", facts.up)) if text]
+def _finding_lines(finding: Finding, *, explain: bool) -> list[str]:
+    about, items = finding.about, finding.items
+    names = ", ".join(short_name(item.name) for item in items[:_EXAMPLES])
+    if len(items) > _EXAMPLES:
+        names += ", ..."
+    if len(items) == 1 and items[0].detail:
+        names += f" ({printable(items[0].detail)})"
+    start = f"{about.severity:8}{len(items):>6}  "
+    lines = _wrapped(f"{about.title}: {names}", start, max_lines=2)
+    if explain:
+        lines += _wrapped(f"{about.meaning} {about.remedy}", " " * 16)
     return lines
 
 
-def _head(report: HealthReport) -> list[str]:
-    lines = [printable(report.path)]
-    for name, text in facts_lines(report.facts, report.bytes):
-        lines += textwrap.wrap(
-            printable(text),
-            _WIDTH,
-            initial_indent=f"  {name:12}",
-            subsequent_indent=" " * 14,
-            max_lines=3,
-            placeholder=" ...",
-        )
-    return lines
-
-
-def printable(text: str) -> str:
-    """Return text with a question mark for each letter that a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _findings(report: HealthReport, explained: Sequence[str]) -> list[str]:
-    lines = [summary_text(report) + (f" (against {report.config})" if report.config else "")]
-    for finding in report.findings:
-        lines += _finding(finding, explained=finding.severity in explained)
-    return lines
-
-
-def _finding(finding: Finding, *, explained: bool) -> list[str]:
-    about = KINDS[finding.kind]
-    names = ", ".join(shown(item.name) for item in finding.items[:_NAMES])
-    more = ", ..." if len(finding.items) > _NAMES else ""
-    first = finding.items[0]
-    if len(finding.items) == 1 and first.detail:
-        names, more = f"{shown(first.name)} ({printable(first.detail)})", ""
-    lines = textwrap.wrap(
-        f"{about.title}: {names}{more}",
+def _wrapped(text: str, start: str, *, max_lines: int | None = None) -> list[str]:
+    """Return lines that begin with ``start``, the following ones with as many blanks."""
+    return textwrap.wrap(
+        text,
         _WIDTH,
-        initial_indent=f"{about.severity:8}{len(finding.items):>6}  ",
-        subsequent_indent=" " * 16,
-        max_lines=2,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        max_lines=max_lines,
         placeholder=" ...",
     )
-    if explained:
-        lines += textwrap.wrap(
-            f"{about.meaning} {about.remedy}",
-            _WIDTH,
-            initial_indent=" " * 16,
-            subsequent_indent=" " * 16,
-        )
-    return lines
-
-
-def _classes(facts: Facts) -> str:
-    counts = facts.classes.get("", {})
-    if not counts:
-        return "none"
-    low, high = min(counts.values()), max(counts.values())
-    each = f"{low}" if low == high else f"{low} to {high}"
-    return f"{len(counts)}, labels {min(counts)} to {max(counts)}, {each} samples of each"
-
-
-def _dimensions(facts: Facts) -> str:
-    scores = " with scores" if facts.scores else ""
-    return f"{facts.coordinates} coordinates{scores}"
 
 
 def _count(number: int, noun: str) -> str:

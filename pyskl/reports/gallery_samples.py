@@ -14,7 +14,7 @@ from pyskl.apis.inference import init_recognizer
 from pyskl.datasets.loader import collate
 from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
 from pyskl.drawing.skeleton import Clip
-from pyskl.drawing.skeleton.source import fitting_layouts
+from pyskl.drawing.skeleton.sample_source import fitting_layouts
 from pyskl.errors import InputError
 from pyskl.logging.log import get_logger
 from pyskl.reports.joint_importance import joint_importance

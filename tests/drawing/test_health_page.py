@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyskl.health import KINDS, Change, CheckedFile, Finding, HealthReport, Item, examine
+from pyskl.health.examine import examine
+from pyskl.health.fix import Change
+from pyskl.health.kinds import KINDS
 from pyskl.health.page import health_page
-from pyskl.health.report import sorted_findings
+from pyskl.health.raw_annotations import RawAnnotations
+from pyskl.health.report import Finding, HealthReport, Item, sorted_findings
 
 EVIL = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>\"'&"
 
@@ -37,7 +40,7 @@ def small_report(name: str = "clip", label_name: str = "sit") -> HealthReport:
     ids = [sample["frame_dir"] for sample in samples]
     split = {"xsub_train": ids[:8], "xsub_val": ids[8:], label_name: ids[:2]}
     return examine(
-        CheckedFile(Path(f"{name[:40]}.pkl"), samples, split, {"label_names": [label_name]})
+        RawAnnotations(Path(f"{name[:40]}.pkl"), samples, split, {"label_names": [label_name]})
     )
 
 
@@ -53,7 +56,7 @@ def test_everything_of_a_report_is_on_the_page() -> None:
         for item in finding.items:
             assert item.name in text
             assert item.detail in text
-    for axis in report.facts.axes:
+    for axis in report.statistics.axes:
         assert f"{axis.low:.4g}" in text
     for heading in ("Splits", "Classes", "Length and persons", "Coordinates", "Joints"):
         assert f'<h2 id="{heading.lower().replace(" ", "-")}-h">' in text
@@ -61,7 +64,7 @@ def test_everything_of_a_report_is_on_the_page() -> None:
 
 
 def test_a_healthy_or_unreadable_set_has_a_page_too() -> None:
-    empty = examine(CheckedFile(Path("a.pkl"), ["nonsense"], None))
+    empty = examine(RawAnnotations(Path("a.pkl"), ["nonsense"], None))
     text = health_page(empty)
     assert "1 error" in text
     assert "The file has no splits." in text
@@ -83,12 +86,12 @@ def test_the_page_of_a_large_set_stays_small() -> None:
     report = small_report()
     items = [Item(f"S001C001P001R001A{n:03}" * 2, "a detail of some length") for n in range(60_000)]
     report.findings = sorted_findings(Finding(kind, items) for kind in KINDS)
-    report.facts.classes = {
+    report.statistics.classes = {
         split: dict.fromkeys(range(120), 500)
         for split in ("", "xsub_train", "xsub_val", "xset_train", "xset_val")
     }
-    report.facts.splits = dict.fromkeys(list(report.facts.classes)[1:], 30_000)
-    report.facts.overlap = [[1000] * 4] * 4
+    report.statistics.splits = dict.fromkeys(list(report.statistics.classes)[1:], 30_000)
+    report.statistics.overlap = [[1000] * 4] * 4
     changes = [Change("structure", item.name, item.detail) for item in items]
     assert len(health_page(report, changes, report)) < 1_000_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyskl.drawing.page import Cell, Section, asset, page, script_json, table
@@ -48,6 +48,7 @@ def test_names_are_shown_and_not_obeyed() -> None:
     assert shown.count(EVIL) == 7  # title, h1, menu, h2, caption, header, cell
 
 
+@settings(max_examples=25)
 @given(value=st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -12,12 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from pyskl.datasets.toy.generator import generate_toy_annotations
 from pyskl.drawing.page import Section, page
 from pyskl.drawing.skeleton import Clip, player_html, player_tag
-from pyskl.drawing.skeleton.camera import at_any_turn, first_view
-from pyskl.drawing.skeleton.codec import decoded
+from pyskl.drawing.skeleton.camera import PITCH, YAW, player_camera
+from pyskl.drawing.skeleton.player import (
+    MISSING,
+    coordinate_step,
+    encode_coordinates,
+    encode_shares,
+)
 from pyskl.drawing.skeleton.scene import make_scene
 from pyskl.errors import InputError
 from pyskl.skeleton import LAYOUTS
@@ -46,6 +54,12 @@ def page_of(clips: list[Clip], layout: Any = NTU, **options: Any) -> str:
     """Return a page of players."""
     fragment, scripts, styles, data = player_html(clips, layout, **options)
     return page("Players", [Section("Clips", fragment)], scripts=scripts, styles=styles, data=data)
+
+
+def decode(text: str, step: float) -> np.ndarray:
+    """Return encoded coordinates as ``player.js`` decodes them; flat, float64."""
+    whole = np.frombuffer(base64.b64decode(text), dtype="<i2").astype(np.float64)
+    return np.where(whole == MISSING, np.nan, whole * step)
 
 
 Open = Callable[..., Any]
@@ -102,6 +116,37 @@ def until(shown: Any, expression: str) -> None:
         shown.wait_for_timeout(20)
 
 
+# --- coordinates as int16 in base64 ---------------------------------------------------------------
+
+points = arrays(
+    np.float64, st.tuples(st.integers(1, 9), st.integers(1, 3)), elements=st.floats(-1e4, 1e4)
+)
+
+
+@given(points, st.data())
+@example(np.array([[5e-324]]), None)
+def test_coordinates_are_off_by_half_a_step_at_most(
+    values: np.ndarray, data: st.DataObject | None
+) -> None:
+    if data is not None:
+        values = np.where(data.draw(arrays(np.bool_, values.shape)), np.nan, values)
+    step = coordinate_step(values)
+    text = encode_coordinates(values, step)
+    assert len(base64.b64decode(text)) == 2 * values.size
+    found = decode(text, step)
+    assert np.array_equal(np.isnan(found), np.isnan(values.ravel()))
+    assert np.nan_to_num(np.abs(found - values.ravel())).max() <= step / 2 * (1 + 1e-9)
+    greatest = np.nanmax(np.abs(values), initial=0)
+    assert greatest <= 1e-300 or step <= greatest / 32767 * (1 + 1e-9)
+
+
+def test_values_out_of_range_are_clipped() -> None:
+    found = decode(encode_coordinates(np.array([1e9, -1e9, 0.0]), 1.0), 1.0)
+    assert found.tolist() == [32767, -32767, 0]
+    shares = base64.b64decode(encode_shares(np.array([-1, 0, 0.5, 1, 7, np.nan])))
+    assert list(shares) == [0, 0, 128, 255, 255, 0]
+
+
 # --- what a page holds ----------------------------------------------------------------------------
 
 
@@ -113,7 +158,7 @@ def test_clips_are_small_and_hold_what_they_were_given(clips: list[Clip]) -> Non
         size = clip.keypoint.size
         assert len(json.dumps(held)) < 2.7 * size + 500
         scene = make_scene(clip, NTU, up="y")
-        points = decoded(held["points"], held["step"]).reshape(held["size"])
+        points = decode(held["points"], held["step"]).reshape(held["size"])
         assert np.abs(points - scene.points).max() <= held["step"] * 0.51
         assert held["total"] == clip.num_frames
 
@@ -134,7 +179,7 @@ def test_what_is_up_is_guessed_from_all_clips_together(clips: list[Clip]) -> Non
     def head_over_foot(index: int, **options: Any) -> float:
         _, _, _, data = player_html([clips[0], clips[1], lying], NTU, **options)
         held = data["skeletons"]["clips"][index]
-        points = decoded(held["points"], held["step"]).reshape(held["size"])
+        points = decode(held["points"], held["step"]).reshape(held["size"])
         return float((points[0, :, 3, 1] - points[0, :, 15, 1]).mean())
 
     assert head_over_foot(2) < 0.5 < head_over_foot(0)
@@ -151,7 +196,7 @@ def test_titles_of_strangers_stay_text(clips: list[Clip]) -> None:
 
 
 def test_a_layout_that_does_not_fit_is_refused(clips: list[Clip]) -> None:
-    with pytest.raises(InputError, match="17 joints"):
+    with pytest.raises(InputError):
         player_html(clips, "coco")
 
 
@@ -243,8 +288,7 @@ def test_a_pixel_is_where_python_has_it(opened: Open, clips: list[Clip]) -> None
             }""",
             index,
         )
-        yaw, pitch = first_view(scene)
-        camera = at_any_turn(scene, *size, yaw + 0.5, pitch + 0.2)
+        camera = player_camera(scene, *size, YAW + 0.5, PITCH + 0.2)
         expected = camera.project(scene.points[:, 7])
         assert np.abs(np.array(places) - expected)[..., :2].max() < 0.1
         assert np.abs(np.array(places) - expected)[..., 2].max() < 0.01

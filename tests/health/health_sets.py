@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.health import CheckedFile, Expected, HealthReport, examine
+from pyskl.health.examine import examine
+from pyskl.health.expectations import ConfigExpectations
+from pyskl.health.raw_annotations import RawAnnotations
+from pyskl.health.report import HealthReport
 
 Sample = dict[str, Any]
 CLASSES, EACH = 3, 8  # the last two of each class are measured on
@@ -28,11 +31,11 @@ class Set:
     def __getitem__(self, index: int) -> Any:
         return self.samples[index]
 
-    def file(self) -> CheckedFile:
+    def file(self) -> RawAnnotations:
         """Return it as it would be read."""
-        return CheckedFile(Path("set.pkl"), self.samples, self.split, self.extra)
+        return RawAnnotations(Path("set.pkl"), self.samples, self.split, self.extra)
 
-    def report(self, expected: Expected | None = None) -> HealthReport:
+    def report(self, expected: ConfigExpectations | None = None) -> HealthReport:
         """Examine it."""
         return examine(self.file(), expected)
 

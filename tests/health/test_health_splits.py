@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyskl.health.splits import overlap_matrix, pairs_by_name, sort_out
+from pyskl.health.splits import overlap_matrix, pairs_by_name, resolve_splits
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_pairs(names: str, pairs: str) -> None:
 
 
 def test_members_are_counted_once_and_unknown_ids_not_at_all() -> None:
-    splits = sort_out({"train": ["a", "b", "a", "z"], "val": ["b"]}, ["b", "a", "c"])
+    splits = resolve_splits({"train": ["a", "b", "a", "z"], "val": ["b"]}, ["b", "a", "c"])
     assert splits.members == {"train": [0, 1], "val": [0]}
     assert splits.of_sample == {0: ["train", "val"], 1: ["train"]}
     assert overlap_matrix(splits) == [[2, 1], [1, 1]]
@@ -35,9 +35,11 @@ def test_members_are_counted_once_and_unknown_ids_not_at_all() -> None:
 
 
 def test_a_split_alone_is_still_one_to_train_on() -> None:
-    assert sort_out({"train": ["a"], "extra": ["b"]}, ["a", "b"]).training == ["train"]
+    assert resolve_splits({"train": ["a"], "extra": ["b"]}, ["a", "b"]).training == ["train"]
 
 
 def test_pairs_of_a_config_count_if_the_file_has_them() -> None:
     split = {"one": ["a"], "two": ["b"]}
-    assert sort_out(split, ["a", "b"], [("one", "two"), ("one", "three")]).pairs == [("one", "two")]
+    assert resolve_splits(split, ["a", "b"], [("one", "two"), ("one", "three")]).pairs == [
+        ("one", "two")
+    ]

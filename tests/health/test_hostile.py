@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyskl.errors import AnnotationError
-from pyskl.health import CheckedFile, examine, fix
+from pyskl.health.examine import examine
+from pyskl.health.fix import fix
+from pyskl.health.raw_annotations import RawAnnotations
 from pyskl.health.text import changes_text, report_text
 
 floats = st.sampled_from([0.0, -0.0, 1.0, 1e-30, 1e30, 1e300, np.nan, np.inf, -np.inf, 65504.0])
@@ -62,7 +64,7 @@ def test_any_content_is_reported(
         for index, (key, value) in enumerate(changes):
             content[-1 - index][key] = value
         split = split if split is None else {**split, "train": ["clip01"], "val": ["clip02"]}
-    file = CheckedFile(Path("odd.pkl"), content, split, {"label_names": label_names})
+    file = RawAnnotations(Path("odd.pkl"), content, split, {"label_names": label_names})
     report = examine(file)
     json.dumps(report.to_dict(), allow_nan=False)
     assert report_text(report)

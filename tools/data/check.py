@@ -14,12 +14,12 @@ from _command import Parser, add_debug, add_json, add_trust, end_with
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Report what is wrong with an annotation file, before anything is trained on "
-        "it. Exit status: 0 for a healthy file, 1 for one with findings (see --fail-on), 2 for "
-        "one that can't be read."
+        description="Report what is wrong with an annotation file before training on it. "
+        "Exit status: 0 for a healthy file, 1 for one with findings (see --fail-on), 2 for one "
+        "that can't be read."
     )
     parser.add_argument("ann_file", help="annotation pickle; it may be faulty")
-    parser.add_argument("--config", help="also hold it against this config")
+    parser.add_argument("--config", help="also compare it with this config")
     add_json(parser, "all findings, with all ids")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page with charts")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Skeletons drawn: an animated player for pages, pictures and videos, all from one scene.
+"""Drawings of skeletons: a player for pages, pictures and videos, all from the same scene.
 
 Shapes: M persons, T frames, V joints, C coordinates.
 """

@@ -1,4 +1,4 @@
-"""From a scene to pixels: turn, scale, and no perspective. ``player.js`` does the same."""
+"""Projection of a scene to pixels: rotate, scale, no perspective. ``player.js`` does the same."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyskl.drawing.skeleton.scene import PITCH, YAW, Scene, robust_box
+from pyskl.drawing.skeleton.scene import Scene, robust_box
+
+YAW, PITCH = math.radians(20), math.radians(8)
+"""Default view of 3D clips: slightly from the side and from above. Radians."""
 
 MARGIN = 0.07
-"""Of the picture, on each side."""
+"""Share of the picture that stays empty on each side."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """How a scene is looked at.
+    """A view of a scene.
 
     Attributes:
-        width: Of the picture, pixels.
-        height: Likewise.
-        yaw: Turn about the upright axis, radians.
-        pitch: How far the camera looks down, radians.
+        width: Of the picture, in pixels.
+        height: Of the picture, in pixels.
+        yaw: Rotation about the upright axis, in radians.
+        pitch: How far the camera looks down, in radians.
         scale: Pixels for one unit of the scene.
-        middle: What of the turned scene (across, up) is in the middle of the picture.
+        middle: Rotated scene coordinates (right, up) in the middle of the picture.
     """
 
     width: float
@@ -35,16 +38,16 @@ class Camera:
     middle: tuple[float, float] = (0.0, 0.0)
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Return where points of the scene are in the picture.
+        """Project points of the scene.
 
         Args:
             points: (..., 2 or 3).
 
         Returns:
-            (..., 3): pixels to the right and down from the upper left corner, and the depth: how
-            far toward the reader, in units of the scene.
+            (..., 3): pixels right and down from the upper left corner, and the depth toward the
+            viewer in units of the scene.
         """
-        across, up, depth = _turned(points, self.yaw, self.pitch)
+        across, up, depth = _rotated(points, self.yaw, self.pitch)
         return np.stack(
             [
                 self.width / 2 + (across - self.middle[0]) * self.scale,
@@ -55,8 +58,8 @@ class Camera:
         )
 
 
-def at_any_turn(scene: Scene, width: float, height: float, yaw: float, pitch: float) -> Camera:
-    """Return the camera of players: its scale does not change with the yaw, and all fits in."""
+def player_camera(scene: Scene, width: float, height: float, yaw: float, pitch: float) -> Camera:
+    """Return the camera of the player: everything fits at any yaw, at a constant scale."""
     radius, half = scene.extent
     reach = half * math.cos(pitch) + radius * abs(math.sin(pitch)) if scene.is_3d else half
     room = 1.0 if scene.clip.images is not None else 1 - 2 * MARGIN
@@ -64,7 +67,7 @@ def at_any_turn(scene: Scene, width: float, height: float, yaw: float, pitch: fl
     return Camera(width, height, yaw, pitch, scale)
 
 
-def for_stills(
+def picture_camera(
     scene: Scene,
     width: float,
     height: float,
@@ -73,47 +76,36 @@ def for_stills(
     pitch: float | None = None,
     frames: Sequence[int] | None = None,
 ) -> Camera:
-    """Return the camera of pictures and videos: as near as these frames allow.
+    """Return the camera of pictures and videos: as close as the frames allow.
 
     Args:
         scene: The scene.
         width: Pixels.
         height: Pixels.
-        yaw: Radians; by default a little from the side. 2D scenes can't be turned.
-        pitch: Radians; by default a little from above.
-        frames: The frames that shall fit in; by default all.
+        yaw: Radians, by default :data:`YAW`. Has no effect in 2D.
+        pitch: Radians, by default :data:`PITCH`. Has no effect in 2D.
+        frames: The frames to fit into the picture, by default all.
     """
-    yaw, pitch = first_view(scene, yaw, pitch)
-    if scene.clip.images is not None:
-        return at_any_turn(scene, width, height, yaw, pitch)
-    parts = [scene.points, *([] if scene.tips is None else [scene.tips])]
-    chosen = [part if frames is None else part[:, list(frames)] for part in parts]
-    points = np.concatenate([part.reshape(-1, part.shape[-1]) for part in chosen])
-    flat = np.stack(_turned(points, yaw, pitch)[:2], axis=-1)
+    yaw = 0.0 if not scene.is_3d else YAW if yaw is None else yaw
+    pitch = 0.0 if not scene.is_3d else PITCH if pitch is None else pitch
+    parts = [scene.points] if scene.tips is None else [scene.points, scene.tips]
+    chosen = slice(None) if frames is None else list(frames)
+    points = np.concatenate([part[:, chosen].reshape(-1, part.shape[-1]) for part in parts])
+    flat = np.stack(_rotated(points, yaw, pitch)[:2], axis=-1)
     flat = flat[np.isfinite(flat).all(axis=1)]
-    if not len(flat):
-        return at_any_turn(scene, width, height, yaw, pitch)
+    if scene.clip.images is not None or not len(flat):
+        return player_camera(scene, width, height, yaw, pitch)
     low, high = robust_box(flat)
-    least = 0.05 * max(scene.extent)
-    across, up = np.maximum(high - low, least)
+    across, up = np.maximum(high - low, 0.05 * max(scene.extent))
     scale = (1 - 2 * MARGIN) * min(width / across, height / up)
     middle = (low + high) / 2
     return Camera(width, height, yaw, pitch, scale, (float(middle[0]), float(middle[1])))
 
 
-def first_view(
-    scene: Scene, yaw: float | None = None, pitch: float | None = None
-) -> tuple[float, float]:
-    """Return the turn to look at a scene with: what is not given is the default; none in 2D."""
-    if not scene.is_3d:
-        return 0.0, 0.0
-    return float(YAW) if yaw is None else yaw, float(PITCH) if pitch is None else pitch
-
-
-def _turned(
+def _rotated(
     points: np.ndarray, yaw: float, pitch: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how far points are across, up and toward the reader after the turn."""
+    """Return the rotated coordinates: right, up and toward the viewer."""
     x, y = points[..., 0], points[..., 1]
     z = points[..., 2] if points.shape[-1] == 3 else np.zeros_like(x)
     across = x * math.cos(yaw) + z * math.sin(yaw)

@@ -1,45 +1,59 @@
-"""What is to be drawn: one sequence, as data sets and pipelines have it."""
+"""A skeleton sequence to draw, with an optional stream (bones, motions) as arrows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from pyskl.datasets.pipelines.coordinates import with_score
+from pyskl.datasets.pipelines.streams import bones, motion
 from pyskl.errors import InputError
 from pyskl.skeleton import SkeletonLayout
 
 Up = Literal["y", "-y", "z", "-z"]
-UPS: tuple[Up, ...] = ("y", "-y", "z", "-z")
+Stream = Literal["j", "b", "jm", "bm"]
+
+STREAM_NAMES: dict[Stream, str] = {
+    "j": "joints",
+    "b": "bones",
+    "jm": "motion of the joints",
+    "bm": "motion of the bones",
+}
+
+# The 95th percentile of a clip's motion arrows is drawn about this long, in body sizes.
+_ARROW_LENGTH = 0.12
+
+_MAX_GAIN = 50
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One sequence to draw.
+    """One sequence to draw. Shapes: M persons, T frames, V joints, C coordinates.
 
     Attributes:
-        keypoint: Joint positions (M, T, V, C), any float type; C is 2 (x to the right, y down, as
-            in images) or 3. In layouts of 2D joints a third coordinate is the score. Persons and
-            joints at exactly zero, or at NaN, were not seen.
+        keypoint: Joint positions (M, T, V, C), any float type. C is 2 (x to the right, y down, as
+            in images) or 3. With a 2D layout the third channel is the score. Joints at exactly
+            zero or NaN are missing.
         score: Confidence of the joints (M, T, V), 0 to 1; uncertain joints are drawn faint.
         title: Plain text, one line.
-        notes: Plain text, shorter lines under the title: classes, probabilities, where it is from.
-        importance: Weight of the joints from 0 to 1, shown by their size and colour: (V,), (T, V)
-            or (M, T, V).
-        arrows: Vectors (M, T, V, C) drawn from the joints, as bones or motions.
-        arrows_from: Whether the arrow of a joint starts at it or at its bone parent.
-        arrow_gain: How many times as long as they are arrows are drawn.
+        notes: Plain text, lines under the title.
+        importance: Weight of the joints from 0 to 1, drawn as size and colour: (V,), (T, V) or
+            (M, T, V).
+        arrows: Vectors (M, T, V, C) drawn as arrows, such as bones or motions.
+        arrows_from: Whether an arrow starts at its joint or at the joint's bone parent.
+        arrow_gain: Factor by which arrows are lengthened.
         fps: Frames per second.
-        up: The axis of 3D data that points upward; by default guessed, see
+        up: The axis of 3D data that points up. By default it is guessed, see
             :func:`pyskl.drawing.skeleton.scene.guess_up`.
-        image_size: (height, width) that x and y of 2D data lie in: shown whole where ``images``
-            are given, otherwise of no effect.
-        images: The frames of a video under 2D data, T of them: RGB arrays (H, W, 3) of uint8.
+        image_size: (height, width) of the image that 2D coordinates refer to. Used with ``images``.
+        images: Frames of a video to draw under 2D data: T RGB arrays (H, W, 3), uint8.
 
     Raises:
-        InputError: if the shapes do not fit together.
+        InputError: if the shapes do not match.
     """
 
     keypoint: np.ndarray
@@ -59,44 +73,40 @@ class Clip:
         """Check the shapes."""
         shape = np.shape(self.keypoint)
         if len(shape) != 4 or 0 in shape or shape[3] not in (2, 3):
-            raise InputError(
-                f"{self._name()}: keypoint should be (M, T, V, C) with C = 2 or 3, found {shape}"
-            )
-        if self.score is not None and np.shape(self.score) != shape[:3]:
-            raise InputError(
-                f"{self._name()}: score should be (M, T, V) = {shape[:3]}, found "
-                f"{np.shape(self.score)}"
-            )
+            raise self._error("keypoint", shape, "(M, T, V, C) with C = 2 or 3")
+        per_joint = shape[:3]
+        if self.score is not None and np.shape(self.score) != per_joint:
+            raise self._error("score", np.shape(self.score), f"(M, T, V) = {per_joint}")
         if self.arrows is not None and np.shape(self.arrows) != shape:
-            raise InputError(
-                f"{self._name()}: arrows should be (M, T, V, C) = {shape} as keypoint is, found "
-                f"{np.shape(self.arrows)}"
-            )
-        if self.importance is not None and np.shape(self.importance) not in (
-            shape[2:3],
-            shape[1:3],
-            shape[:3],
-        ):
-            raise InputError(
-                f"{self._name()}: importance should be (V,), (T, V) or (M, T, V) for (M, T, V) = "
-                f"{shape[:3]}, found {np.shape(self.importance)}"
-            )
+            raise self._error("arrows", np.shape(self.arrows), f"(M, T, V, C) = {shape}")
+        if self.importance is not None:
+            found = np.shape(self.importance)
+            if found not in (shape[2:3], shape[1:3], per_joint):
+                expected = f"(V,), (T, V) or (M, T, V) for (M, T, V) = {per_joint}"
+                raise self._error("importance", found, expected)
         if not self.fps > 0:
-            raise InputError(f"{self._name()}: fps should be above 0, found {self.fps}")
-        if self.up is not None and self.up not in UPS:
-            raise InputError(f"{self._name()}: up should be one of {UPS}, found {self.up!r}")
+            raise self._error("fps", self.fps, "a number above 0")
+        if self.up is not None and self.up not in get_args(Up):
+            raise self._error("up", self.up, f"one of {', '.join(get_args(Up))}")
         if self.images is not None and len(self.images) != shape[1]:
-            raise InputError(
-                f"{self._name()}: {len(self.images)} images for {shape[1]} frames of keypoints"
-            )
+            raise self._error("images", len(self.images), f"{shape[1]}, one for each frame")
+
+    def _error(self, key: str, found: Any, expected: str) -> InputError:
+        return InputError(
+            "the clip can't be drawn",
+            sample=self.title or None,
+            key=key,
+            found=found,
+            expected=expected,
+        )
 
     @classmethod
     def of_sample(cls, sample: Mapping[str, Any], **changes: Any) -> Clip:
-        """Return the clip of a sample as annotation files hold it.
+        """Make a clip from a sample of an annotation file.
 
         Args:
-            sample: Its ``keypoint``, and ``keypoint_score``, ``frame_dir`` (the title) and
-                ``img_shape`` where present.
+            sample: ``keypoint``, and ``keypoint_score``, ``frame_dir`` (the title) and
+                ``img_shape`` if present.
             **changes: Other attributes, or other values of these.
         """
         values: dict[str, Any] = {
@@ -116,35 +126,95 @@ class Clip:
 
     def check_layout(self, layout: SkeletonLayout) -> None:
         """Raise an InputError if the layout has another number of joints."""
-        if self.keypoint.shape[2] != layout.num_joints:
+        joints = self.keypoint.shape[2]
+        if joints != layout.num_joints:
             raise InputError(
-                f"{self._name()}: layout {layout.name!r} has {layout.num_joints} joints, the "
-                f"keypoints have {self.keypoint.shape[2]}: (M, T, V, C) = {self.keypoint.shape}"
+                f"layout {layout.name!r} does not match the keypoints",
+                sample=self.title or None,
+                key="keypoint",
+                found=f"{joints} joints, (M, T, V, C) = {self.keypoint.shape}",
+                expected=f"{layout.num_joints} joints",
             )
 
     def take(self, frames: np.ndarray) -> Clip:
-        """Return the clip of these frames only, at the same speed.
+        """Return the clip of some frames only, at the same speed.
 
         Args:
-            frames: Their numbers, rising.
+            frames: Ascending frame numbers.
         """
         span = (frames[-1] - frames[0]) / max(len(frames) - 1, 1) or 1.0
+
+        def taken(values: np.ndarray | None) -> np.ndarray | None:  # (..., T, V) or (V,)
+            return values if values is None or np.ndim(values) == 1 else values[..., frames, :]
+
         return self.replaced(
             keypoint=self.keypoint[:, frames],
-            score=None if self.score is None else self.score[:, frames],
+            score=taken(self.score),
             arrows=None if self.arrows is None else self.arrows[:, frames],
-            importance=(
-                self.importance
-                if self.importance is None or np.ndim(self.importance) == 1
-                else np.asarray(self.importance)[..., frames, :]
-            ),
+            importance=taken(self.importance),
             images=None if self.images is None else [self.images[frame] for frame in frames],
             fps=self.fps / float(span),
         )
 
     def replaced(self, **changes: Any) -> Clip:
         """Return a clip with other values of these attributes."""
-        return Clip(**{**vars(self), **changes})
+        return replace(self, **changes)
 
-    def _name(self) -> str:
-        return f"clip {self.title!r}" if self.title else "clip"
+
+def stream_clip(clip: Clip, layout: SkeletonLayout, stream: Stream) -> Clip:
+    """Return a clip of joints with another stream drawn as arrows.
+
+    Args:
+        clip: The joints.
+        layout: The skeleton, which defines the bones.
+        stream: One of the streams of :class:`pyskl.datasets.pipelines.GenSkeFeat`.
+
+    Raises:
+        InputError: if the layout has another number of joints.
+    """
+    clip.check_layout(layout)
+    if stream == "j":
+        return clip
+    if clip.score is not None and clip.keypoint.shape[3] == 2:
+        clip = clip.replaced(keypoint=with_score(clip.keypoint, clip.score), score=None)
+    positions = np.asarray(clip.keypoint, dtype=np.float32)
+    vectors = positions if stream == "jm" else bones(positions, layout)
+    if stream in ("jm", "bm"):
+        vectors = motion(vectors, layout)
+    return with_arrows(clip, vectors, stream)
+
+
+def with_arrows(clip: Clip, vectors: np.ndarray, stream: Stream) -> Clip:
+    """Return a clip of joints with the vectors of a stream as arrows, and a note about them.
+
+    Args:
+        clip: The joints, in the frames of the vectors.
+        vectors: (M, T, V, C), as the clip's joints. Bones are drawn at their own length. Motions
+            are short, so they are lengthened by a round factor that suits the clip.
+        stream: The stream.
+    """
+    gain = 1 if stream == "b" else _motion_gain(clip.keypoint, vectors)
+    note = STREAM_NAMES[stream] + (f", drawn {gain} times as long" if gain != 1 else "")
+    return clip.replaced(
+        arrows=vectors,
+        arrows_from="parent" if stream == "b" else "joint",
+        arrow_gain=float(gain),
+        notes=(*clip.notes, note),
+    )
+
+
+def _motion_gain(keypoint: np.ndarray, vectors: np.ndarray) -> int:
+    """Return 1, 2, 5, 10, 20 or 50: the factor that makes motions visible."""
+    body = np.where(keypoint[..., :2].any(axis=-1, keepdims=True), keypoint[..., :2], np.nan)
+    present = np.isfinite(body).any(axis=(2, 3))  # (M, T)
+    lengths = np.linalg.norm(vectors[..., :2], axis=-1)
+    lengths = lengths[np.isfinite(lengths) & (lengths > 0)]
+    if not present.any() or not len(lengths):
+        return 1
+    joints = body[present]  # (M * T at most, V, 2)
+    size = float(np.median(np.nanmax(joints, axis=1) - np.nanmin(joints, axis=1), axis=0).max())
+    wanted = _ARROW_LENGTH * size / float(np.percentile(lengths, 95))
+    if wanted <= 1:
+        return 1
+    power = 10 ** math.floor(math.log10(wanted))
+    return min(int(max(step * power for step in (1, 2, 5) if step * power <= wanted)), _MAX_GAIN)

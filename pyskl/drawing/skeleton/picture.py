@@ -1,36 +1,47 @@
-"""Pictures of clips: strips of frames, and the frames of videos."""
+"""Pictures and videos of scenes, drawn with matplotlib.
+
+Figures have 72 dots per inch, so that a point is a pixel and all sizes below are pixels.
+``player.js`` draws the same in the browser.
+"""
 
 from __future__ import annotations
 
-import base64
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba, to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from pyskl.drawing.skeleton.camera import for_stills
-from pyskl.drawing.skeleton.drawing import Shape, Text, frame_shapes
-from pyskl.drawing.skeleton.painters import FONT, paint, shortened, svg_shapes
-from pyskl.drawing.skeleton.palette import palette
+from pyskl.drawing.page import palette
+from pyskl.drawing.skeleton.camera import Camera, picture_camera
 from pyskl.drawing.skeleton.scene import Scene
 
-_HEAD, _LINE, _SMALL = 15.0, 18, 12.0  # sizes of text and the height of a line, pixels
-_LEAST_WIDTH = 200  # of a strip, for its title
-_COUNT = 70  # width kept for a film's frame number, pixels
+_DPI = 72
+_TITLE_SIZE, _NOTE_SIZE, _LINE_HEIGHT = 14.0, 12.0, 18
+_MIN_WIDTH = 200  # of a strip, to leave room for its title
+_COUNTER_WIDTH = 80  # for the frame number of a video
+_LETTER_WIDTH = 0.6  # mean width of a letter, as a share of the font size
 
 
 @dataclass(frozen=True)
-class Look:
-    """How pictures look.
+class PictureStyle:
+    """The appearance of pictures.
 
     Attributes:
-        size: Height of a skeleton's picture, pixels.
-        yaw: Turn about the upright axis, radians; None for a little from the side.
-        pitch: How far from above, radians; None for a little.
-        dark: Whether on a dark ground.
+        size: Height of a skeleton's picture in pixels.
+        yaw: Rotation about the upright axis in radians, None for the default.
+        pitch: How far the camera looks down in radians, None for the default.
+        dark: Whether the background is dark.
     """
 
     size: int = 240
@@ -39,216 +50,312 @@ class Look:
     dark: bool = False
 
 
-def chosen_frames(scene: Scene, number: int) -> list[int]:
-    """Return the numbers of frames spread evenly from the first to the last."""
-    total = scene.num_frames
-    return np.rint(np.linspace(0, total - 1, min(max(number, 1), total))).astype(int).tolist()
+class PixelFigure:
+    """A figure that is addressed in pixels from the upper left corner."""
+
+    def __init__(self, width: float, height: float, *, dark: bool = False) -> None:
+        self.width = width
+        self.height = height
+        self.colours = palette(dark=dark)
+        self.figure = Figure(
+            figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=self.colours["ground"]
+        )
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Add axes in pixels, y down."""
+        box = (left, self.height - top - height, width, height)
+        size = (self.width, self.height, self.width, self.height)
+        axes = self.figure.add_axes(tuple(a / b for a, b in zip(box, size)))  # type: ignore[arg-type]
+        axes.set(xlim=(0, width), ylim=(height, 0))
+        axes.axis("off")
+        return axes
+
+    def text(
+        self, x: float, y: float, text: str, *, role: str = "text", size: float = _NOTE_SIZE,
+        align: str = "left",
+    ) -> Text:  # fmt: skip
+        """Add text with its baseline at (x, y)."""
+        return self.figure.text(
+            x / self.width,
+            1 - y / self.height,
+            text,
+            fontsize=size,
+            color=self.colours[role],
+            ha=align,
+            parse_math=False,
+        )
+
+    def title(self, left: float, top: float, lines: Sequence[str], width: float) -> None:
+        """Add a title and notes, shortened to the width."""
+        if not self.figure.get_label():
+            self.figure.set_label(lines[0] if lines else "skeleton")
+        for row, line in enumerate(lines):
+            size = _NOTE_SIZE if row else _TITLE_SIZE
+            letters = max(int((width - 16) / (_LETTER_WIDTH * size)), 4)
+            shown = line if len(line) <= letters else f"{line[: letters - 3].rstrip()}..."
+            self.text(left + 8, top + _LINE_HEIGHT * (row + 1), shown, size=size)
 
 
-def strip_svg(scenes: Sequence[Scene], look: Look | None = None, *, number: int = 6) -> str:
-    """Return strips of frames, one below the other, as the text of an SVG file.
+def evenly_spaced(total: int, number: int) -> list[int]:
+    """Return up to ``number`` frame numbers, evenly spaced from the first to the last."""
+    return np.rint(np.linspace(0, total - 1, min(number, total))).astype(int).tolist()
+
+
+def strip_figure(
+    scenes: Sequence[Scene], style: PictureStyle | None = None, *, frames: int = 6
+) -> Figure:
+    """Draw strips of frames, one below the other.
 
     Args:
         scenes: One for each strip.
-        look: How they look.
-        number: Frames of each, spread evenly.
+        style: The appearance.
+        frames: Frames of each strip, evenly spaced.
+
+    Returns:
+        The figure; save it with :func:`save_figure`.
     """
-    look = look or Look()
-    strips = [_Strip(scene, number, look) for scene in scenes]
-    wide, high = max(strip.total[0] for strip in strips), sum(strip.total[1] for strip in strips)
-    parts, y = [], 0
-    for strip in strips:
-        width, height = strip.total
-        parts.append(f'<svg y="{y}" width="{width}" height="{height}">{_strip(strip)}</svg>')
-        y += height
-    title = scenes[0].clip.title or "skeleton"
-    ground = palette(dark=look.dark)["ground"]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
-        f'viewBox="0 0 {wide} {high}" font-family="{FONT}" role="img"><title>{escape(title)}'
-        f'</title><rect width="{wide}" height="{high}" fill="{ground}"/>{"".join(parts)}</svg>\n'
+    style = style or PictureStyle()
+    strips = []
+    for scene in scenes:
+        chosen = evenly_spaced(scene.num_frames, frames)
+        width = round(style.size * _aspect(scene))
+        lines = [line for line in (scene.clip.title, *scene.clip.notes) if line]
+        head = len(lines) * _LINE_HEIGHT + (10 if lines else 2)
+        strips.append((scene, chosen, width, lines, head))
+    canvas = PixelFigure(
+        max(_MIN_WIDTH, *(len(chosen) * width for _, chosen, width, _, _ in strips)),
+        sum(head + style.size + _LINE_HEIGHT for *_, head in strips),
+        dark=style.dark,
     )
-
-
-def _strip(strip: _Strip) -> str:
-    scene, look = strip.scene, strip.look
-    parts = [svg_shapes(strip.texts(), dark=look.dark)]
-    for index, frame in enumerate(strip.frames):
-        x, y = strip.corner(index)
-        image = ""
-        if scene.clip.images is not None:
-            image = (
-                f'<image href="{jpeg_url(scene.clip.images[frame])}" width="{strip.width}" '
-                f'height="{look.size}" preserveAspectRatio="none"/>'
-            )
-        shapes = svg_shapes(frame_shapes(scene, frame, strip.camera), dark=look.dark)
-        parts.append(  # an inner svg clips what does not fit
-            f'<svg x="{x}" y="{y}" width="{strip.width}" height="{look.size}">{image}{shapes}</svg>'
+    top = 0
+    for scene, chosen, width, lines, head in strips:
+        canvas.title(0, top, lines, max(len(chosen) * width, _MIN_WIDTH))
+        camera = picture_camera(
+            scene, width, style.size, yaw=style.yaw, pitch=style.pitch, frames=chosen
         )
-    return "".join(parts)
+        bottom = top + head + style.size + _LINE_HEIGHT
+        for column, frame in enumerate(chosen):
+            axes = canvas.axes(column * width, top + head, width, style.size)
+            draw_frame(axes, scene, frame, camera, dark=style.dark)
+            middle = (column + 0.5) * width
+            canvas.text(middle, bottom - 5, f"frame {frame + 1}", role="faint", align="center")
+        top = bottom
+    return canvas.figure
 
 
-def stacked(scenes: Sequence[Scene], look: Look | None = None, *, number: int = 6) -> Image.Image:
-    """Return the same as pixels; arguments as of :func:`strip_svg`."""
-    look = look or Look()
-    pictures = [_painted(_Strip(scene, number, look)) for scene in scenes]
-    size = max(one.width for one in pictures), sum(one.height for one in pictures)
-    whole = Image.new("RGB", size, palette(dark=look.dark)["ground"])
-    y = 0
-    for picture in pictures:
-        whole.paste(picture, (0, y))
-        y += picture.height
-    return whole
-
-
-def _painted(strip: _Strip) -> Image.Image:
-    scene, look = strip.scene, strip.look
-    canvas = paint(strip.texts(), *strip.total, dark=look.dark)
-    for index, frame in enumerate(strip.frames):
-        image = None if scene.clip.images is None else scene.clip.images[frame]
-        shapes = frame_shapes(scene, frame, strip.camera)
-        one = paint(shapes, strip.width, look.size, dark=look.dark, image=image)
-        canvas.paste(one, strip.corner(index))
-    return canvas
-
-
-class Film:
-    """All frames of a scene as pictures with title and frame number, each painted when asked for.
+def movie_frames(
+    scenes: Sequence[Scene], style: PictureStyle | None = None
+) -> Iterator[np.ndarray]:
+    """Draw all frames of some scenes side by side, with titles; shorter scenes repeat.
 
     Args:
+        scenes: The scenes.
+        style: The appearance.
+
+    Yields:
+        RGB pictures (H, W, 3), uint8. H and W are even, as video codecs require.
+    """
+    style = style or PictureStyle(size=480)
+    widths = [_even(style.size * _aspect(scene)) for scene in scenes]
+    titles = [[line for line in (s.clip.title, *s.clip.notes) if line] for s in scenes]
+    head = max(len(lines) for lines in [*titles, [""]]) * _LINE_HEIGHT + 10
+    height = _even(style.size + head)
+    canvas = PixelFigure(sum(widths), height, dark=style.dark)
+    panels = []
+    left = 0
+    for scene, width, lines in zip(scenes, widths, titles):
+        canvas.title(left, 0, lines, width - _COUNTER_WIDTH)
+        counter = canvas.text(left + width - 8, _LINE_HEIGHT, "", role="faint", align="right")
+        axes = canvas.axes(left, head, width, height - head)
+        camera = picture_camera(scene, width, height - head, yaw=style.yaw, pitch=style.pitch)
+        panels.append((scene, axes, camera, counter))
+        left += width
+    agg = FigureCanvasAgg(canvas.figure)
+    for number in range(max(scene.num_frames for scene in scenes)):
+        drawn: list[Artist] = []
+        for scene, axes, camera, counter in panels:
+            frame = number % scene.num_frames
+            counter.set_text(f"{frame + 1} / {scene.num_frames}")
+            drawn += draw_frame(axes, scene, frame, camera, dark=style.dark)
+        agg.draw()
+        yield np.array(agg.buffer_rgba())[..., :3]
+        for artist in drawn:
+            artist.remove()
+
+
+def draw_frame(
+    axes: Axes, scene: Scene, frame: int, camera: Camera, *, dark: bool = False
+) -> list[Artist]:
+    """Draw one frame of a scene.
+
+    Args:
+        axes: Axes in pixels of the camera's picture, y down.
         scene: The scene.
-        look: How it looks.
+        frame: Frame number.
+        camera: The view.
+        dark: Whether the background is dark.
 
-    Indexing gives RGB (H, W, 3) uint8; H and W are even, as video files need it.
+    Returns:
+        What was added to the axes.
     """
+    colours = palette(dark=dark)
+    unit = min(camera.width, camera.height) / 160
+    layout, images = scene.layout, scene.clip.images
+    artists: list[Artist] = []
 
-    def __init__(self, scene: Scene, look: Look | None = None) -> None:
-        self.scene = scene
-        self.look = look or Look(size=480)
-        self.width = _even(self.look.size * _shape(scene))
-        self.lines = _lines(scene, self.width - _COUNT)
-        self.top = max(len(self.lines), 1) * _LINE + 10
-        self.height = _even(self.look.size + self.top)
-        self.below = self.height - self.top
-        self.camera = for_stills(
-            scene, self.width, self.below, yaw=self.look.yaw, pitch=self.look.pitch
+    def add_lines(lines: np.ndarray, colour: object, width: float, zorder: int) -> None:
+        collection = LineCollection(
+            list(lines), colors=colour, linewidths=width, capstyle="round", zorder=zorder
         )
+        artists.append(axes.add_collection(collection, autolim=False))
 
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return self.scene.num_frames
-
-    def __getitem__(self, frame: int) -> np.ndarray:
-        """Return a frame."""
-        if not 0 <= frame < len(self):
-            raise IndexError(f"frame {frame} of {len(self)}")
-        dark, images = self.look.dark, self.scene.clip.images
-        count = Text(self.width - 8, 18, f"{frame + 1} / {len(self)}", _SMALL, "faint", "end")
-        head = paint([*_texts(self.lines), count], self.width, self.top, dark=dark)
-        body = paint(
-            frame_shapes(self.scene, frame, self.camera),
-            self.width,
-            self.below,
-            dark=dark,
-            image=None if images is None else images[frame],
+    if images is not None:
+        extent = (0, camera.width, camera.height, 0)
+        artists.append(
+            axes.imshow(images[frame], extent=extent, aspect="auto", interpolation="bilinear")
         )
-        return np.concatenate([np.asarray(head), np.asarray(body)])
+    if scene.is_3d:
+        radius, half = scene.extent
+        grid = [
+            ends
+            for at in np.linspace(-radius, radius, 5)
+            for ends in ([[at, -half, -radius], [at, -half, radius]],
+                         [[-radius, -half, at], [radius, -half, at]])
+        ]  # fmt: skip
+        add_lines(camera.project(np.array(grid))[..., :2], colours["line"], 1.0, 1)
+
+    sides = to_rgba_array([colours["text"]] * layout.num_joints)  # of joints and their limbs
+    sides[list(layout.left)] = to_rgba_array(colours["left"])
+    sides[list(layout.right)] = to_rgba_array(colours["right"])
+    for index, person in enumerate(scene.persons.tolist()):
+        points = camera.project(scene.points[index, frame])  # (V, 3)
+        seen = np.isfinite(points).all(axis=1)
+        if not seen.any():
+            continue
+        opacity = np.ones(layout.num_joints)
+        if scene.score is not None:
+            opacity *= 0.25 + 0.75 * scene.score[index, frame].clip(0, 1)
+        if scene.is_3d:  # distant joints are paler
+            opacity *= 0.775 + 0.225 * np.nan_to_num(points[:, 2] / scene.extent[0]).clip(-1, 1)
+        weights = scene.importance
+        if weights is not None and weights.ndim > 1:
+            weights = weights[index, frame] if weights.ndim == 3 else weights[frame]
+        tips = None if scene.tips is None else camera.project(scene.tips[index, frame])
+        arrows_are_limbs = tips is not None and scene.clip.arrows_from == "parent"
+
+        if not arrows_are_limbs:
+            edges = np.array([(a, b) for a, b in layout.edges if seen[a] and seen[b]], int)
+            edges = edges.reshape(-1, 2)
+            edges = edges[np.argsort(points[edges, 2].sum(axis=1), kind="stable")]  # far ones first
+            lines, width = points[edges][..., :2], unit * (1.8 if person == 0 else 1.2)
+            pale = (1 if tips is None else 0.5) * (1 if weights is None else 0.6)
+            limbs = sides[edges[:, 0]]
+            if tips is not None:
+                limbs[:] = to_rgba_array(colours["faint"])
+            limbs[:, 3] = pale * opacity[edges].min(axis=1)
+            if images is not None:  # an outline, because images may have any colour
+                outline = to_rgba_array(colours["ground"], 0.6)
+                add_lines(lines, outline, width + unit, 2)
+            add_lines(lines, limbs, width, 2)
+
+        if tips is None or weights is not None:
+            radii, joints = np.full(layout.num_joints, 1.6 * unit), sides.copy()
+            joints[:, 3] = opacity
+            if weights is not None:
+                radii = (1 + 4.5 * weights) * unit
+                joints[:] = to_rgba_array(colours["bad"])
+                joints[:, 3] = 0.3 + 0.6 * weights
+            filled = person == 0  # joints of others are hollow
+            discs = axes.scatter(
+                points[seen, 0],
+                points[seen, 1],
+                (2 * radii[seen]) ** 2,
+                facecolors=joints[seen] if filled else colours["ground"],
+                edgecolors="none" if filled else joints[seen],
+                linewidths=0.8 * unit,
+                zorder=3,
+            )
+            artists.append(discs)
+
+        if tips is not None:
+            starts = points[layout.parents] if arrows_are_limbs else points
+            vectors = (tips - starts)[:, :2]
+            drawn = np.hypot(*vectors.T) >= 0.5  # False for NaN
+            colour = sides.copy()
+            colour[:, 3] = opacity
+            arrows = axes.quiver(
+                *starts[drawn, :2].T,
+                *vectors[drawn].T,
+                color=colour[drawn],
+                angles="xy",
+                scale_units="xy",
+                scale=1,
+                units="dots",
+                width=1.2 * unit,
+                headwidth=3.6,
+                headlength=4.2,
+                headaxislength=3.8,
+                minshaft=1.6,
+                minlength=0,
+                zorder=4,
+            )
+            artists.append(arrows)
+
+        if len(scene.persons) > 1:
+            x, y, _ = points[seen][points[seen, 1].argmin()].tolist()
+            number = axes.text(
+                x,
+                y - 4 * unit,
+                str(person + 1),
+                fontsize=max(11.0, 6 * unit),
+                color=colours["text"],
+                ha="center",
+                clip_on=True,
+                zorder=5,
+            )
+            if images is not None:
+                badge = to_rgba(colours["ground"], 0.7)
+                number.set_bbox({"boxstyle": "circle,pad=0.15", "fc": badge, "lw": 0})
+            artists.append(number)
+    return artists
 
 
-class Films:
-    """Films side by side, as one; shorter ones begin again.
+def save_figure(figure: Figure, file: str | Path | io.BytesIO, kind: str) -> None:
+    """Save a figure as a PNG or SVG file, the same bytes each time.
 
     Args:
-        films: At least one.
+        figure: From :func:`strip_figure`.
+        file: Where to.
+        kind: ``'png'`` or ``'svg'``.
     """
-
-    def __init__(self, films: Sequence[Film]) -> None:
-        self.films = films
-        self.height = max(film.height for film in films)
-        self.width = sum(film.width for film in films)
-
-    def __len__(self) -> int:
-        """Return the number of frames: of the longest."""
-        return max(len(film) for film in self.films)
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        """Return a frame, RGB (H, W, 3) uint8."""
-        if not 0 <= number < len(self):
-            raise IndexError(f"frame {number} of {len(self)}")
-        parts = []
-        for film in self.films:
-            frame = film[number % len(film)]
-            # Titles have different numbers of lines: what is missing becomes ground.
-            missing = np.broadcast_to(frame[:1, :1], (self.height - len(frame), film.width, 3))
-            parts.append(np.concatenate([missing, frame]))
-        return np.concatenate(parts, axis=1)
+    if kind != "svg":
+        figure.savefig(file, format=kind, dpi=_DPI)
+        return
+    text = svg_text(figure, str(figure.get_label()))
+    if isinstance(file, io.BytesIO):
+        file.write(text.encode())
+    else:
+        Path(file).write_text(text, encoding="utf-8")
 
 
-class _Strip:
-    """Where things are in a strip of frames."""
-
-    def __init__(self, scene: Scene, number: int, look: Look) -> None:
-        self.scene = scene
-        self.look = look
-        self.frames = chosen_frames(scene, number)
-        self.width = round(look.size * _shape(scene))
-        self.lines = _lines(scene, self.total_width)
-        self.top = len(self.lines) * _LINE + (10 if self.lines else 2)
-        self.camera = for_stills(
-            scene, self.width, look.size, yaw=look.yaw, pitch=look.pitch, frames=self.frames
-        )
-
-    @property
-    def total_width(self) -> int:
-        """Of the whole, pixels."""
-        return max(self.width * len(self.frames), _LEAST_WIDTH)
-
-    @property
-    def total(self) -> tuple[int, int]:
-        """Width and height of the whole, pixels."""
-        return self.total_width, self.top + self.look.size + _LINE
-
-    def corner(self, index: int) -> tuple[int, int]:
-        """Return the upper left corner of a frame."""
-        return index * self.width, self.top
-
-    def texts(self) -> list[Shape]:
-        """Return the title, and the number under each frame."""
-        y = self.top + self.look.size + _LINE - 5
-        numbers: list[Shape] = [
-            Text((index + 0.5) * self.width, y, f"frame {frame + 1}", _SMALL, "faint")
-            for index, frame in enumerate(self.frames)
-        ]
-        return [*_texts(self.lines), *numbers]
+def svg_text(figure: Figure, title: str) -> str:
+    """Return a figure as an ``<svg>`` element with a title; text stays text."""
+    buffer = io.BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "pyskl"}):
+        figure.savefig(buffer, format="svg", dpi=_DPI, metadata={"Date": None, "Title": title})
+    text = buffer.getvalue().decode()
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    head, end, rest = text.partition(">")
+    return re.sub(r'="([\d.]+)pt"', r'="\1"', head) + ' role="img"' + end + rest
 
 
-def _lines(scene: Scene, width: float) -> list[str]:
-    """Return title and notes, cut to the width."""
-    lines = [scene.clip.title, *scene.clip.notes]
-    return [shortened(line, _HEAD, width - 16) for line in lines if line]
-
-
-def _texts(lines: Sequence[str]) -> list[Shape]:
-    return [
-        Text(8, 18 + _LINE * row, line, _SMALL + 1 if row else _HEAD, "text", "start")
-        for row, line in enumerate(lines)
-    ]
-
-
-def _shape(scene: Scene) -> float:
-    """Return the width of a picture over its height."""
-    wide, high = scene.extent
+def _aspect(scene: Scene) -> float:
+    """Return the width of a picture divided by its height."""
+    width, height = scene.extent
     if scene.clip.images is not None:
-        return wide / high
-    return min(max(1.1 * wide / high, 0.75), 1.78)
+        return width / height
+    return min(max(1.1 * width / height, 0.75), 1.78)
 
 
 def _even(number: float) -> int:
     return 2 * max(round(number / 2), 1)
-
-
-def jpeg_url(image: np.ndarray, *, quality: int = 75) -> str:
-    """Return a picture, RGB (H, W, 3) uint8, as a ``data:`` URL."""
-    file = io.BytesIO()
-    Image.fromarray(image).convert("RGB").save(file, "JPEG", quality=quality)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

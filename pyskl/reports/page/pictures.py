@@ -11,7 +11,7 @@ from matplotlib import style
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from pyskl.drawing.skeleton.picture import Look, stacked, strip_svg
+from pyskl.drawing.skeleton.picture import PictureStyle, save_figure, strip_figure
 from pyskl.drawing.skeleton.scene import guess_up, make_scene
 from pyskl.reports.page.confusion import clustered
 from pyskl.reports.page.content import Predictions, ReportContent
@@ -144,15 +144,10 @@ def _skeletons(
     clips = [captioned(sample, found) for sample in report.gallery]
     spatial = [clip.keypoint for clip in clips if clip.keypoint.shape[-1] == 3]
     up = guess_up(spatial, layout) if layout.dim == 3 and spatial else None
-    look = Look(size=_SKELETON_HEIGHT, dark=dark)
+    look = PictureStyle(size=_SKELETON_HEIGHT, dark=dark)
     numbers = {"mistake": 0, "hit": 0}
     for sample, clip in zip(report.gallery, clips):
         numbers[sample.kind] += 1
-        scene = make_scene(clip, layout, up=up)
-        if kind == "svg":
-            content = strip_svg([scene], look).encode()
-        else:
-            file = io.BytesIO()
-            stacked([scene], look).save(file, "PNG", optimize=True)
-            content = file.getvalue()
-        yield f"{sample.kind}_{numbers[sample.kind]:02}", content
+        file = io.BytesIO()
+        save_figure(strip_figure([make_scene(clip, layout, up=up)], look), file, kind)
+        yield f"{sample.kind}_{numbers[sample.kind]:02}", file.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyskl.health.units import guess_unit, guess_up
+from pyskl.health.statistics import guess_unit, guess_up_axis
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ def test_units(extent: float, unit: str) -> None:
 def test_up_by_the_spine() -> None:
     boxes = np.ones((5, 3))
     spines = np.tile([0.1, -0.6, 0.1], (5, 1))
-    assert guess_up(boxes, spines).startswith("probably -y:")
-    assert guess_up(boxes, np.eye(3)).startswith("unknown")
-    assert guess_up(boxes, np.zeros((4, 3))).startswith("unknown")
+    assert guess_up_axis(boxes, spines).startswith("probably -y:")
+    assert guess_up_axis(boxes, np.eye(3)).startswith("unknown")
+    assert guess_up_axis(boxes, np.zeros((4, 3))).startswith("unknown")
 
 
 def test_up_by_the_box() -> None:
-    assert guess_up(np.tile([0.5, 0.4, 1.7], (5, 1)), None).startswith("probably along z")
-    assert guess_up(np.tile([1.5, 0.4, 1.7], (5, 1)), None).startswith("unknown")
+    assert guess_up_axis(np.tile([0.5, 0.4, 1.7], (5, 1)), None).startswith("probably along z")
+    assert guess_up_axis(np.tile([1.5, 0.4, 1.7], (5, 1)), None).startswith("unknown")

@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 from health_sets import CLASSES, Set, found, healthy_set
 
-from pyskl.health import KINDS, CheckedFile, Expected, Use, examine
+from pyskl.health.examine import examine
+from pyskl.health.expectations import ConfigExpectations, DatasetUse
+from pyskl.health.kinds import KINDS
+from pyskl.health.raw_annotations import RawAnnotations
 from pyskl.skeleton import LAYOUTS, SkeletonLayout
 
-TRAIN = Use("data.train.dataset", split="train", clip_len=8, num_person=1)
-VAL = Use("data.val", split="val", clip_len=8, num_person=1)
+TRAIN = DatasetUse("data.train.dataset", split="train", clip_len=8, num_person=1)
+VAL = DatasetUse("data.val", split="val", clip_len=8, num_person=1)
 
 # The bodies of the healthy set are a bag of joints: no two bones of it are alike.
 LAYOUT = SkeletonLayout("bag", 25, edges=[(joint, 0) for joint in range(1, 25)], center=0)
-FITTING = Expected("config.py", layout=LAYOUT, num_classes=CLASSES, uses=(TRAIN, VAL))
+FITTING = ConfigExpectations("config.py", layout=LAYOUT, num_classes=CLASSES, uses=(TRAIN, VAL))
 
 
-def against(expected: Expected, data: Set | None = None) -> dict[str, list[str]]:
+def against(expected: ConfigExpectations, data: Set | None = None) -> dict[str, list[str]]:
     return found((data or healthy_set()).report(expected))
 
 
@@ -76,7 +79,9 @@ def test_joints_in_another_order_are_found_by_their_names() -> None:
     names = LAYOUTS["nturgb+d"].joint_names
     for stated, differ in ((names, False), (names[::-1], True), ((), False)):
         data = healthy_set()
-        file = CheckedFile(Path("a.pkl"), data.samples, data.split, {"joint_names": list(stated)})
+        file = RawAnnotations(
+            Path("a.pkl"), data.samples, data.split, {"joint_names": list(stated)}
+        )
         finding = examine(file, expected).find("config_joints")
         assert (finding is not None and "another order" in finding.items[0].detail) == differ
 
@@ -112,7 +117,7 @@ def test_the_layout_names_the_joints_of_findings() -> None:
         sample["keypoint"][:, :, 20] = 0
     expected = replace(FITTING, layout=LAYOUTS["nturgb+d"])
     report = data.report(expected)
-    assert report.facts.joint_names == list(LAYOUTS["nturgb+d"].joint_names)
+    assert report.statistics.joint_names == list(LAYOUTS["nturgb+d"].joint_names)
     finding = report.find("dead_joints")
     assert finding is not None
     assert (finding.items[0].name, finding.items[0].detail) == ("20", "spine_shoulder")
@@ -125,4 +130,4 @@ def test_the_layout_tells_which_way_is_up() -> None:
         sample["keypoint"][..., 2] *= -1
     report = data.report(replace(FITTING, layout=SkeletonLayout(
         "bag", 25, LAYOUT.edges, center=0, spine=(0, 24))))  # fmt: skip
-    assert report.facts.up.startswith("probably -z")
+    assert report.statistics.up.startswith("probably -z")

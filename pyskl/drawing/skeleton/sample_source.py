@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,34 +16,34 @@ from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
 from pyskl.datasets.packed.store import PackedSamples
 from pyskl.datasets.sample_checks import content_fault, sample_id
 from pyskl.drawing.skeleton.clip import Up
+from pyskl.drawing.skeleton.pipeline_steps import describe_value
 from pyskl.drawing.skeleton.scene import guess_up
-from pyskl.drawing.skeleton.steps import in_words
 from pyskl.errors import AnnotationError, ConfigError, InputError, did_you_mean
+from pyskl.logging.log import get_logger
 from pyskl.recordings import read_recording
 from pyskl.registry import DATASETS
 from pyskl.skeleton import LAYOUTS, SkeletonLayout, resolve_layout
 
 ANNOTATION_SUFFIXES = (".pkl", ".pickle")
 
-_log = logging.getLogger(__name__)
-
-_OTHERS = 32
+# Samples of a file that the upward axis is guessed from.
+_SAMPLES_FOR_UP = 32
 
 
 @dataclass(frozen=True)
-class Source:
-    """One sample and what is known of it.
+class SourceSample:
+    """One sample, and what its file says about it.
 
     Attributes:
-        name: What it is called.
-        file: Where it is from.
-        sample: As annotation files hold it.
-        index: Its number there.
-        fps: Frames per second, where known.
-        layout: Its layout, where its format says.
-        up: What is upward, where that is known.
-        others: Some samples of the same file, from which to guess it.
-        label_names: Names of the classes, where they are known.
+        name: Id of the sample, or name of the recording.
+        file: The file it is from.
+        sample: As in annotation files.
+        index: Its index in the file, or in the split.
+        fps: Frames per second, if known.
+        layout: The layout that the format of a recording implies.
+        up: The upward axis, if known.
+        others: Some samples of the same file, to guess the upward axis from.
+        label_names: Names of the classes, if known.
     """
 
     name: str
@@ -59,24 +58,24 @@ class Source:
 
     @property
     def label(self) -> str:
-        """The class of the sample, by number and, where it has one, name."""
+        """The class of the sample: its number, and its name if it has one."""
         label: Any = self.sample.get("label")
-        whole = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
-        if whole and 0 <= int(label) < len(self.label_names):
+        is_class = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+        if is_class and 0 <= int(label) < len(self.label_names):
             return f"{label} ({self.label_names[int(label)]})"
-        return in_words(label)
+        return describe_value(label)
 
     def guess_up(self, layout: SkeletonLayout) -> Up | None:
-        """Return what is upward: what is known, else a guess from samples of the file."""
+        """Return the upward axis: the known one, or a guess from samples of the file."""
         keypoints = [one.get("keypoint") for one in (self.sample, *self.others)]
-        alike = [
+        usable = [
             keypoint
             for keypoint in keypoints
             if isinstance(keypoint, np.ndarray)
             and keypoint.ndim == 4
             and keypoint.shape[2:] == (layout.num_joints, 3)
         ]
-        return self.up or (guess_up(alike, layout) if alike and layout.dim == 3 else None)
+        return self.up or (guess_up(usable, layout) if usable and layout.dim == 3 else None)
 
 
 def open_source(
@@ -86,35 +85,36 @@ def open_source(
     split: str | None = None,
     seed: int | None = None,
     trusted: bool = False,
-) -> Source:
+) -> SourceSample:
     """Return a sample of a file.
 
     Args:
         path: An annotation pickle, the folder of a pack, or any recording that
-            :func:`pyskl.recordings.read_recording` takes.
-        sample: Which sample of an annotation file: its id, its number from 0 (within the split),
-            or ``'random'``; by default the first.
-        split: Choose within this split only.
-        seed: Of ``'random'``; by default another sample at every call.
-        trusted: Load pickles with plain pickle, which runs what they say.
+            :func:`pyskl.recordings.read_recording` reads.
+        sample: Which sample of an annotation file: its id, its index (within the split), or
+            ``'random'``. By default the first.
+        split: Choose from this split only.
+        seed: For ``'random'``; by default another sample at every call.
+        trusted: Load pickles with plain pickle, which runs any code in them.
 
     Raises:
         InputError: if there is no such file or sample.
     """
     path = Path(path)
     if path.suffix.lower() in ANNOTATION_SUFFIXES or is_pack(path):
-        annotations = load_annotations(path, trusted=trusted)
-        return _of_annotations(annotations, sample, split, seed)
+        return _choose(load_annotations(path, trusted=trusted), sample, split, seed)
     if sample is not None or split is not None:
         raise InputError(
-            f"{path}: a recording is one sample; --sample and --split are for annotation files "
-            f"({', '.join(ANNOTATION_SUFFIXES)}, and packs)"
+            "a recording is one sample",
+            file=path,
+            hint=f"--sample and --split need an annotation file ({', '.join(ANNOTATION_SUFFIXES)})"
+            " or a pack",
         )
     recording = read_recording(path)
     layout = recording.own_layout
     if layout is None and recording.layout is not None:
         layout = resolve_layout(recording.layout)
-    return Source(recording.name, path, recording.sample(), fps=recording.fps, layout=layout)
+    return SourceSample(recording.name, path, recording.sample(), fps=recording.fps, layout=layout)
 
 
 def source_of_config(
@@ -125,31 +125,29 @@ def source_of_config(
     split: str | None = None,
     seed: int | None = None,
     trusted: bool = False,
-) -> Source:
-    """Return a sample of a config's ``data.<use>``, unless ``split`` names another split.
+) -> SourceSample:
+    """Return a sample of a config's ``data.<use>``; ``split`` overrides its split.
 
     Raises:
-        ConfigError: if that has no annotation file.
+        ConfigError: if the data set has no annotation file.
         InputError: as :func:`open_source`.
     """
     data_set = first_with(cfg, use, "ann_file")
     kind = data_set.get("type", "PoseDataset")
     read = getattr(DATASETS.get(kind) if isinstance(kind, str) else kind, "read_annotations", None)
     if read is None:
-        raise ConfigError(f"data.{use} is of the type {kind!r}, which can't be asked for samples")
+        raise ConfigError("the data set reads no annotation file", key=f"data.{use}", found=kind)
     annotations = read(data_set["ann_file"], trusted=trusted)
-    return _of_annotations(annotations, sample, split or data_set.get("split"), seed)
+    return _choose(annotations, sample, split or data_set.get("split"), seed)
 
 
 def choose_layout(
-    source: Source,
-    layout: str | None = None,
-    cfg: Mapping[str, Any] | None = None,
+    source: SourceSample, layout: str | None = None, cfg: Mapping[str, Any] | None = None
 ) -> SkeletonLayout:
     """Return the layout of a sample's joints.
 
-    In this order: ``layout``, that of the model of a config, the one that the recording's format
-    implies, the built-in one that the number of joints and coordinates leave.
+    The first of: ``layout``; the layout of a config's model; the layout that the format of the
+    recording implies; the only built-in one with as many joints and coordinates.
 
     Args:
         source: The sample.
@@ -158,7 +156,7 @@ def choose_layout(
 
     Raises:
         ConfigError: for a faulty layout.
-        InputError: if nothing says which it is.
+        InputError: if the layout remains unknown.
     """
     if layout is not None:
         return resolve_layout(layout)
@@ -171,77 +169,72 @@ def choose_layout(
     if len(fitting) == 1:
         return LAYOUTS[fitting[0]]
     shape = np.shape(source.sample["keypoint"])
-    advice = "say which with --layout NAME or --layout FILE.json, or give the --config"
-    if fitting:
-        raise InputError(
-            f"{source.file}: {shape[2]} joints of {shape[3]} coordinates may be "
-            f"{' or '.join(fitting)}; {advice}"
-        )
     raise InputError(
-        f"{source.file}: no built-in layout has {shape[2]} joints of {shape[3]} coordinates "
-        f"({', '.join(LAYOUTS)}); {advice}"
+        "the layout of the skeleton is unknown",
+        file=source.file,
+        key="keypoint",
+        found=f"{shape[2]} joints of {shape[3]} coordinates, which "
+        + (f"may be {' or '.join(fitting)}" if fitting else "no built-in layout has"),
+        hint="choose one with --layout NAME or --layout FILE.json, or give the --config",
     )
 
 
 def fitting_layouts(sample: Mapping[str, Any]) -> list[str]:
-    """Return the names of the built-in layouts that a sample's keypoints may be of."""
+    """Return the names of the built-in layouts that match a sample's keypoints."""
     keypoint = np.asarray(sample["keypoint"])
     fitting = [layout for layout in LAYOUTS.values() if layout.num_joints == keypoint.shape[2]]
-    dims = {2}
+    dim = 2
     if keypoint.shape[3] == 3:
         third = np.nan_to_num(keypoint[..., 2])
         may_be_score = bool(third.any()) and bool(((third >= 0) & (third <= 1)).all())
-        dims = {2} if may_be_score and any(layout.dim == 2 for layout in fitting) else {3}
-    return [layout.name for layout in fitting if layout.dim in dims]
+        if not (may_be_score and any(layout.dim == 2 for layout in fitting)):
+            dim = 3
+    return [layout.name for layout in fitting if layout.dim == dim]
 
 
-def _of_annotations(
+def _choose(
     annotations: AnnotationFile | PackedAnnotations,
     wanted: str | None,
     split: str | None,
     seed: int | None,
-) -> Source:
+) -> SourceSample:
     samples = annotations.select(split)
     where = f"{annotations.path}" + ("" if split is None else f", split {split!r}")
     index = _index(_ids(samples), wanted, where, seed)
     sample = dict(samples[index])
     name = sample_id(sample) or f"{annotations.path.stem} {index}"
-    if "keypoint" not in sample:
-        raise AnnotationError(
-            f"{where}: sample {name!r} has no 'keypoint'; it has {sorted(map(str, sample))}"
-        )
-    # A faulty sample is what one may want to look at: tell, and draw what there is.
-    fault = content_fault({"label": 0, **sample})
+    keypoint = sample.get("keypoint")
+    # People also look at faulty samples: warn, and draw what can be drawn.
+    fault = content_fault({"label": 0, **sample}) if "keypoint" in sample else "it is missing"
     if fault is not None:
-        keypoint = sample["keypoint"]
         if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or 0 in keypoint.shape:
-            raise AnnotationError(f"{where}: sample {name!r}: {fault}")
-        _log.warning("%s: sample %r: %s", where, name, fault)
-    upright = any(
+            raise AnnotationError(fault, file=where, sample=name, key="keypoint")
+        get_logger().warning("%s: sample %r: %s", where, name, fault)
+    normalized = any(
         transform.get("type") == "PreNormalize3D" and transform.get("align_spine", True)
         for transform in annotations.applied
     )
-    spread = np.unique(np.linspace(0, len(samples) - 1, _OTHERS).astype(int)).tolist()
-    return Source(
+    some = np.unique(np.linspace(0, len(samples) - 1, _SAMPLES_FOR_UP).astype(int)).tolist()
+    return SourceSample(
         name,
         annotations.path,
         sample,
         index,
-        up="z" if upright else None,
-        others=[samples[other] for other in spread],
+        up="z" if normalized else None,
+        others=[samples[other] for other in some],
         label_names=label_names_of(annotations) or (),
     )
 
 
 def _ids(samples: Sequence[Mapping[str, Any]]) -> list[str | None]:
-    if isinstance(samples, PackedSamples):
+    if isinstance(samples, PackedSamples):  # without reading the samples
         pairs = zip(samples.values("frame_dir"), samples.values("filename"))
         return [None if (one or other) is None else str(one or other) for one, other in pairs]
     return [sample_id(sample) for sample in samples]
 
 
 def _index(ids: Sequence[str | None], wanted: str | None, where: str, seed: int | None) -> int:
-    """Return the number of the sample that is wanted."""
+    """Return the index of the sample that is wanted."""
     if wanted is None:
         return 0
     if wanted in ids:
@@ -251,23 +244,17 @@ def _index(ids: Sequence[str | None], wanted: str | None, where: str, seed: int 
     try:
         number = int(wanted)
     except ValueError:
-        named = [identity for identity in ids if identity is not None]
-        raise InputError(
-            f"{where}: there is no sample {wanted!r}{_nearby(wanted, named)}"
-        ) from None
+        named = [name for name in ids if name is not None]
+        similar = [name for name in named if wanted.lower() in name.lower()]
+        if similar:
+            hint = f"there are {', '.join(similar[:5])}{' ...' if len(similar) > 5 else ''}"
+        else:  # comparing with all ids of a large file would take long
+            near = did_you_mean(wanted, [name for name in named if name[:4] == wanted[:4]][:200])
+            hint = near.removeprefix("; ") if "did you mean" in near else ""
+            hint = hint or (f"ids look like {named[0]!r}" if named else "")
+        raise InputError(f"no such sample {wanted!r}", file=where, hint=hint) from None
     if not -len(ids) <= number < len(ids):
         raise InputError(
-            f"{where}: there is no sample number {number}; there are 0 to {len(ids) - 1}"
+            "no such sample", file=where, found=number, expected=f"0 to {len(ids) - 1}"
         )
     return number % len(ids)
-
-
-def _nearby(wanted: str, ids: Sequence[str]) -> str:
-    """Return a hint at the id that was meant; of many at most a few are compared."""
-    alike = [identity for identity in ids if wanted.lower() in identity.lower()]
-    if alike:
-        shown = ", ".join(alike[:5])
-        return f"; there are {shown}{' ...' if len(alike) > 5 else ''}"
-    few = ids if len(ids) <= 200 else [one for one in ids if one[:4] == wanted[:4]][:200]
-    hint = did_you_mean(wanted, few) if few else ""
-    return hint if "did you mean" in hint else f"; ids are such as {ids[0]!r}" if ids else ""

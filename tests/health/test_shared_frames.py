@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.health.fingerprint import RUN, Run, SharedFrames, digest
+from pyskl.health.measure import digest
+from pyskl.health.shared_frames import RUN_LENGTH, Run, SharedFrames
 
 
 def search(samples: list[np.ndarray]) -> list[Run]:
     shared = SharedFrames()
     for index, keypoint in enumerate(samples):
         shared.add(index, keypoint)
-    return shared.runs(samples)
+    return shared.runs(samples.__getitem__)
 
 
 def noise(seed: int, frames: int, *, persons: int = 1, dtype: str = "float32") -> np.ndarray:
@@ -35,7 +36,7 @@ def test_a_run_is_found_exactly_if_it_is_long_enough(
     one, other = noise(0, 60, dtype=dtype), noise(1, place + cut + 3, persons=2, dtype=dtype)
     other[person, place : place + cut] = one[0, start : start + cut]
     third = noise(2, 50, dtype=dtype)
-    expected = [Run(0, 2, start, place, cut)] if cut >= RUN else []
+    expected = [Run(0, 2, start, place, cut)] if cut >= RUN_LENGTH else []
     assert search([one, third, other]) == expected
 
 
@@ -66,7 +67,7 @@ def test_frozen_frames_of_two_samples_are_a_run() -> None:
     frozen = np.repeat(noise(0, 1), 60, axis=1)
     (run,) = search([frozen, frozen[:, :30].copy()])
     assert (run.first, run.second) == (0, 1)
-    assert RUN <= run.frames <= 30
+    assert RUN_LENGTH <= run.frames <= 30
 
 
 def test_all_cuts_of_a_recording_are_found() -> None:
@@ -89,4 +90,4 @@ def test_other_joints_or_types_are_no_pair() -> None:
     one = noise(0, 40)
     assert search([one, one.astype("float64"), one[:, :, :4], one[..., :2]]) == []
     assert search([]) == []
-    assert search([noise(0, RUN - 1)]) == []
+    assert search([noise(0, RUN_LENGTH - 1)]) == []

@@ -8,7 +8,7 @@ from health_sets import Set, found, healthy_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.health import KINDS
+from pyskl.health.kinds import KINDS
 
 # --- no false alarms ------------------------------------------------------------------------------
 

@@ -11,8 +11,12 @@ import pytest
 from health_defects import DEFECTS
 from health_sets import CLASSES, EACH, found, healthy_set
 
-from pyskl.health import KINDS, Change, HealthReport, examine, read_for_check
-from pyskl.health.text import LINES, changes_text, report_text, shown
+from pyskl.health.examine import examine
+from pyskl.health.fix import Change
+from pyskl.health.kinds import KINDS
+from pyskl.health.raw_annotations import read_raw_annotations
+from pyskl.health.report import HealthReport
+from pyskl.health.text import MAX_LINES, changes_text, report_text, short_name
 
 
 def spoilt_report() -> HealthReport:
@@ -33,7 +37,7 @@ def test_the_figures_of_a_set() -> None:
     data = healthy_set(persons=2)
     data[1]["keypoint"][1] = 0
     data[2]["keypoint"][:, :, 3] = 0
-    facts = data.report().facts
+    facts = data.report().statistics
     frames = [sample["total_frames"] for sample in data.samples]
     assert facts.samples == CLASSES * EACH
     assert (facts.joints, facts.coordinates) == (25, 3)
@@ -62,7 +66,7 @@ def test_samples_may_have_several_classes() -> None:
         sample["label"] = [index % 3, 3] if index % 2 else np.array([index % 3])
     report = data.report()
     assert found(report) == {}
-    assert report.facts.classes[""] == {0: 8, 1: 8, 2: 8, 3: 12}
+    assert report.statistics.classes[""] == {0: 8, 1: 8, 2: 8, 3: 12}
 
 
 def test_json_holds_every_item() -> None:
@@ -90,7 +94,7 @@ def test_findings_come_worst_first_and_once() -> None:
 def test_text_is_short_and_names_every_kind() -> None:
     report = spoilt_report()
     text = report_text(report)
-    assert len(text.splitlines()) <= LINES
+    assert len(text.splitlines()) <= MAX_LINES
     for finding in report.findings[:10]:
         assert finding.about.title[:30] in text
     healthy = report_text(healthy_set().report())
@@ -99,8 +103,8 @@ def test_text_is_short_and_names_every_kind() -> None:
 
 def test_text_obeys_no_name() -> None:
     evil = "\x1b[2J\x07clip\n\u202e" + 200 * "x"
-    assert shown(evil).isprintable()
-    assert len(shown(evil)) <= 60
+    assert short_name(evil).isprintable()
+    assert len(short_name(evil)) <= 60
     data = healthy_set()
     data[1]["frame_dir"] = evil
     data[1]["total_frames"] = 99
@@ -130,12 +134,12 @@ def test_the_document_lists_every_kind_under_its_severity(repo_root: Path) -> No
 
 @pytest.mark.shared_data
 def test_what_is_known_of_nwucla(shared: Path) -> None:
-    report = examine(read_for_check(shared / "data" / "nwucla" / "nwucla.pkl"))
+    report = examine(read_raw_annotations(shared / "data" / "nwucla" / "nwucla.pkl"))
     names = found(report)
     assert len(names["duplicate_across"]) == 95
     assert all(name.startswith(("a02_", "a03_")) for name in names["duplicate_across"])
     assert sorted(names["duplicate_across"]) == sorted(
-        read_for_check(shared / "data" / "nwucla" / "nwucla.pkl").split["xview_val_twins"]
+        read_raw_annotations(shared / "data" / "nwucla" / "nwucla.pkl").split["xview_val_twins"]
     )
     assert len(names["short"]) == 4
     joints = report.find("zero_joints")
@@ -145,14 +149,14 @@ def test_what_is_known_of_nwucla(shared: Path) -> None:
         "a04_s04_e02_v01": "6 times",
     }
     assert "mixed_scale" not in names
-    assert report.facts.unit.startswith("probably metres")
-    assert report.facts.up == "probably along y: persons are longest there"
+    assert report.statistics.unit.startswith("probably metres")
+    assert report.statistics.up == "probably along y: persons are longest there"
     assert report.count("error") == 1
 
 
 @pytest.mark.shared_data
 def test_what_is_known_of_hdm05(shared: Path) -> None:
-    report = examine(read_for_check(shared / "data" / "hdm05_11" / "hdm05_11.pkl"))
+    report = examine(read_raw_annotations(shared / "data" / "hdm05_11" / "hdm05_11.pkl"))
     assert report.findings == []
-    assert report.facts.unit.startswith("probably inches")
-    assert report.facts.frames == (14, 52.0, 226)
+    assert report.statistics.unit.startswith("probably inches")
+    assert report.statistics.frames == (14, 52.0, 226)
