@@ -30,7 +30,6 @@ setup(
     python_requires=">=3.10,<3.14",
     install_requires=[
         "torch>=2.4",
-        "mmcv-lite>=2.2,<2.3",
         "mmengine>=0.10.5,<0.11",
         "numpy>=1.26,<3",
         "scipy>=1.11",

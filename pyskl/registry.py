@@ -1,8 +1,8 @@
 """The registries: names in a config → classes.
 
 Each registry lists the packages that register into it and imports them on the first look-up, so
-that importing this module stays cheap. A class needs no registry to be used; the registry is only
-a way to name it in a config::
+importing this module is cheap. A class can be used without a registry, which is only a way to name
+it in a config::
 
     from pyskl.datasets import PIPELINES
 
@@ -44,7 +44,7 @@ class Registry(_Registry):
         """Return the class registered as ``key`` (an optional ``pyskl.`` prefix is dropped).
 
         Raises:
-            ConfigError: if there is none; the message offers the nearest name.
+            ConfigError: if there is none; the hint has the nearest name.
         """
         self.import_from_location()
         name = key.removeprefix("pyskl.")
@@ -52,37 +52,43 @@ class Registry(_Registry):
             raise ConfigError(f"there is no {self.name} {key!r}{did_you_mean(name, self.names())}")
         return self.module_dict[name]
 
+    def class_of(self, cfg: Mapping[str, Any]) -> type:
+        """Return the class that the ``type`` of a config names or is.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        if "type" not in cfg:
+            raise ConfigError(f"a {self.name} needs the key 'type'", found=sorted(cfg))
+        kind = cfg["type"]
+        return self.get(kind) if isinstance(kind, str) else kind
+
     def build(self, cfg: Any, **default_args: Any) -> Any:
         """Build the object that ``cfg`` names.
 
         Args:
             cfg: ``dict(type=NAME or class, **arguments)``, or an instance, which is returned.
-            default_args: Arguments used where ``cfg`` does not give them.
+            default_args: Arguments for those that ``cfg`` does not give.
 
         Raises:
             ConfigError: for an unknown type, or arguments that the class does not take.
         """
         if not isinstance(cfg, Mapping):
-            if (
-                inspect.isclass(cfg)
-                or cfg is None
-                or isinstance(cfg, (str, int, float, list, tuple))
-            ):
+            if inspect.isclass(cfg) or isinstance(cfg, (str, int, float, list, tuple, type(None))):
                 raise ConfigError(
-                    f"a {self.name} is given as dict(type=..., ...), found {type(cfg).__name__}: "
-                    f"{cfg!r}"
+                    f"this is no {self.name}",
+                    found=f"{type(cfg).__name__} {cfg!r}",
+                    expected="dict(type=..., ...)",
                 )
             return cfg
         arguments = {**default_args, **cfg}
-        if "type" not in arguments:
-            raise ConfigError(f"a {self.name} needs the key 'type', found {sorted(arguments)}")
-        kind = arguments.pop("type")
-        cls = self.get(kind) if isinstance(kind, str) else kind
+        cls = self.class_of(arguments)
+        del arguments["type"]
         parameters = inspect.signature(cls).parameters
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
             for name in arguments.keys() - parameters.keys():
                 raise ConfigError(
-                    f"{self.name} {cls.__name__} takes no {name!r}{did_you_mean(name, parameters)}"
+                    f"{cls.__name__} takes no {name!r}{did_you_mean(name, parameters)}", key=name
                 )
         try:
             inspect.signature(cls).bind(**arguments)
@@ -95,12 +101,12 @@ BACKBONES = Registry("backbone", locations=["pyskl.models.backbones"])
 HEADS = Registry("head", locations=["pyskl.models.heads"])
 LOSSES = Registry("loss", locations=["pyskl.models.losses"])
 RECOGNIZERS = Registry("recognizer", locations=["pyskl.models.recognizers"])
-DATASETS = Registry("dataset", locations=["pyskl.datasets"])
+DATASETS = Registry("dataset", locations=["pyskl.datasets.wrappers", "pyskl.datasets.toy.dataset"])
 PIPELINES = Registry("transform", locations=["pyskl.datasets.pipelines"])
 LOGGER_HOOKS = Registry("logger hook", locations=["pyskl.logging.trackers"])
 
-# The type of an argument that is a config to build, with the registry that its 'type' names. The
-# config checker reads them off the signatures, so a class that declares them is checked in depth.
+# Types of arguments that are configs to build, with the registry for their 'type'. The config
+# checker finds them in signatures, so the configs inside a config are checked as well.
 BackboneConfig = Annotated[Mapping[str, Any], BACKBONES]
 HeadConfig = Annotated[Mapping[str, Any], HEADS]
 LossConfig = Annotated[Mapping[str, Any], LOSSES]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pyskl.config import check_config, load_config
+from pyskl.apis.prepare import prepare
+from pyskl.config import load_config
 from pyskl.datasets import PIPELINES, PoseDataset
 from pyskl.datasets.pipelines import GenSkeFeat
 from pyskl.skeleton import Graph
@@ -54,10 +55,10 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     assert tests[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
-def test_the_example_of_a_model_runs() -> None:
-    (block,) = code_blocks("docs/models.md", "python")
+def test_the_examples_of_models_run() -> None:
     names: dict[str, object] = {}
-    exec(compile(block, "docs/models.md", "exec"), names)
+    for block in code_blocks("docs/models.md", "python"):
+        exec(compile(block, "docs/models.md", "exec"), names)
     assert set(names["losses"]) == {"loss_cls", "top1_acc", "top5_acc", "loss"}  # type: ignore[call-overload]
 
 
@@ -70,7 +71,7 @@ def test_own_data_in_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     text = config.replace("'configs/", f"'{ROOT.as_posix()}/configs/")
     assert text != config
     Path("mine.py").write_text(text, encoding="utf-8")
-    check_config(load_config("mine.py"), ["train", "val", "test"])
+    prepare(load_config("mine.py"), ["train", "val", "test"])
 
     names: dict[str, object] = {}
     exec(compile(layout, "docs/data.md", "exec"), names)

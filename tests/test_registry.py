@@ -1,10 +1,7 @@
-"""Registries: names to classes, and what they say where there is none."""
+"""Registries: names to classes, and the errors for names that are not registered."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,29 +25,39 @@ class Thing:
         self.size, self.colour = size, colour
 
 
+class Picky:
+    """Something that can't be built."""
+
+    def __init__(self) -> None:
+        raise KeyError("of its own")
+
+
 @pytest.fixture
 def things() -> Registry:
-    """A registry of one thing."""
+    """A registry of two things."""
     registry = Registry("thing", locations=[])
     registry.register_module(module=Thing)
+    registry.register_module(module=Picky)
     return registry
 
 
 def test_names_lead_to_classes(things: Registry) -> None:
-    assert things.names() == ["Thing"]
-    assert things.get("Thing") is Thing
-    assert things.get("pyskl.Thing") is Thing
+    assert things.names() == ["Picky", "Thing"]
+    assert things.get("Thing") is things.get("pyskl.Thing") is Thing
 
 
-@pytest.mark.parametrize("name", ["Thinq", "pyskl.Thinq"])
-def test_unknown_names_get_the_nearest(things: Registry, name: str) -> None:
-    with pytest.raises(ConfigError, match=f"no thing {name!r}; did you mean 'Thing'"):
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Thinq", "did you mean 'Thing'?"),
+        ("pyskl.Thinq", "did you mean 'Thing'?"),
+        ("xyz", "there are Picky, Thing"),
+    ],
+)
+def test_unknown_names_get_the_nearest_or_the_list(things: Registry, name: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         things.get(name)
-
-
-def test_a_name_near_to_nothing_gets_the_list(things: Registry) -> None:
-    with pytest.raises(ConfigError, match="no thing 'xyz'; there are Thing"):
-        things.build(dict(type="xyz"))
+    assert str(caught.value) == f"there is no thing {name!r}; {hint}"
 
 
 def test_building(things: Registry) -> None:
@@ -60,43 +67,30 @@ def test_building(things: Registry) -> None:
     assert things.build({**cfg, "colour": "green"}, colour="blue").colour == "green"
     assert things.build(dict(type=Thing, size=1)).size == 1
     assert cfg == dict(type="Thing", size=3)
-
-
-def test_what_is_built_already_is_returned(things: Registry) -> None:
-    thing = Thing(1)
-    assert things.build(thing) is thing
+    assert things.build(built) is built
+    with pytest.raises(KeyError, match="of its own"):
+        things.build(dict(type="Picky"))
 
 
 @pytest.mark.parametrize("cfg", ["Thing", Thing, None, 3, 0.5, ["Thing"], ("Thing",), True])
 def test_other_values_are_no_configs(things: Registry, cfg: Any) -> None:
-    with pytest.raises(
-        ConfigError, match=r"a thing is given as dict\(type=\.\.\., \.\.\.\), found"
-    ):
+    with pytest.raises(ConfigError) as caught:
         things.build(cfg)
+    assert caught.value.expected == "dict(type=..., ...)"
 
 
 @pytest.mark.parametrize(
-    ("cfg", "message"),
+    ("cfg", "key"),
     [
-        (dict(size=3), r"a thing needs the key 'type', found \['size'\]"),
-        (dict(type="Thing"), "thing Thing: .*'size'"),
-        (dict(type="Thing", size=1, color="red"), "thing Thing takes no 'color'"),
+        (dict(size=3), "type"),
+        (dict(type="Thing", size=1, color="red"), "color"),
+        (dict(type="Thing"), None),  # size is missing
     ],
 )
-def test_configs_that_do_not_fit(things: Registry, cfg: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_configs_that_do_not_fit(things: Registry, cfg: dict[str, Any], key: str | None) -> None:
+    with pytest.raises(ConfigError) as caught:
         things.build(cfg)
-
-
-def test_errors_of_constructors_come_through() -> None:
-    class Picky:
-        def __init__(self) -> None:
-            raise KeyError("of its own")
-
-    registry = Registry("thing", locations=[])
-    registry.register_module(module=Picky)
-    with pytest.raises(KeyError, match="of its own"):
-        registry.build(dict(type="Picky"))
+    assert caught.value.key == key
 
 
 @pytest.mark.parametrize(
@@ -113,23 +107,3 @@ def test_errors_of_constructors_come_through() -> None:
 def test_built_in_classes_are_there_without_an_import(registry: Registry, name: str) -> None:
     assert name in registry.names()
     assert registry.get(name).__name__ == name
-
-
-def test_looking_up_imports_nothing_but_this_package(repo_root: Path) -> None:
-    program = (
-        "import sys\n"
-        "from pyskl.registry import PIPELINES\n"
-        "try:\n    PIPELINES.get('Resize')\n"
-        "except ValueError:\n    pass\n"
-        "print([name for name in ('mmcv', 'mmaction', 'mmdet', 'mmpretrain')\n"
-        "       if name in sys.modules])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], cwd=repo_root, capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
-
-
-def test_a_misspelt_argument_is_named_with_the_nearest_right_one() -> None:
-    with pytest.raises(ConfigError, match=r"PadTo takes no 'lenght'; did you mean 'length'\?"):
-        PIPELINES.build(dict(type="PadTo", lenght=3))

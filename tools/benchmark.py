@@ -12,8 +12,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(description="Measure how fast data are read and networks are trained.")
     modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
-    reading = _mode(modes, "pipeline", "samples/s of one process that reads, without workers")
-    loader = _mode(modes, "loader", "samples/s of the workers, and of training that waits for them")
+    reading = _mode(modes, "pipeline", "samples/s of one process without workers")
+    loader = _mode(modes, "loader", "samples/s of the workers, and of training with them")
     step = _mode(modes, "step", "clips/s of training steps on a fixed batch")
     startup = _mode(modes, "startup", "time and memory from the command to the first batch")
     inference = _mode(modes, "inference", "samples/s of scoring")
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="CONFIG",
-        help="other configs to measure in turn with the first, and to compare with it",
+        help="other configs to measure in turn with the first one and to compare with it",
     )
     for mode in (reading, loader):
         mode.add_argument(
@@ -36,14 +36,14 @@ def parse_args() -> argparse.Namespace:
         mode.add_argument(
             "--batch", nargs="+", type=int, default=[], help="samples per batch, one or several"
         )
-        mode.add_argument("--seconds", type=float, default=1.0, help="of one measurement")
+        mode.add_argument("--seconds", type=float, default=1.0, help="duration of one measurement")
     for mode in (reading, loader, step, startup):
         mode.add_argument(
             "--synthetic",
             type=int,
             metavar="N",
-            help="make up N samples in the shape of NTU RGB+D instead of reading the config's "
-            "files; done anyway where those do not exist",
+            help="generate N samples in the shape of NTU RGB+D instead of reading the config's "
+            "files; files that do not exist are always replaced",
         )
     for mode in (loader, step):
         mode.add_argument("--workers", type=int, help="worker processes that read samples")
@@ -52,14 +52,14 @@ def parse_args() -> argparse.Namespace:
             nargs="+",
             default=[],
             metavar="NAME",
-            help="ways to compute a step, such as fp32, tf32, bf16, bf16-compiled, bf16-graph",
+            help="how to compute a step, for example fp32, tf32, bf16, bf16-compiled, bf16-graph",
         )
     for mode in (step, inference):
-        mode.add_argument("--compile", action="store_true", help="measure compiled variants, too")
+        mode.add_argument("--compile", action="store_true", help="also measure compiled variants")
     step.add_argument(
         "--end-to-end",
         action="store_true",
-        help="measure the training loop, data and all, with each batch size's best variant, too",
+        help="also measure the training loop with data, with the best variant of each batch size",
     )
     startup.add_argument(
         "--ranks", nargs="+", type=int, default=[1, 2], help="numbers of processes to start"
@@ -81,8 +81,9 @@ def _mode(modes: argparse._SubParsersAction, name: str, what: str) -> argparse.A
 
 def main(args: argparse.Namespace) -> None:
     """Measure, and print the figures."""
-    from pyskl.benchmark import BenchmarkSettings, benchmark_from_config
-    from pyskl.reports.report_file import check_report_file
+    from pyskl.benchmark.run import benchmark_from_config
+    from pyskl.benchmark.workload import BenchmarkSettings
+    from pyskl.reports.report_file import check_report_file, write_report
 
     options = dict(vars(args))
     mode, config, cfg_options, file, _ = map(
@@ -95,7 +96,7 @@ def main(args: argparse.Namespace) -> None:
     report = benchmark_from_config(mode, config, settings, beside=beside, cfg_options=cfg_options)
     print(report.text())
     if file is not None:
-        report.write(file)
+        write_report(report.as_dict(), file)
 
 
 if __name__ == "__main__":

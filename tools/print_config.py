@@ -9,7 +9,7 @@ from _command import Parser, add_cfg_options, add_debug, end_with
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(description="Print what a config amounts to.")
+    parser = Parser(description="Print a config with its bases and overrides resolved.")
     parser.add_argument("config", help="config file")
     add_cfg_options(parser)
     add_debug(parser)

@@ -20,8 +20,8 @@ def parse_args() -> argparse.Namespace:
         "--eval",
         nargs="+",
         metavar="METRIC",
-        help="top_k_accuracy, mean_class_accuracy, mean_average_precision; the first by default, "
-        "none where only --out is given",
+        help="top_k_accuracy, mean_class_accuracy, mean_average_precision; by default the first, "
+        "with --out none",
     )
     parser.add_argument("--out", help="write the scores to this .pkl, .json or .yaml file")
     parser.add_argument(
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Test, and print the figures."""
+    """Test, and print the metrics."""
     from pyskl.apis import TestSettings, test_from_config
 
     metrics = args.eval or ([] if args.out else ["top_k_accuracy"])

@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--test-last", action="store_true", help="test the last checkpoint")
     parser.add_argument("--test-best", action="store_true", help="test the best checkpoint")
     parser.add_argument("--work-dir", help="where to write logs and checkpoints")
-    parser.add_argument("--seed", type=int, help="seed of the run; drawn where absent")
+    parser.add_argument("--seed", type=int, help="seed of the run; by default drawn")
     parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
     parser.add_argument(
         "--auto-scale-lr", action="store_true", help="scale the rate to the clips a step"
@@ -33,14 +33,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="build everything, take a few steps, say what the run would cost, and keep nothing",
+        help="build everything, take a few steps, report what the run would cost, keep nothing",
     )
     add_common_options(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train, or say what training would cost."""
+    """Train, or make a dry run."""
     from pyskl.apis import TrainSettings, train_from_config
 
     settings = TrainSettings(
@@ -62,10 +62,10 @@ def main(args: argparse.Namespace) -> None:
     }
     if args.dry_run:
         from pyskl.apis.dry_run import dry_run_from_config
-        from pyskl.distributed.processes import place_from_environment
+        from pyskl.distributed.env import DistEnv
 
         report = dry_run_from_config(args.config, settings, **where)
-        if place_from_environment(args.launcher).is_main:
+        if DistEnv.from_launcher(args.launcher).is_main:
             print(report.text())
     else:
         train_from_config(args.config, settings, **where)

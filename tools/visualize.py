@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "source",
         nargs="?",
-        help="annotation pickle, pack, or recording (docs/convert.md lists the formats); left out: "
+        help="annotation pickle, pack, or recording (docs/convert.md lists the formats); default: "
         "the data set of the config",
     )
     parser.add_argument(
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
         "--sample", metavar="ID|NUMBER|random", help="by default the first (number 0)"
     )
     chosen.add_argument("--split", help="choose within this split")
-    what = parser.add_argument_group("what of it")
+    what = parser.add_argument_group("what to draw")
     what.add_argument(
         "--stream",
         choices=["j", "b", "jm", "bm"],
@@ -39,19 +39,21 @@ def parse_args() -> argparse.Namespace:
     what.add_argument(
         "--pipeline",
         metavar="CONFIG",
-        help="what the network sees: the sample after each transform of this config",
+        help="draw the sample after each transform of this config",
     )
     what.add_argument(
         "--use",
         choices=["train", "val", "test"],
         default="test",
-        help="whose pipeline (and, without a source, data set): data.test (default) ...",
+        help="which pipeline of the config (and data set, if there is no source); default: test",
     )
-    what.add_argument("--video", metavar="FILE", help="a video to lie under 2D skeletons")
-    skeleton = parser.add_argument_group("which joints; by default told from their number")
-    skeleton.add_argument("--layout", metavar="NAME|FILE.json", help="layout of the skeleton")
+    what.add_argument("--video", metavar="FILE", help="a video to draw 2D skeletons on")
+    skeleton = parser.add_argument_group(
+        "layout of the joints; by default derived from their number"
+    )
+    skeleton.add_argument("--layout", metavar="NAME|FILE.json", help="built-in layout or file")
     skeleton.add_argument("--config", help="take the layout of this config's model")
-    look = parser.add_argument_group("how it looks")
+    look = parser.add_argument_group("appearance")
     look.add_argument(
         "--size",
         type=int,
@@ -61,12 +63,14 @@ def parse_args() -> argparse.Namespace:
     look.add_argument("--frames", type=int, default=6, help="frames of a .png or .svg (6)")
     look.add_argument("--fps", type=float, help="frames per second (the file's, else 30)")
     look.add_argument(
-        "--up", choices=["y", "-y", "z", "-z"], help="what is upward in 3D data (guessed)"
+        "--up", choices=["y", "-y", "z", "-z"], help="upward axis of 3D data (default: guessed)"
     )
-    look.add_argument("--yaw", type=float, metavar="DEGREES", help="turn of 3D pictures (20)")
-    look.add_argument("--pitch", type=float, metavar="DEGREES", help="how far from above (8)")
-    look.add_argument("--dark", action="store_true", help="pictures on a dark ground")
-    parser.add_argument("--seed", type=int, help="of --sample random and of random transforms")
+    look.add_argument("--yaw", type=float, metavar="DEGREES", help="rotation of 3D pictures (20)")
+    look.add_argument(
+        "--pitch", type=float, metavar="DEGREES", help="how far the camera looks down (8)"
+    )
+    look.add_argument("--dark", action="store_true", help="pictures with a dark background")
+    parser.add_argument("--seed", type=int, help="for --sample random and random transforms")
     add_cfg_options(parser)
     add_trust(parser, "the annotations")
     add_debug(parser)

@@ -1,10 +1,28 @@
-"""Train, test and use recognizers."""
+"""Train, test and use recognizers. Each name is imported when it is first used."""
 
-from pyskl.apis.inference import inference_recognizer, init_recognizer
-from pyskl.apis.settings import TrainSettings
-from pyskl.apis.test import TestSettings, test_from_config, test_model
-from pyskl.apis.train import train_from_config, train_model
-from pyskl.training.seeding import init_random_seed
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyskl.apis.inference import inference_recognizer, init_recognizer
+    from pyskl.apis.settings import TestSettings, TrainSettings
+    from pyskl.apis.test import test_from_config, test_model
+    from pyskl.apis.train import train_from_config, train_model
+    from pyskl.training.seeding import init_random_seed
+
+_MODULES = {
+    "TestSettings": "pyskl.apis.settings",
+    "TrainSettings": "pyskl.apis.settings",
+    "inference_recognizer": "pyskl.apis.inference",
+    "init_random_seed": "pyskl.training.seeding",
+    "init_recognizer": "pyskl.apis.inference",
+    "test_from_config": "pyskl.apis.test",
+    "test_model": "pyskl.apis.test",
+    "train_from_config": "pyskl.apis.train",
+    "train_model": "pyskl.apis.train",
+}
 
 __all__ = [
     "TestSettings",
@@ -17,3 +35,9 @@ __all__ = [
     "train_from_config",
     "train_model",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

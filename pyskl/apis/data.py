@@ -1,18 +1,20 @@
-"""The data sets and loaders that a config's ``data`` describes."""
+"""Build the data sets and loaders of a config's ``data``."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch.utils.data import DataLoader
 
-from pyskl.datasets import build_dataloader, build_dataset
-from pyskl.datasets.device import build_device_loader, choose_data_device
-from pyskl.datasets.nested import map_leaves
-from pyskl.logging.log import get_logger
+from pyskl.config import RunConfig, read_config
+from pyskl.datasets import AnnotationFiles, build_dataloader, build_dataset
+from pyskl.datasets.dataset_tree import map_leaves
+from pyskl.datasets.loader import choose_data_device
 from pyskl.registry import DATASETS
 
 
@@ -24,47 +26,60 @@ def build_data(
     Args:
         cfg: The config.
         use: ``'train'``, ``'val'`` or ``'test'``.
-        trusted: Load annotations with plain pickle, which runs what they say.
-        make_packs: Pack annotation files where the config or their size asks for it; who only
-            looks at data reads the packs that are there, and writes none beside them.
+        trusted: Load annotations with plain pickle, which runs what they contain.
+        make_packs: Pack annotation files if the config or their size asks for it. Otherwise
+            existing packs are used, but none are written.
     """
-    chosen = cfg["data"][use]
-    if trusted:
-        chosen = map_leaves(chosen, lambda leaf: {**leaf, "trusted": True})
-    if not make_packs:
-        chosen = map_leaves(chosen, _without_making_packs)
-    return build_dataset(chosen, {} if use == "train" else {"test_mode": True})
+    return build_dataset_for(cfg["data"][use], use, trusted=trusted, make_packs=make_packs)
+
+
+def build_dataset_for(
+    cfg: Any,
+    use: str,
+    *,
+    trusted: bool = False,
+    make_packs: bool = True,
+    files: AnnotationFiles | None = None,
+) -> Any:
+    """Build the data set of one config, in test mode unless it is for ``'train'``."""
+
+    def change(leaf: dict[str, Any]) -> dict[str, Any]:
+        if trusted:
+            leaf = {**leaf, "trusted": True}
+        if not make_packs and leaf.get("pack") is not False and takes_pack(leaf):
+            leaf = {**leaf, "pack": "existing"}
+        return leaf
+
+    options = {} if use == "train" else {"test_mode": True}
+    return build_dataset(map_leaves(cfg, change), options, files=files)
 
 
 def takes_pack(leaf: Mapping[str, Any]) -> bool:
-    """Return whether a data set, as its config has it, can read from a pack."""
+    """Return whether the class of a data set's config can read packs."""
     kind = leaf.get("type", "PoseDataset")
     cls = DATASETS.get(kind) if isinstance(kind, str) else kind
     return "pack" in inspect.signature(cls).parameters
 
 
-def _without_making_packs(leaf: dict[str, Any]) -> dict[str, Any]:
-    if leaf.get("pack") is False or not takes_pack(leaf):
-        return leaf
-    return {**leaf, "pack": "existing"}
+def built_leaves(dataset: Any) -> Iterator[Any]:
+    """Yield the data sets inside a data set that are not made of others, in order."""
+    if hasattr(dataset, "datasets"):
+        for inner in dataset.datasets:
+            yield from built_leaves(inner)
+    elif hasattr(dataset, "dataset"):
+        yield from built_leaves(dataset.dataset)
+    else:
+        yield dataset
 
 
-def loader_settings(cfg: Mapping[str, Any], use: str) -> dict[str, Any]:
-    """Return the arguments of the loader of ``data.train``, ``data.val`` or ``data.test``.
+def loader_settings(cfg: RunConfig | Config | Mapping[str, Any], use: str) -> dict[str, Any]:
+    """Return arguments of :func:`build_loader` for ``data.train``, ``data.val`` or ``data.test``.
 
-    ``data`` states them for all three and ``data.<use>_dataloader`` overrides them for one.
-
-    Returns:
-        Arguments of :func:`build_loader`. ``device`` is called ``data_device`` among them, as that
-        of the model is another.
+    ``device`` of the config is called ``data_device``, as the model has a device, too.
     """
-    data = cfg["data"]
-    common = ("videos_per_gpu", "workers_per_gpu", "persistent_workers", "device")
-    settings: dict[str, Any] = {"videos_per_gpu": 1, "workers_per_gpu": 0}
-    settings.update({key: data[key] for key in common if key in data})
-    settings.update(data.get(f"{use}_dataloader", {}))
-    if "device" in settings:
-        settings["data_device"] = settings.pop("device")
+    config = cfg if isinstance(cfg, RunConfig) else read_config(cfg, ())
+    settings = asdict(config.data.loader(use))
+    settings["data_device"] = settings.pop("device")
     return settings
 
 
@@ -83,29 +98,21 @@ def build_loader(
     Args:
         dataset: The data set.
         videos_per_gpu: Samples per batch.
-        workers_per_gpu: Worker processes; none of them where ``data_device`` is given.
+        workers_per_gpu: Worker processes; not used with ``data_device``.
         device: Where the model is.
-        data_device: Where the data set is kept and batches are made, ``'auto'`` for where the
-            model is; None leaves it to workers.
+        data_device: Where to keep the data set and make batches, ``'auto'`` for the device of the
+            model; None reads samples with workers.
         persistent_workers: Keep the workers from epoch to epoch.
-        options: ``shuffle``, ``seed`` and what else both ways take; see
-            :func:`pyskl.datasets.build_dataloader`.
+        options: ``shuffle``, ``seed`` and others; see :func:`pyskl.datasets.build_dataloader`.
 
     Raises:
-        ConfigError: if the pipeline has a transform that can't be applied to batches.
-        DeviceError: if the samples do not fit there.
+        DeviceError: if the samples do not fit into the memory of the device.
     """
-    if data_device is None:
-        return build_dataloader(
-            dataset,
-            videos_per_gpu,
-            workers_per_gpu,
-            persistent_workers=persistent_workers,
-            **options,
-        )
-    place = choose_data_device(data_device, device)
-    loader = build_device_loader(dataset, place, videos_per_gpu, **options)
-    get_logger().info(
-        "%d samples kept on %s, %d MB", len(loader.order), place, loader.store.num_bytes >> 20
+    return build_dataloader(
+        dataset,
+        videos_per_gpu,
+        workers_per_gpu,
+        persistent_workers=persistent_workers,
+        device=None if data_device is None else choose_data_device(data_device, device),
+        **options,
     )
-    return cast(DataLoader, loader)  # it has what is used of one

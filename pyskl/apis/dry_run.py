@@ -1,32 +1,415 @@
-"""A dry run of a training: everything is built, a few steps are taken, nothing is kept."""
+"""A dry run of a training: build everything, take a few steps, report, and keep nothing.
+
+Shapes: N batch, M persons, T frames, V joints, C channels.
+"""
 
 from __future__ import annotations
 
-import copy
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from torch import nn
 from torch.utils.data import DataLoader
 
 from pyskl.apis.data import build_loader, loader_settings
-from pyskl.apis.dry_run_report import DryRunReport, SplitCounts
-from pyskl.apis.rehearsal import Rehearsal
 from pyskl.apis.settings import TrainSettings
-from pyskl.apis.start import StartPoint
-from pyskl.apis.train import build_trainer, prepare, run_from_config
-from pyskl.checkpoints.checkpoint import LATEST
-from pyskl.distributed.monitor import Watch
-from pyskl.distributed.processes import Launcher, Place, choose_device, failing_together
-from pyskl.errors import InputError
-from pyskl.logging.log import RunLog, setup_logging
-from pyskl.models.cost import StepCost, step_cost
+from pyskl.apis.train import TrainingRun, build_trainer, open_run
+from pyskl.checkpoints.manager import LATEST
+from pyskl.distributed.collectives import (
+    broadcast_object,
+    gather_objects,
+    raise_on_all_ranks,
+)
+from pyskl.distributed.env import Launcher
+from pyskl.distributed.stop_signals import prepare_workers
+from pyskl.errors import DeviceError, InputError
+from pyskl.evaluation.evaluate import describe_metrics
+from pyskl.evaluation.scoring import is_compiled, predictions
+from pyskl.files.download import readable_size
+from pyskl.logging.log import setup_logging
+from pyskl.logging.run_log import RunLog
+from pyskl.models.cost import model_cost
+from pyskl.text_table import table_lines
+from pyskl.training.memory import peak_memory, resident
+from pyskl.training.nonfinite import NonFiniteStep
+from pyskl.training.trainer import Trainer
+
+# Steps to time after the first, and the seconds that they may take together.
+_TIMED_STEPS = 5
+_TIMED_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What the first steps of a run took, in seconds and bytes.
+
+    Attributes:
+        batch: The first batch of this process: ``keypoint`` (N, clips, M, T, V, C), ``label``.
+        sample_ids: The ids of its samples, or their positions in the data set.
+        losses: Of the first step.
+        first_batch: Until the first batch was there.
+        first_step: Of the first step.
+        later_step: Of a later step with the wait for its batch: the median; None if an epoch has
+            only one step.
+        scoring: For a batch of ``'val'`` and ``'test'``.
+        batches: Of ``'val'`` and ``'test'``, on this process.
+        peak: The most memory at once, of the process that took most: on a GPU allocated by
+            torch, on the CPU resident; None if the system does not report it.
+        growth: How much of it the first step added.
+    """
+
+    batch: Mapping[str, Any]
+    sample_ids: Sequence[str]
+    losses: Mapping[str, float]
+    first_batch: float
+    first_step: float
+    later_step: float | None
+    scoring: Mapping[str, float]
+    batches: Mapping[str, int]
+    peak: int | None
+    growth: int | None
+
+
+class DryRunTrainer(Trainer):
+    """A trainer that takes only the first steps of a run, and measures them."""
+
+    def measure(self, tests: Mapping[str, DataLoader]) -> Measurements:
+        """Take a few steps of the next epoch, and score a batch of each data set to measure.
+
+        Every process has to call it.
+
+        Args:
+            tests: The loaders of ``'val'`` and ``'test'``, as far as the run uses them.
+
+        Raises:
+            TrainingError: if a step is not finite and that ends the run.
+            LostProcessError: if a data worker or another process died.
+            DeviceError: if a step does not fit into the memory of the GPU.
+        """
+        sampler: Any = self.loader.batch_sampler
+        with self.supervised():
+            self.monitor.stop.raise_at_once = True  # there is nothing to save
+            try:
+                return self._measure(sampler, tests)
+            except torch.OutOfMemoryError as error:
+                raise DeviceError(
+                    f"a step of {sampler.batch_size} clips per process does not fit into the "
+                    f"memory ({str(error).partition('. ')[0]})",
+                    key="data.videos_per_gpu",
+                    found=sampler.batch_size,
+                    hint="lower it, or compute in bf16 (--amp bf16)",
+                ) from error
+
+    def _measure(self, sampler: Any, tests: Mapping[str, DataLoader]) -> Measurements:
+        prepare_workers(self.loader, self.monitor.timeouts.stall)
+        sampler.set_epoch(self.progress.epoch)
+        keys = next(iter(sampler))
+        ids = getattr(getattr(self.loader.dataset, "dataset", None), "sample_ids", None)
+        batches = self._batches()
+        self.parallel.train()
+        start = time.perf_counter()
+        batch = next(batches)
+        first_batch = time.perf_counter() - start
+        before = resident()
+        with peak_memory(self.device) as memory:
+            start = time.perf_counter()
+            losses = self._timed_step(batch, 0)
+            first_step = time.perf_counter() - start
+        peak, growth = memory.bytes, memory.bytes
+        if self.device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self.device)
+        elif peak is not None:
+            growth = None
+            if before is not None:
+                growth = max(0, peak - before.anonymous - before.file - before.shared)
+        # All processes have to take the same number of steps.
+        count = broadcast_object(max(1, min(_TIMED_STEPS, int(_TIMED_SECONDS / first_step))))
+        times = []
+        start = time.perf_counter()
+        for step, later in zip(range(1, 1 + count), batches):
+            self._timed_step(later, step)
+            times.append(time.perf_counter() - start)
+            start = time.perf_counter()
+        highest, added = (
+            max((one for one in gather_objects(size) if one is not None), default=None)
+            for size in (peak, growth)
+        )
+        return Measurements(
+            batch=batch,
+            sample_ids=[str(key.index if ids is None else ids[key.index]) for key in keys],
+            losses=losses,
+            first_batch=first_batch,
+            first_step=first_step,
+            later_step=median(times) if times else None,
+            scoring={use: self._score(loader) for use, loader in tests.items()},
+            batches={use: len(loader) for use, loader in tests.items()},
+            peak=highest,
+            growth=added,
+        )
+
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        for step, batch in enumerate(self.loader, start=1):
+            self.monitor.report("in step", step, "of a dry run")
+            yield batch
+
+    def _timed_step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
+        """Take a step, wait for the device, and check that the step was finite."""
+        losses, _ = self.train_step(batch)
+        found = {name: float(value.detach()) for name, value in losses.items()}
+        for _, own_loss in self.guard.collect():
+            if self.on_nonfinite == "stop":
+                bad_step = NonFiniteStep(self.loader, self.progress.epoch, step, own_loss=own_loss)
+                lr = self.schedule.at(self.progress.iteration)
+                raise bad_step.error(bad_step.describe_samples(), lr)
+        return found
+
+    def _score(self, loader: DataLoader) -> float:
+        """Return the seconds that scoring the first batch takes, as a validation does it."""
+        prepare_workers(loader, self.monitor.timeouts.stall)
+        batch = next(iter(loader), None)
+        if batch is None:  # there are more processes than batches
+            return 0.0
+        # On the CPU as many batches are scored at once as there are threads.
+        at_once = 1
+        if self.device.type == "cpu" and not is_compiled(self.model):
+            at_once = min(torch.get_num_threads(), len(loader))
+        self.model.eval()
+        seconds = 0.0
+        for _ in range(2):  # the first time takes longer
+            start = time.perf_counter()
+            scores = list(predictions(self.model, [batch] * at_once, self.device, amp=self.amp))
+            scores[-1].sum().item()  # waits for the device
+            seconds = (time.perf_counter() - start) / at_once
+        self.model.train()
+        return seconds
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+# With more classes the table of samples has several columns of them side by side.
+_MANY_CLASSES = 30
+_COLUMNS = 3
+
+# How many samples of the first batch the report lists, and how many classes a remark lists.
+_SAMPLES_LISTED = 4
+_CLASSES_LISTED = 10
+
+
+@dataclass(frozen=True)
+class DryRunReport:
+    """What a dry run found.
+
+    Attributes:
+        run: The run.
+        trainer: Its trainer, after the steps.
+        measured: What the steps took.
+        done: Epochs that were done before.
+        start: Where the run would start, in words.
+    """
+
+    run: TrainingRun
+    trainer: DryRunTrainer
+    measured: Measurements
+    done: int
+    start: str
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs that are not done yet."""
+        return max(0, self.trainer.epochs - self.done)
+
+    @property
+    def validations_left(self) -> int:
+        """Validations in the epochs that are left."""
+        validation, epochs = self.trainer.validation, range(self.done, self.trainer.epochs)
+        return sum(validation is not None and validation.is_due(epoch + 1) for epoch in epochs)
+
+    @property
+    def class_counts(self) -> dict[str, np.ndarray]:
+        """Samples of each class in each data set, (classes,), without repetitions.
+
+        A sample with several labels counts in each of its classes.
+        """
+        counts = {}
+        for use in self.run.settings.uses:
+            labels = np.asarray(_without_repetition(self.run.datasets[use])[0].labels)
+            counts[use] = labels.sum(axis=0).astype(int) if labels.ndim > 1 else np.bincount(labels)
+        classes = getattr(getattr(self.run.model, "cls_head", None), "num_classes", 0)
+        classes = max([classes, *map(len, counts.values())])
+        return {use: np.pad(found, (0, classes - len(found))) for use, found in counts.items()}
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Roughly the seconds of an epoch, without validation."""
+        return len(self.trainer.loader) * (self.measured.later_step or self.measured.first_step)
+
+    def test_seconds(self, use: str) -> float:
+        """Roughly the seconds of scoring ``'val'`` or ``'test'``; 0 if the run doesn't use it."""
+        return self.measured.scoring.get(use, 0.0) * self.measured.batches.get(use, 0)
+
+    @property
+    def run_seconds(self) -> float:
+        """Roughly the seconds of the rest of the run, without the tests at its end."""
+        validations = self.validations_left * self.test_seconds("val")
+        return self.epochs_left * self.epoch_seconds + validations
+
+    def text(self) -> str:
+        """Return the report as text."""
+        sections = {
+            f"dry run of {self.run.cfg.source}: nothing is written to {self.run.work_dir}\n": (
+                self._plan()
+            ),
+            "first batch": self._first_batch(),
+            "measured; times are rough": self._times(),
+        }
+        parts = []
+        for title, rows in sections.items():
+            width = max(map(len, rows))
+            lines = [f"  {name.ljust(width)}  {value}" for name, value in rows.items()]
+            parts.append("\n".join([title, *lines]))
+        parts.append("\n".join(["samples of each class", *self._class_table()]))
+        return "\n\n".join(parts)
+
+    def _plan(self) -> dict[str, str]:
+        run, trainer, model = self.run, self.trainer, self.run.model
+        device = "CPU"
+        if run.device.type == "cuda":
+            device = torch.cuda.get_device_name(run.device)
+        computing = [device, _plural(run.env.world_size, "process", "processes")]
+        computing += [run.settings.amp] if run.settings.amp is not None else []
+        computing += ["compiled"] if run.settings.compile else []
+        sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+        parameters, trainable = sum(n for n, _ in sizes), sum(n for n, trains in sizes if trains)
+        trained = "" if trainable == parameters else f", {trainable:,} of them trained"
+        persons, frames = self.measured.batch["keypoint"].shape[2:4]
+        try:
+            cost = model_cost(model, self.measured.batch["keypoint"].shape[2:])
+            operations = (
+                f"{cost.flops / 1e9:.3g} GFLOP forward, {cost.step_flops / 1e9:.3g} GFLOP a "
+                f"training step, for a clip of {_plural(persons, 'person')} x {frames} frames"
+            )
+        except ValueError:
+            operations = "not counted: the model does not run on one clip alone"
+        clips, steps = len(run.datasets["train"]), len(trainer.loader)
+        _, repeats = _without_repetition(run.datasets["train"])
+        passes = f" ({repeats} passes)" if repeats > 1 else ""
+        sampler: Any = trainer.loader.batch_sampler
+        last = max(0, trainer.epochs * steps - 1)
+        first, middle, final = map(trainer.schedule.at, (0, last // 2, last))
+        backbone = type(model.get_submodule("backbone")).__name__
+        return {
+            "start": f"{self.start}; seed {trainer.seed}",
+            "computing": ", ".join(computing),
+            "model": f"{type(model).__name__} with {backbone}, {parameters:,} parameters{trained}",
+            "operations": operations,
+            "epoch": f"{clips:,} samples{passes} in {steps:,} steps of "
+            f"{sampler.batch_size * run.env.world_size}",
+            "run": f"{_plural(trainer.epochs, 'epoch')}, {trainer.epochs * steps:,} steps",
+            "lr": f"{first:.3g} in the first step, {middle:.3g} half-way, {final:.3g} in the last",
+        }
+
+    def _first_batch(self) -> dict[str, str]:
+        keypoint, label = self.measured.batch["keypoint"], self.measured.batch["label"]
+        if label.ndim > 1 and label.shape[-1] > 1:  # 0/1, (N, classes)
+            classes = [row.nonzero().flatten().tolist() for row in label]
+        else:
+            classes = [[one] for one in label.flatten().tolist()]
+        ids = self.measured.sample_ids
+        listed = [
+            f"{name} is {'+'.join(map(self._class_name, one))}"
+            for name, one in zip(ids[:_SAMPLES_LISTED], classes)
+        ]
+        listed += [f"and {len(ids) - _SAMPLES_LISTED} more"] * (len(ids) > _SAMPLES_LISTED)
+        shape = "N, clips, M, T, V, C" if keypoint.ndim == 6 else "its shape"
+        zeros = float((keypoint == 0).float().mean())
+        dtype = str(keypoint.dtype).removeprefix("torch.")
+        return {
+            "keypoint": f"{tuple(keypoint.shape)} ({shape}), {dtype}",
+            "values": f"{keypoint.min():.4g} to {keypoint.max():.4g}, {zeros:.0%} of them zero",
+            "labels": ", ".join(listed),
+            "loss": describe_metrics(self.measured.losses),
+        }
+
+    def _times(self) -> dict[str, str]:
+        took = self.measured
+        rows = {"first batch": f"after {took.first_batch:.2g} s"}
+        rows["first step"] = f"{took.first_step:.2g} s"
+        if took.later_step is not None:
+            rows["a later step"] = f"{took.later_step:.2g} s, with the wait for its batch"
+        rows["an epoch"] = _duration(self.epoch_seconds)
+        for name, use in (("a validation", "val"), ("a test", "test")):
+            if use in took.scoring:
+                rows[name] = _duration(self.test_seconds(use))
+        left = f"{_plural(self.epochs_left, 'epoch')} left"
+        rows["the run" if self.done == 0 else left] = _duration(self.run_seconds)
+        rows["memory"] = "not reported by this system"
+        if took.peak is not None:
+            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            if self.run.device.type == "cuda":
+                total = torch.cuda.get_device_properties(self.run.device).total_memory
+            step = ""
+            if took.growth is not None:
+                step = f", {readable_size(took.growth)} of them for the step"
+            rows["memory"] = (
+                f"{readable_size(took.peak)} of {readable_size(total)} a process at most{step}; "
+                "workers not counted"
+            )
+        return rows
+
+    def _class_name(self, label: int) -> str:
+        dataset, _ = _without_repetition(self.run.datasets["train"])
+        names = getattr(dataset, "label_names", ())
+        return f"{label} ({names[label]})" if label < len(names) else str(label)
+
+    def _class_table(self) -> list[str]:
+        per_class = self.class_counts
+        counts = np.stack(list(per_class.values()), axis=1)
+        rows = [["class", *per_class]]
+        rows += [[self._class_name(i), *(f"{n:,}" for n in row)] for i, row in enumerate(counts)]
+        datasets = [_without_repetition(self.run.datasets[use])[0] for use in per_class]
+        rows.append(["all", *(f"{len(dataset):,}" for dataset in datasets)])
+        head, *lines, last = table_lines(rows, left=0)
+        height = -(-len(lines) // (_COLUMNS if len(lines) > _MANY_CLASSES else 1))
+        columns = [[head, *lines[i : i + height]] for i in range(0, len(lines), height)]
+        table = ["    ".join(row) for row in zip_longest(*columns, fillvalue="")]
+        lines = [f"  {line}".rstrip() for line in (*table, last)]
+        in_train = per_class["train"] > 0
+        for use, found in per_class.items():
+            missing = np.flatnonzero((found == 0) & (in_train | (use == "train")))
+            if len(missing):
+                listed = ", ".join(map(str, missing[:_CLASSES_LISTED]))
+                more = len(missing) - _CLASSES_LISTED
+                listed += f" and {more} more" if more > 0 else ""
+                lines.append(f"  {use} has no sample of class {listed}")
+        return lines
+
+
+def _plural(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in its two largest units: ``'2 h 5 min'``."""
+    if seconds < 1:
+        return f"{seconds:.2g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next(i for i, (count, _) in enumerate(units) if count)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count)
+
+
+# --- the dry run ----------------------------------------------------------------------------------
 
 
 def dry_run_from_config(
@@ -40,185 +423,73 @@ def dry_run_from_config(
     """Do what ``tools/train.py --dry-run`` does.
 
     Args:
-        config: As for :func:`pyskl.apis.train.train_from_config`, as are the others.
-        settings: Likewise.
-        cfg_options: Likewise.
-        work_dir: Likewise; nothing is written to it.
-        launcher: Likewise.
+        config: As for :func:`pyskl.apis.train.train_from_config`, and so are the others.
+        settings: See there.
+        cfg_options: See there.
+        work_dir: See there; nothing is written to it.
+        launcher: See there.
 
     Returns:
-        What was found, on every process.
+        The report, on every process.
 
     Raises:
-        InputError: as a training would, and if it could not write its work dir.
+        InputError: as a training does, also if it could not write its work dir.
     """
-    return run_from_config(
-        dry_run,
-        config,
-        settings,
-        cfg_options=cfg_options,
-        work_dir=work_dir,
-        launcher=launcher,
-    )
+    with open_run("dry run", config, settings, cfg_options, work_dir, launcher) as run:
+        return dry_run(run)
 
 
-def dry_run(
-    model: nn.Module,
-    dataset: Any,
-    cfg: Config,
-    settings: TrainSettings | None = None,
-    *,
-    place: Place | None = None,
-    device: torch.device | None = None,
-    watch: Watch | None = None,
-) -> DryRunReport:
-    """Build all that :func:`pyskl.apis.train.train_model` builds, and take a few steps.
-
-    The arguments are those of that function. The model's weights change.
-    """
-    settings = settings or TrainSettings()
-    place = place or Place()
-    watch = watch or Watch(place)
-    device = device or choose_device(place)
-    setup_logging(level=cfg.get("log_level", "INFO"), is_main=place.is_main)
-    start, tests = prepare(model, dataset, cfg, settings, place)
-    work_dir = Path(cfg.work_dir)
-    with failing_together():
-        if place.is_main:
-            _check_writable(work_dir)
-    with tempfile.TemporaryDirectory(prefix="dry_run_") as folder:
-        # Whatever a run writes beside its logs goes there.
-        cfg = copy.deepcopy(cfg)
-        cfg.work_dir = folder
-        trainer = build_trainer(
-            Rehearsal,
-            model,
-            dataset,
-            tests,
-            cfg,
-            settings,
-            start,
-            place,
-            device,
-            RunLog(None),
-            watch,
-        )
+def dry_run(run: TrainingRun) -> DryRunReport:
+    """Build the trainer of a run and take a few steps. The weights of the model change."""
+    setup_logging(level=run.cfg.log_level, is_main=run.env.is_main)
+    with raise_on_all_ranks():
+        if run.env.is_main:
+            folder = run.work_dir.absolute()
+            while not folder.exists():
+                folder = folder.parent
+            if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+                raise InputError(
+                    f"the work dir can't be written ({folder} is no folder that may be written)",
+                    file=run.work_dir,
+                    hint="choose another with --work-dir",
+                )
+    with tempfile.TemporaryDirectory(prefix="dry_run_") as scratch:
+        trainer = build_trainer(DryRunTrainer, run, RunLog(None), Path(scratch))
         done = trainer.progress.epoch
-        begun = _in_words(start, work_dir, trainer)
-        loaders = {use: _loader(trainer, use, one, cfg) for use, one in tests.items()}
-        steps, scored = trainer.rehearse(loaders)
-    last = max(0, trainer.epochs * len(trainer.loader) - 1)
-    validation = trainer.validation
-    return DryRunReport(
-        config=str(cfg.filename or "a config"),
-        work_dir=work_dir,
-        start=begun,
-        seed=trainer.seed,
-        model=f"{type(model).__name__} with {type(model.get_submodule('backbone')).__name__}",
-        computing=_computing(place, device, settings),
-        memory=_memory(device),
-        parameters=sum(p.numel() for p in model.parameters()),
-        trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        cost=_cost(model, steps.batch.shape),
-        steps=steps,
-        scored=scored,
-        batch=trainer.loader.batch_sampler.batch_size * place.world_size,  # type: ignore[union-attr]
-        per_epoch=len(trainer.loader),
-        epochs=trainer.epochs,
-        epochs_left=max(0, trainer.epochs - done),
-        validations_left=sum(
-            validation is not None and validation.is_due(epoch)
-            for epoch in range(done + 1, trainer.epochs + 1)
-        ),
-        rates=(trainer.schedule.at(0), trainer.schedule.at(last // 2), trainer.schedule.at(last)),
-        splits=_splits({"train": dataset, **tests}, model),
-        label_names=getattr(_once(dataset)[0], "label_names", ()),
-    )
+        start = _start_in_words(run, trainer)
+        loaders = {}
+        for use in run.settings.uses[1:]:
+            if use == "val" and trainer.validation is not None:
+                loaders[use] = trainer.validation.loader
+            else:
+                settings = loader_settings(run.cfg, use)
+                dataset = run.datasets[use]
+                loaders[use] = build_loader(dataset, device=run.device, shuffle=False, **settings)
+        measured = trainer.measure(loaders)
+    return DryRunReport(run, trainer, measured, done, start)
 
 
-def _check_writable(work_dir: Path) -> None:
-    """Check that a run could write its work dir, without making it."""
-    folder = work_dir.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(
-            f"{work_dir}: the work dir can't be written ({folder} is no folder that may be "
-            "written); choose another with --work-dir"
-        )
-
-
-def _in_words(start: StartPoint | None, work_dir: Path, trainer: Rehearsal) -> str:
+def _start_in_words(run: TrainingRun, trainer: Trainer) -> str:
     """Say where a run starts, and where --resume would start it."""
+    start, progress = run.start, trainer.progress
     if start is not None and start.resumed:
-        progress = trainer.progress
         path = start.path.resolve() if start.path.is_symlink() else start.path
         finished = ", so it is finished" if progress.epoch >= trainer.epochs else ""
         return (
-            f"goes on from {start.path.with_name(path.name)}: {progress.epoch} of "
+            f"continues from {start.path.with_name(path.name)}: {progress.epoch} of "
             f"{trainer.epochs} epochs and {progress.iteration:,} steps are done{finished}"
         )
-    words = "a new run" if start is None else f"a new run with the weights of {start.source}"
-    latest = work_dir / LATEST
-    return f"{words}; --resume would go on from {latest}" if latest.exists() else words
+    words = "a new run"
+    if start is not None:
+        words = f"a new run with the weights of {start.checkpoint.source}"
+    latest = run.work_dir / LATEST
+    return f"{words}; --resume would continue from {latest}" if latest.exists() else words
 
 
-def _computing(place: Place, device: torch.device, settings: TrainSettings) -> str:
-    words = [torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"]
-    words.append("1 process" if place.world_size == 1 else f"{place.world_size} processes")
-    words += [settings.amp] if settings.amp is not None else []
-    words += ["compiled"] if settings.compile else []
-    return ", ".join(words)
-
-
-def _memory(device: torch.device) -> int | None:
-    """Return the memory of a GPU, or of the machine."""
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, others lack the names
-        return None
-
-
-def _cost(model: nn.Module, shape: tuple[int, ...]) -> StepCost | None:
-    """Count a step for one clip of a batch (N, clips, M, T, V, C), of a model that is known."""
-    try:
-        return step_cost(model, frames=shape[3], persons=shape[2])
-    except TypeError:
-        return None
-
-
-def _loader(trainer: Rehearsal, use: str, dataset: Any, cfg: Config) -> DataLoader:
-    """Return the batches of a set that is measured."""
-    if use == "val" and trainer.validation is not None:
-        return trainer.validation.loader
-    settings = loader_settings(cfg, use)
-    return build_loader(dataset, device=trainer.device, shuffle=False, **settings)
-
-
-def _once(dataset: Any) -> tuple[Any, int]:
-    """Return the data set that another repeats, and how many times."""
+def _without_repetition(dataset: Any) -> tuple[Any, int]:
+    """Return the data set inside a ``RepeatDataset``, and how many times it is repeated."""
     times = 1
     while hasattr(dataset, "times"):
         times *= dataset.times
         dataset = dataset.dataset
     return dataset, times
-
-
-def _splits(datasets: Mapping[str, Any], model: nn.Module) -> list[SplitCounts]:
-    """Count the samples of each class."""
-    once = {use: _once(dataset) for use, dataset in datasets.items()}
-    counts = {}
-    for use, (dataset, _) in once.items():
-        labels = np.asarray(dataset.labels)
-        # Of a sample with several classes they are 0/1, (len, classes).
-        counts[use] = labels.sum(axis=0).astype(int) if labels.ndim > 1 else np.bincount(labels)
-    classes = getattr(getattr(model, "cls_head", None), "num_classes", 0)
-    classes = max(classes, *map(len, counts.values()))
-    return [
-        SplitCounts(
-            use, np.pad(counts[use], (0, classes - len(counts[use]))).tolist(), len(dataset), times
-        )
-        for use, (dataset, times) in once.items()
-    ]

@@ -11,23 +11,23 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.checkpoints.checkpoint import load_checkpoint, load_weights
+from pyskl.checkpoints.checkpoint import open_checkpoint
+from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
+from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.label_names import names_of_data
 from pyskl.datasets.loader import collate
-from pyskl.datasets.nested import first_with
 from pyskl.datasets.pipelines import Compose
-from pyskl.distributed.processes import Place, choose_device
+from pyskl.distributed.env import DistEnv, choose_device
 from pyskl.errors import AnnotationError, DeviceError, InputError
-from pyskl.files.download import local_checkpoint
 from pyskl.inference.ensemble import Member, stream_of_pipeline
 from pyskl.inference.model import ModelRecognizer, layout_of_model
 from pyskl.inference.sources import read_one
 from pyskl.models import build_model
-from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.models.convert import replace_sync_batchnorm
 from pyskl.runtime.recognizer import best_classes
 from pyskl.runtime.sample import complete_sample
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.training.memory import keep_freed_memory
 
 
 def init_recognizer(
@@ -51,9 +51,8 @@ def init_recognizer(
     cfg = load_config(config)
     model = build_model(cfg.model)
     if checkpoint is not None:
-        path = local_checkpoint(checkpoint, trusted=trusted)
-        weights = load_checkpoint(path, trusted=trusted)["state_dict"]
-        load_weights(model, weights, str(checkpoint))
+        opened = open_checkpoint(checkpoint, trusted=trusted)
+        load_weights(model, opened.state_dict, opened.source)
     if torch.device(device).type == "cpu":
         model = replace_sync_batchnorm(model)
     model.cfg = cfg
@@ -142,7 +141,7 @@ def open_recognizer(
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return choose_device(Place())
+        return choose_device(DistEnv())
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

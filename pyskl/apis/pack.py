@@ -1,18 +1,17 @@
-"""Pack annotation files ahead of training."""
+"""Pack annotation files before training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pyskl.config import load_config
-from pyskl.datasets.annotation import load_annotations, read_annotation_pickle
-from pyskl.datasets.nested import with_key
-from pyskl.datasets.packed.ahead import canonical, leading_transforms
-from pyskl.datasets.packed.cache import pack_annotations
-from pyskl.datasets.packed.columns import NotPackableError
-from pyskl.datasets.packed.folder import PackedAnnotations
+from pyskl.datasets.annotation import read_annotation_pickle
+from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.dataset_tree import with_key
+from pyskl.datasets.pack import NotPackableError, is_pack, write_pack
+from pyskl.datasets.precompute import canonical, deterministic_prefix
 from pyskl.errors import AnnotationError, InputError
 from pyskl.logging.log import get_logger, setup_logging
 
@@ -28,13 +27,13 @@ def pack_file(
 
     Args:
         ann_file: The annotation pickle.
-        config: A config (or its path) whose pipelines' beginnings are applied once; without it
-            the samples are packed as they are.
+        config: A config (or its path); the normalisation at the beginning of its pipelines is
+            applied to the packed samples. Without it they are packed as they are.
         out: The folder to write; by default the place where training looks.
-        trusted: Load the file with plain pickle, which runs whatever it says.
+        trusted: Load the file with plain pickle, which runs what it contains.
 
     Returns:
-        The packs: one, or where a config's data sets begin differently, one for each beginning.
+        The packs: one, or one for each beginning if the pipelines of the config differ in it.
 
     Raises:
         InputError: for a faulty file or config, a file that can't be packed, or an ``out`` that
@@ -42,45 +41,40 @@ def pack_file(
     """
     setup_logging()
     path = Path(ann_file)
-    beginnings = [[]] if config is None else _beginnings(load_config(config))
+    beginnings: dict[Any, list[Any]] = {}
+    if config is not None:
+        cfg = load_config(config)
+        for use in ("train", "val", "test"):
+            for dataset in with_key(cfg, use, "pipeline"):
+                transforms = deterministic_prefix(dataset["pipeline"])
+                beginnings[canonical(transforms)] = transforms
+    folders: list[Path] = []
     if out is None:
-        folders = []
-        for ahead in beginnings:
-            annotations = load_annotations(path, trusted=trusted, pack=True, ahead=ahead)
-            if not isinstance(annotations, PackedAnnotations):
-                raise InputError(f"{path}: this is not an annotation pickle")
-            folders.append(annotations.folder)
-        return _told(folders)
-    if Path(out).exists():
-        raise InputError(f"{out} exists; choose another folder, or delete it first")
-    if len(beginnings) > 1:
-        raise InputError(
-            f"the data sets of {config} begin with different transforms, which takes a pack for "
-            "each; leave out --out to have them beside the file"
-        )
-    annotations = read_annotation_pickle(path, trusted=trusted)
-    source: dict[str, str | int] = {"file": path.name, "bytes": path.stat().st_size}
-    try:
-        pack_annotations(annotations, Path(out), beginnings[0], source)
-    except NotPackableError as error:
-        raise AnnotationError(f"{path} can't be packed: {error}") from error
-    except OSError as error:
-        raise InputError(f"{out} can't be written ({error})") from error
-    return _told([Path(out)])
-
-
-def _told(folders: Sequence[Path]) -> list[Path]:
+        for transforms in beginnings.values() or [[]]:
+            if is_pack(path):
+                raise InputError("is a pack already", file=path, expected="an annotation pickle")
+            annotations = load_annotations(path, trusted=trusted, pack=True, precompute=transforms)
+            folders += [annotations.folder] if annotations.folder is not None else []
+    else:
+        if Path(out).exists():
+            raise InputError("exists", file=out, hint="choose another folder, or delete it first")
+        if len(beginnings) > 1:
+            raise InputError(
+                f"the pipelines of {config} begin differently, and each beginning needs a pack of "
+                "its own",
+                hint="without --out they are written next to the file",
+            )
+        content = read_annotation_pickle(path, trusted=trusted)
+        source: dict[str, str | int] = {"file": path.name, "bytes": path.stat().st_size}
+        transforms = next(iter(beginnings.values()), [])
+        try:
+            write_pack(Path(out), content, transforms, source)
+        except NotPackableError as error:
+            raise AnnotationError(f"the file can't be packed: {error}", file=path) from error
+        except OSError as error:
+            raise InputError(f"can't be written ({error})", file=out) from error
+        folders.append(Path(out))
     for folder in folders:
         size = sum(file.stat().st_size for file in folder.iterdir())
         get_logger().info("%s: %.1f MB", folder, size / 2**20)
-    return list(folders)
-
-
-def _beginnings(cfg: Mapping[str, Any]) -> list[list[Any]]:
-    """Return the different beginnings of the pipelines of a config's data sets."""
-    found = {}
-    for use in ("train", "val", "test"):
-        for data_set in with_key(cfg, use, "pipeline"):
-            ahead = leading_transforms(data_set["pipeline"])
-            found[canonical(ahead)] = ahead
-    return list(found.values()) or [[]]
+    return folders

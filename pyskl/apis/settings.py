@@ -1,7 +1,8 @@
-"""What the command line decides about a training run."""
+"""The command-line settings of a training and of a test."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,23 +11,23 @@ from pyskl.errors import InputError
 
 @dataclass
 class TrainSettings:
-    """What the command line decides about a training run.
+    """The settings of a training run that are not in its config.
 
     Attributes:
         validate: Measure ``data.val`` between epochs and keep the best checkpoint.
         test_last: Test the last weights on ``data.test`` at the end.
         test_best: Test the best weights, too; needs ``validate``.
-        seed: None draws one (and writes it down).
+        seed: Overrides the config's; without either one is drawn and written down.
         deterministic: See :func:`pyskl.training.seeding.set_random_seed`.
         compile: Compile the backbone with ``torch.compile``.
         amp: ``'bf16'``, ``'fp16'`` or None.
-        auto_scale_lr: Scale the learning rate to the number of clips a step.
+        auto_scale_lr: Scale the learning rate to the number of clips per step.
         resume: Whether to resume from ``latest.pth``, or the checkpoint to resume from; None
             leaves it to the config (``resume_from``, ``auto_resume``).
-        trusted: Load files with plain pickle, which runs what they say.
+        trusted: Load files with plain pickle, which runs what they contain.
 
     Raises:
-        InputError: for settings that don't go together.
+        InputError: for settings that exclude each other.
     """
 
     validate: bool = False
@@ -44,3 +45,39 @@ class TrainSettings:
         """Check what needs no config."""
         if self.test_best and not self.validate:
             raise InputError("--test-best needs --validate: without it no checkpoint is the best")
+
+    @property
+    def uses(self) -> list[str]:
+        """The data sets that the run needs."""
+        tests = self.test_last or self.test_best
+        return ["train"] + ["val"] * self.validate + ["test"] * tests
+
+
+@dataclass
+class TestSettings:
+    """The settings of a test that are not in the config.
+
+    Attributes:
+        metrics: What to measure; see :func:`pyskl.evaluation.evaluate.evaluate`.
+        out: File to write the scores to.
+        average_clips: ``'prob'``, ``'score'``, ``'none'``, or None for the config's.
+        fuse_conv_bn: Fold BatchNorm into the convolutions before it.
+        compile: Compile the backbone with ``torch.compile``.
+        amp: ``'bf16'``, ``'fp16'`` or None.
+        trusted: Load files with plain pickle, which runs what they contain.
+    """
+
+    __test__ = False  # not a test class for pytest
+
+    metrics: Sequence[str] = ("top_k_accuracy",)
+    out: str | Path | None = None
+    average_clips: str | None = None
+    fuse_conv_bn: bool = False
+    compile: bool = False
+    amp: str | None = None
+    trusted: bool = False
+
+    def __post_init__(self) -> None:
+        """Make a list of a single metric."""
+        if isinstance(self.metrics, str):
+            self.metrics = [self.metrics]

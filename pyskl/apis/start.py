@@ -1,29 +1,25 @@
-"""Where a training run starts: fresh, from the weights of another, or where it was interrupted."""
+"""Where a run starts: anew, from the weights of another run, or from a checkpoint of its own."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.settings import TrainSettings
-from pyskl.checkpoints.checkpoint import (
-    LATEST,
-    load_checkpoint,
-    load_weights,
-    misfits,
-)
-from pyskl.checkpoints.recovery import newest_usable
-from pyskl.checkpoints.resume_config import check_resumable
-from pyskl.distributed.processes import Place, failing_together, from_main
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
+from pyskl.checkpoints.manager import LATEST, newest_usable
+from pyskl.checkpoints.resume_check import check_resumable
+from pyskl.checkpoints.weights import check_weights_fit, load_weights
+from pyskl.config import RunConfig
+from pyskl.distributed.collectives import broadcast_object, raise_on_all_ranks
+from pyskl.distributed.env import DistEnv
 from pyskl.errors import CheckpointError, InputError
-from pyskl.files.download import local_checkpoint
 from pyskl.logging.log import get_logger
 from pyskl.training.trainer import Trainer
 
@@ -33,122 +29,133 @@ class StartPoint:
     """The checkpoint that a run starts from.
 
     Attributes:
-        path: The file.
-        source: Where it came from, for messages.
-        resumed: Whether the run that wrote it goes on, or a new one takes its weights.
-        seed: The seed of the run that goes on, if the checkpoint has it.
-        meta: What the checkpoint of a run that goes on says of it.
-        note: What else the user should know.
-        unasked: Whether the run goes on only because its work dir holds one.
+        checkpoint: Its content.
+        resumed: Whether the run of the checkpoint continues; otherwise a new run takes its weights.
+        automatic: Whether the run continues only because its work dir has a checkpoint.
+        note: What is wrong with the newest checkpoint, if this is an older one.
     """
 
-    path: Path
-    source: str
+    checkpoint: OpenedCheckpoint
     resumed: bool
-    seed: int | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    automatic: bool = False
     note: str | None = None
-    unasked: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.checkpoint.path
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """Facts about the run that continues; empty for a new run."""
+        return self.checkpoint.meta if self.resumed else {}
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Say in errors about the checkpoint why it was taken, where nobody named it."""
+    def explaining_errors(self) -> Iterator[None]:
+        """Say in errors about the checkpoint why it is used, if nobody named it."""
         try:
             yield
         except CheckpointError as error:
-            if not self.unasked:
+            if not self.automatic:
                 raise
             raise CheckpointError(
-                f"{error}\n(going on with the run in {self.path.parent}; another --work-dir, or "
-                "--cfg-options auto_resume=False, starts anew)"
+                str(error),
+                hint=f"it is used because the run in {self.path.parent} continues: another "
+                "--work-dir, or --cfg-options auto_resume=False, starts a new run",
             ) from error
 
 
 def find_start(
-    model: nn.Module, cfg: Config, settings: TrainSettings, work_dir: Path, place: Place
+    model: nn.Module, cfg: RunConfig, settings: TrainSettings, work_dir: Path, env: DistEnv
 ) -> StartPoint | None:
-    """Return the checkpoint to start from, if any, and check that it fits."""
-    start = None
-    with failing_together():
-        if place.is_main:
-            start = _chosen_start(cfg, settings, work_dir)
-    start = from_main(start)
-    if start is not None:
-        if start.resumed and cfg.get("load_from") and place.is_main:
-            get_logger().warning(
-                "load_from=%s is not used: the run in %s goes on", cfg.load_from, start.path.parent
-            )
-        checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
-        with start.explained():
-            if start.resumed:
-                check_resumable(checkpoint, start.source)
-                meta = checkpoint["meta"]
-                start = replace(start, seed=meta.get("seed"), meta=meta)
-            misfits(model, checkpoint["state_dict"], start.source, new_head=not start.resumed)
+    """Open the checkpoint to start from, if there is one, and check that it fits the model."""
+    start = chosen = None
+    with raise_on_all_ranks():
+        if env.is_main:
+            start = _choose(cfg, settings, work_dir)
+            if start is not None:
+                chosen = str(start.path), start.resumed, start.automatic, start.note
+    chosen = broadcast_object(chosen)
+    if chosen is not None and start is None:
+        start = StartPoint(open_checkpoint(chosen[0], trusted=settings.trusted), *chosen[1:])
+    if start is None:
+        return None
+    if start.resumed and cfg.load_from and env.is_main:
+        get_logger().warning(
+            "load_from=%s is not used: the run in %s continues", cfg.load_from, start.path.parent
+        )
+    checkpoint = start.checkpoint
+    with start.explaining_errors():
+        if start.resumed:
+            check_resumable(checkpoint)
+        check_weights_fit(
+            model, checkpoint.state_dict, checkpoint.source, new_head=not start.resumed
+        )
     return start
 
 
-def _chosen_start(cfg: Config, settings: TrainSettings, work_dir: Path) -> StartPoint | None:
-    resumed = _resume_path(cfg, settings, work_dir)
-    if resumed == work_dir / LATEST and resumed.exists():
-        resumed, note = newest_usable(work_dir, trusted=settings.trusted)
-        unasked = settings.resume is None and not cfg.get("resume_from")
-        return StartPoint(resumed, str(resumed), resumed=True, note=note, unasked=unasked)
-    if resumed is not None:
-        return StartPoint(resumed, str(resumed), resumed=True)
-    source = cfg.get("load_from")
+def _choose(cfg: RunConfig, settings: TrainSettings, work_dir: Path) -> StartPoint | None:
+    latest = work_dir / LATEST
+    resumed: Path | None = None
+    automatic = False
+    if isinstance(settings.resume, (str, Path)):
+        resumed = Path(settings.resume)
+    elif settings.resume is True:
+        resumed = latest
+    elif settings.resume is None and cfg.resume_from:
+        resumed = Path(cfg.resume_from)
+    elif settings.resume is None and cfg.auto_resume:
+        if latest.is_symlink() and not latest.exists():
+            raise InputError(
+                f"{latest} points to {latest.readlink()}, which does not exist",
+                hint="name another checkpoint with --resume, or delete the link to start anew",
+            )
+        automatic = latest.exists()
+        resumed = latest if automatic else None
+    if resumed == latest and latest.exists():
+        checkpoint, damage = newest_usable(work_dir, trusted=settings.trusted)
+        note = None
+        if damage is not None:
+            note = (
+                f"{damage}; continuing from {checkpoint.path} instead, which is of iteration "
+                f"{checkpoint.meta.get('iter')}"
+            )
+        return StartPoint(checkpoint, True, automatic, note)
+    source = cfg.load_from if resumed is None else resumed
     if not source:
         return None
-    path = local_checkpoint(source, trusted=settings.trusted)
-    return StartPoint(path, str(source), resumed=False)
+    checkpoint = open_checkpoint(source, trusted=settings.trusted)
+    return StartPoint(checkpoint, resumed=resumed is not None)
 
 
-def _resume_path(cfg: Config, settings: TrainSettings, work_dir: Path) -> Path | None:
-    if isinstance(settings.resume, (str, Path)):
-        return Path(settings.resume)
-    if settings.resume is None and cfg.get("resume_from"):
-        return Path(cfg.resume_from)
-    latest = work_dir / LATEST
-    if settings.resume is True:
-        return latest
-    if settings.resume is False or not cfg.get("auto_resume", True):
-        return None
-    if latest.is_symlink() and not latest.exists():
-        raise InputError(
-            f"{latest} points to {latest.readlink()}, which is gone: name another checkpoint with "
-            "--resume, or delete the link to start anew"
-        )
-    return latest if latest.exists() else None
-
-
-def set_off(trainer: Trainer, start: StartPoint, settings: TrainSettings) -> None:
+def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
     """Give a trainer the state or the weights that it starts from."""
     if start.note is not None:
         get_logger().error("%s", start.note)
-    if start.resumed:
-        with start.explained():
-            trainer.resume(start.path, trusted=settings.trusted)
-        with failing_together():
-            if trainer.place.is_main:
-                _adopt_best(trainer, start.path.parent, trusted=settings.trusted)
-        trainer.progress.best = from_main(trainer.progress.best)
+    if not start.resumed:
+        checkpoint = start.checkpoint
+        load_weights(trainer.model, checkpoint.state_dict, checkpoint.source, new_head=True)
+        get_logger().info("starting from the weights of %s", checkpoint.source)
         return
-    checkpoint = load_checkpoint(start.path, trusted=settings.trusted)
-    load_weights(trainer.model, checkpoint["state_dict"], start.source, new_head=True)
-    get_logger().info("starting from the weights of %s", start.source)
+    with start.explaining_errors():
+        trainer.resume(start.checkpoint)
+    with raise_on_all_ranks():
+        if trainer.env.is_main:
+            _find_best(trainer, start.path.parent, trusted=trusted)
+    trainer.progress.best = broadcast_object(trainer.progress.best)
 
 
-def _adopt_best(trainer: Trainer, folder: Path, *, trusted: bool) -> None:
-    """Copy the best checkpoint of a run that is resumed in another work dir; forget a lost one."""
+def _find_best(trainer: Trainer, folder: Path, *, trusted: bool) -> None:
+    """Find the best checkpoint so far; copy it if the run continues in another work dir."""
     known = trainer.progress.best
     if known is None or (trainer.work_dir / known["file"]).is_file():
         return
     best: dict[str, Any] | None = known
     if not (folder / known["file"]).is_file():
-        best = _successor(known, folder, trainer.progress.epoch, trusted=trusted)
+        best = _later_best(known, folder, trainer.progress.epoch, trusted=trusted)
     if best is None:
         get_logger().warning(
-            "the best checkpoint so far, %s, is gone: the next validation decides anew",
+            "the best checkpoint so far, %s, is gone: the next validation chooses a new one",
             folder / known["file"],
         )
     elif not (trainer.work_dir / best["file"]).is_file():
@@ -156,31 +163,31 @@ def _adopt_best(trainer: Trainer, folder: Path, *, trusted: bool) -> None:
     trainer.progress.best = best
 
 
-def _successor(
-    best: Mapping[str, Any], folder: Path, epoch: int, *, trusted: bool
+def _later_best(
+    known: Mapping[str, Any], folder: Path, epoch: int, *, trusted: bool
 ) -> dict[str, Any] | None:
-    """Return what took the place of the best checkpoint that a regular one knows of, if anything.
+    """Return the best checkpoint that replaced the known one, if there is one.
 
-    An epoch is saved before it is validated: if it is the best then, the checkpoint that it knows
-    as the best is replaced by one that it does not know of.
+    An epoch is saved before it is validated. If it turns out to be the best, the checkpoint of
+    the epoch names as the best one that is then deleted.
 
     Args:
-        best: What the regular checkpoint says.
-        folder: Where both were.
-        epoch: That of the regular one; what is better later is not yet known to the run.
-        trusted: See :func:`pyskl.checkpoints.checkpoint.load_checkpoint`.
+        known: The best checkpoint according to that of the epoch.
+        folder: The folder of both.
+        epoch: Finished epochs; later best checkpoints don't exist yet for the run.
+        trusted: See :func:`pyskl.checkpoints.checkpoint.open_checkpoint`.
     """
     for path in folder.glob("best_*_epoch_*.pth"):
         try:
-            checkpoint = load_checkpoint(path, trusted=trusted)
-            check_resumable(checkpoint, path)
-        except InputError:  # damaged, or of other makers
+            checkpoint = open_checkpoint(path, trusted=trusted)
+            check_resumable(checkpoint)
+        except InputError:  # damaged, or written by another program
             continue
-        found = checkpoint["meta"].get("best")
+        best = checkpoint.meta.get("best")
         if (
-            found is not None
-            and (found["key"], found["file"]) == (best["key"], path.name)
-            and best["epoch"] < found["epoch"] <= epoch
+            best is not None
+            and (best["key"], best["file"]) == (known["key"], path.name)
+            and known["epoch"] < best["epoch"] <= epoch
         ):
-            return dict(found)
+            return dict(best)
     return None

@@ -1,4 +1,4 @@
-"""The samples that scores are held against: their ids, labels and names."""
+"""The samples that scores belong to: ids, labels, and where they come from."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ import numpy as np
 from mmengine.config import Config
 
 from pyskl.apis.data import build_data
-from pyskl.config import load_config
-from pyskl.datasets.annotation import load_annotations
-from pyskl.datasets.nested import leaves
-from pyskl.datasets.packed.folder import is_pack
+from pyskl.config import RunConfig, load_config
+from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.dataset_tree import leaves
 from pyskl.datasets.pose import PoseDataset
 from pyskl.errors import AnnotationError, ConfigError, InputError
 from pyskl.evaluation.scores import ScoreFile, ScoreOrigin, digest_of_ids
-
-_CONFIGS = (".py", ".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -27,13 +24,13 @@ class TestData:
     """The samples of a test, in the order of the data set.
 
     Attributes:
-        where: The data set in words.
+        where: The data set for messages.
         sample_ids: Their ids.
         labels: Classes (N,), or 0/1 (N, L) where a sample has several.
         data: See :attr:`pyskl.evaluation.scores.ScoreOrigin.data`.
     """
 
-    __test__ = False  # not a test class, whatever its name says to pytest
+    __test__ = False  # not a test class for pytest
 
     where: str
     sample_ids: list[str]
@@ -41,28 +38,34 @@ class TestData:
     data: tuple[dict[str, Any], ...]
 
     def check_scores(self, file: ScoreFile) -> None:
-        """Check that scores are of these samples, as far as the file and the one beside it tell.
+        """Check that scores are of these samples, as far as the score file says.
 
         Raises:
             InputError: for another number of samples, too few classes, or other samples.
         """
         if len(file.scores) != len(self.labels):
             raise InputError(
-                f"{file.path} has scores of {len(file.scores)} samples, but {self.where} has "
-                f"{len(self.labels)}: they are of another data set or split"
+                "the scores are of another data set or split",
+                file=file.path,
+                found=f"{len(file.scores)} samples",
+                expected=f"{len(self.labels)}, as in {self.where}",
             )
         classes = file.scores.shape[1]
         most = int(self.labels.max()) + 1 if self.labels.ndim == 1 else self.labels.shape[1]
         if classes < most:
             raise InputError(
-                f"{file.path} has scores of {classes} classes, but the labels of {self.where} "
-                f"go up to {most - 1}"
+                "there are labels without a score",
+                file=file.path,
+                found=f"scores of {classes} classes",
+                expected=f"{most} for the labels of {self.where}",
             )
         origin = file.origin
         if origin is not None and origin.sample_ids_sha256 != digest_of_ids(self.sample_ids):
             raise InputError(
-                f"{file.path} is not of the samples of {self.where}, or they stand in another "
-                f"order: by the file beside it the scores are of {origin.where()}"
+                "the scores are of other samples, or of the same in another order",
+                file=file.path,
+                found=f"scores of {origin.where()} (according to the .meta.json)",
+                expected=self.where,
             )
 
 
@@ -77,38 +80,38 @@ def open_test_data(
     """Read the labels that scores are measured with.
 
     Args:
-        source: A config, whose ``data.test`` it is, or an annotation file.
-        split: The split; overrides that of the config. Of an annotation file with splits it is
-            needed, unless all ``origins`` name the same one.
+        source: A config, for its ``data.test``, or an annotation file.
+        split: The split; overrides that of the config. An annotation file with splits needs it,
+            unless all ``origins`` have the same one.
         cfg_options: ``key=value`` overrides of the config.
-        trusted: Load annotations with plain pickle, which runs what they say.
+        trusted: Load annotations with plain pickle, which runs what they contain.
         origins: What is known of the scores.
 
     Raises:
         InputError: for faults of the config, the file or the split.
     """
     path = Path(source)
-    if path.suffix in _CONFIGS:
+    if path.suffix in (".py", ".json", ".yaml", ".yml"):
         options = [*cfg_options, *([f"data.test.split={split}"] if split is not None else [])]
         return data_of_config(load_config(path, options), trusted=trusted)
     if cfg_options:
-        raise InputError(f"--cfg-options changes a config, but {path} is an annotation file")
-    # Without a pack: it would be made for the labels alone.
+        raise InputError(
+            "--cfg-options changes a config, but this is an annotation file", file=path
+        )
+    # Without a pack, which would be made for the labels alone.
     annotations = load_annotations(path, trusted=trusted, pack=False)
     names = annotations.split_names()
     if split is None and names:
-        named = {one.get("split") for origin in origins for one in origin.data}
-        if len(named) == 1 and named <= set(names):
-            split = named.pop()
+        known = {one.get("split") for origin in origins for one in origin.data}
+        if len(known) == 1 and known <= set(names):
+            split = known.pop()
     if split is None and names:
         sizes = ", ".join(f"{name} ({len(annotations.select(name))})" for name in names)
-        raise InputError(f"{path} has several splits: say --split; there are {sizes} (samples)")
-    return _described(
-        PoseDataset(
-            path, [], split=split, test_mode=True, trusted=trusted, pack=is_pack(path) or False
-        ),
-        ({"ann_file": str(path), "split": split},),
-    )
+        raise InputError(
+            f"it has several splits, with so many samples: {sizes}", file=path, hint="say --split"
+        )
+    dataset = PoseDataset(path, [], split=split, test_mode=True, trusted=trusted, pack=False)
+    return _test_data(dataset, ({"ann_file": str(path), "split": split},))
 
 
 def data_of_config(cfg: Config | Mapping[str, Any], *, trusted: bool = False) -> TestData:
@@ -120,36 +123,72 @@ def data_of_config(cfg: Config | Mapping[str, Any], *, trusted: bool = False) ->
     """
     data = cfg.get("data")
     if not isinstance(data, Mapping) or "test" not in data:
-        named = getattr(cfg, "filename", None) or "the config"
-        raise ConfigError(f"{named}: data.test is missing")
-    leaves = tuple(data_leaves(data["test"]))
-    for leaf in leaves:  # before a data set that makes its file does so just for its labels
-        path = leaf["ann_file"]
+        raise ConfigError("is missing", file=getattr(cfg, "filename", None), key="data.test")
+    parts = tuple(data_leaves(data["test"]))
+    for part in parts:  # so that a data set that makes its file does not do so for its labels
+        path = part["ann_file"]
         if path is not None and not Path(path).exists():
             raise AnnotationError(
-                f"{path}: there is no such annotation file "
-                f"(looked in {Path(path).parent.resolve()})"
+                f"there is no such annotation file (looked in {Path(path).parent.resolve()})",
+                file=path,
             )
-    return _described(build_data(cfg, "test", trusted=trusted, make_packs=False), leaves)
+    return _test_data(build_data(cfg, "test", trusted=trusted, make_packs=False), parts)
 
 
 def data_leaves(cfg: Any) -> Iterator[dict[str, Any]]:
-    """Yield annotation file and split of each data set that a data set's config is made of.
+    """Yield annotation file and split of each data set inside a data set's config.
 
-    One that has no ``ann_file`` has its class under ``type``.
+    A data set without ``ann_file`` has its class under ``type``.
     """
-    for leaf in leaves(cfg):
-        found: dict[str, Any] = {"ann_file": leaf.get("ann_file"), "split": leaf.get("split")}
-        if found["ann_file"] is None:
-            found["type"] = str(leaf.get("type"))
-        else:
-            found["ann_file"] = str(found["ann_file"])
-        yield found
+    for _, leaf in leaves(cfg):
+        ann_file = leaf.get("ann_file")
+        found = {"ann_file": None if ann_file is None else str(ann_file)}
+        found["split"] = leaf.get("split")
+        yield found if ann_file is not None else {**found, "type": str(leaf.get("type"))}
 
 
-def _described(dataset: Any, data: tuple[dict[str, Any], ...]) -> TestData:
+def _test_data(dataset: Any, data: tuple[dict[str, Any], ...]) -> TestData:
     labels = np.asarray(dataset.labels)
     if len(labels) == 0:
         raise AnnotationError("the test data have no samples")
     origin = ScoreOrigin(len(labels), 0, "", data=data)
     return TestData(origin.where(), list(dataset.sample_ids), labels, data)
+
+
+def score_origin(
+    cfg: RunConfig, dataset: Any, model: Any, scores: np.ndarray, checkpoint: str | Path | None
+) -> ScoreOrigin | None:
+    """Describe the scores of a config's ``data.test``; None if the samples have no ids.
+
+    Args:
+        cfg: The config.
+        dataset: What was scored.
+        model: The recognizer.
+        scores: (N, classes), or (N, clips, classes) if the clips were kept apart.
+        checkpoint: The weights' file.
+    """
+    if not hasattr(dataset, "sample_ids"):  # a user's data set
+        return None
+    return ScoreOrigin(
+        samples=len(scores),
+        classes=int(scores.shape[-1]),
+        sample_ids_sha256=digest_of_ids(dataset.sample_ids),
+        data=tuple(data_leaves(cfg.data.test)),
+        config=cfg.filename,
+        checkpoint=None if checkpoint is None else str(checkpoint),
+        average_clips=getattr(model, "average_clips", None),
+        num_clips=num_clips(cfg.data.test),
+    )
+
+
+def num_clips(cfg: Any) -> int | None:
+    """Return how many clips of a sample a data set's config draws; None if that differs."""
+    counts = set()
+    for _, leaf in leaves(cfg):
+        stated = [
+            transform["num_clips"]
+            for transform in leaf.get("pipeline", ())
+            if isinstance(transform, Mapping) and isinstance(transform.get("num_clips"), int)
+        ]
+        counts.add(stated[-1] if stated else 1)
+    return counts.pop() if len(counts) == 1 else None

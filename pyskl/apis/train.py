@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,50 +13,71 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_data, build_loader, loader_settings
-from pyskl.apis.data_checks import check_training_set, warn_of_shared_samples
+from pyskl.apis.data import build_data, build_loader, built_leaves, loader_settings
+from pyskl.apis.prepare import prepare
 from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
-from pyskl.apis.start import StartPoint, find_start, set_off
+from pyskl.apis.start import StartPoint, apply_start, find_start
 from pyskl.apis.test import check_measurable, test_model
-from pyskl.checkpoints.checkpoint import (
-    load_checkpoint,
-    load_weights,
+from pyskl.checkpoints.checkpoint import open_checkpoint
+from pyskl.checkpoints.manager import SavePolicy
+from pyskl.checkpoints.weights import load_weights
+from pyskl.config import RunConfig, config_text, load_config, read_config
+from pyskl.config.schema import CheckpointConfig
+from pyskl.distributed.collectives import (
+    broadcast_object,
+    check_same_on_all_ranks,
+    raise_on_all_ranks,
 )
-from pyskl.config import check_config, config_text, load_config
-from pyskl.distributed.monitor import Watch
-from pyskl.distributed.processes import (
-    Launcher,
-    Place,
-    barrier,
-    check_same_everywhere,
-    choose_device,
-    failing_together,
-    from_main,
-    join,
-    leave,
-    place_from_environment,
-)
-from pyskl.distributed.stop_signals import StopSignals
-from pyskl.distributed.timeouts import Patience
+from pyskl.distributed.env import DistEnv, Launcher, choose_device
+from pyskl.distributed.monitor import Monitor, distributed_run
 from pyskl.errors import InputError
 from pyskl.evaluation.evaluate import describe_metrics, evaluate
 from pyskl.logging.environment import environment, source_digest
-from pyskl.logging.log import RunLog, get_logger
-from pyskl.models import build_model
-from pyskl.models.units.norm import replace_sync_batchnorm
-from pyskl.training.allocator import keep_freed_memory
+from pyskl.logging.log import get_logger
+from pyskl.logging.run_log import RunLog
+from pyskl.models.convert import replace_sync_batchnorm
+from pyskl.training.memory import keep_freed_memory
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
-from pyskl.training.seeding import init_random_seed, set_random_seed
-from pyskl.training.trainer import Saving, Trainer, Validation
+from pyskl.training.seeding import set_random_seed
+from pyskl.training.trainer import Trainer
+from pyskl.training.validation import Validation
 
-# Clips a step that a config's learning rate is for unless it says otherwise (`auto_scale_lr`): the
-# published configs were trained with 8 GPUs x 16 clips.
-BASE_BATCH_SIZE = 128
+AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
 
-Result = TypeVar("Result")
-SomeTrainer = TypeVar("SomeTrainer", bound=Trainer)
+# How many sample ids a warning lists.
+_IDS_LISTED = 3
+
+
+@dataclass
+class TrainingRun:
+    """Everything that a training run uses; a dry run uses the same.
+
+    Attributes:
+        cfg: The config; ``seed`` and ``work_dir`` are those of the run.
+        settings: The settings of the command line.
+        model: The recognizer.
+        datasets: The data sets, ``'train'`` and as far as they are needed ``'val'`` and ``'test'``.
+        env: Which of the processes this is.
+        device: Where to compute.
+        monitor: Receives requests to stop, and notices processes that are lost.
+        start: The checkpoint to start from.
+    """
+
+    cfg: RunConfig
+    settings: TrainSettings
+    model: nn.Module
+    datasets: Mapping[str, Any]
+    env: DistEnv
+    device: torch.device
+    monitor: Monitor
+    start: StartPoint | None = None
+
+    @property
+    def work_dir(self) -> Path:
+        """Where the run writes."""
+        return Path(str(self.cfg.work_dir))
 
 
 def train_from_config(
@@ -71,290 +92,266 @@ def train_from_config(
 
     Args:
         config: The config, or its path.
-        settings: What the command line decides.
+        settings: The settings of the command line.
         cfg_options: ``key=value`` overrides.
         work_dir: Where to write; overrides the config's.
         launcher: How the processes were started.
 
     Returns:
-        The figures of ``'last'`` and ``'best'``, as far as they were tested.
+        The metrics of ``'last'`` and ``'best'``, as far as they were tested.
 
     Raises:
         ConfigError: listing all faults of the config, before anything is started.
         DeviceError: if the machine has fewer GPUs than processes.
     """
-    return run_from_config(
-        train_model,
-        config,
-        settings,
-        cfg_options=cfg_options,
-        work_dir=work_dir,
-        launcher=launcher,
-    )
-
-
-def run_from_config(
-    run: Callable[..., Result],
-    config: str | Path | Mapping[str, Any] | Config,
-    settings: TrainSettings | None = None,
-    *,
-    cfg_options: Sequence[str] = (),
-    work_dir: str | Path | None = None,
-    launcher: Launcher = "none",
-) -> Result:
-    """Check a config, bring the processes together, build model and data, and hand them to ``run``.
-
-    Args:
-        run: :func:`train_model`, or what takes the same arguments.
-        config: As for :func:`train_from_config`, as are the others.
-        settings: Likewise.
-        cfg_options: Likewise.
-        work_dir: Likewise.
-        launcher: Likewise.
-
-    Returns:
-        What ``run`` returns.
-
-    Raises:
-        ConfigError: as :func:`train_from_config`.
-        DeviceError: likewise.
-    """
-    settings = settings or TrainSettings()
-    place = place_from_environment(launcher)
-    device = choose_device(place)
-    if device.type == "cpu":
-        keep_freed_memory()
-    cfg = load_config(config, cfg_options)
-    uses = ["train"]
-    uses += ["val"] * settings.validate + ["test"] * (settings.test_last or settings.test_best)
-    check_config(cfg, uses, trusted=settings.trusted)
-    if work_dir is not None:
-        cfg.work_dir = str(work_dir)
-    elif cfg.get("work_dir") is None:
-        cfg.work_dir = str(Path("work_dirs") / Path(cfg.filename or "run").stem)
-    talk = cfg.get("dist_params", {})
-    patience = Patience.of(talk)
-    join(place, device, talk.get("backend"), patience)
-    try:
-        with StopSignals() as stop, Watch(place, stop, patience=patience) as watch:
-            check_same_everywhere({"what they do": run.__name__, **_what_runs(cfg, settings)})
-            given = settings.seed if settings.seed is not None else cfg.get("seed")
-            cfg.seed = init_random_seed(given)
-            settings = replace(settings, seed=given)  # None: a run that is resumed keeps its own
-            set_random_seed(cfg.seed, deterministic=settings.deterministic)
-            model = build_model(cfg.model)
-            dataset = build_data(cfg, "train", trusted=settings.trusted)
-            found = run(model, dataset, cfg, settings, place=place, device=device, watch=watch)
-            barrier()  # who has the others' store may not leave first
-            return found
-    finally:
-        leave()
-
-
-def _what_runs(cfg: Config, settings: TrainSettings) -> dict[str, str]:
-    """Return what has to be the same on every process of a run."""
-    return {
-        "their config": config_text(cfg),
-        "their options": "\n".join(f"{key}={value!r}" for key, value in asdict(settings).items()),
-        "their torch and numpy": f"torch {torch.__version__}, numpy {np.__version__}",
-        "this package's code": source_digest(),
-    }
+    with open_run("train", config, settings, cfg_options, work_dir, launcher) as run:
+        return train(run)
 
 
 def train_model(
     model: nn.Module,
     dataset: Any,
-    cfg: Config,
+    cfg: Config | Mapping[str, Any],
     settings: TrainSettings | None = None,
-    *,
-    place: Place | None = None,
-    device: torch.device | None = None,
-    watch: Watch | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Train a recognizer on a data set, as the config says.
+    """Train a recognizer on a data set in this process, as a config says.
 
     Args:
         model: The recognizer.
         dataset: The training set.
-        cfg: The config: everything but ``model`` and ``data.train`` is read from it. ``work_dir``
-            must be there.
-        settings: What the command line decides.
-        place: Which of the processes this is; by default the only one.
-        device: Where to train; by default the first GPU, else the CPU.
-        watch: Where requests to stop arrive; by default nobody asks.
+        cfg: The config; its ``model`` and ``data.train`` are not used. It must have ``work_dir``.
+        settings: The settings of the command line.
 
     Returns:
-        The figures of ``'last'`` and ``'best'``, as far as they were tested.
+        The metrics of ``'last'`` and ``'best'``, as far as they were tested.
     """
     settings = settings or TrainSettings()
-    place = place or Place()
-    watch = watch or Watch(place)
-    device = device or choose_device(place)
-    timestamp = time.strftime("%Y%m%d_%H%M%S")
-    start, tests = prepare(model, dataset, cfg, settings, place)
-    # What could be found wrong was; from here on the run leaves traces.
-    log = open_logs(cfg, Path(cfg.work_dir), timestamp, place, device, start)
-    try:
-        trainer = build_trainer(
-            Trainer, model, dataset, tests, cfg, settings, start, place, device, log, watch
+    config = read_config(cfg, ())
+    if config.work_dir is None:
+        raise InputError("is missing", key="work_dir")
+    datasets = {"train": dataset}
+    for use in settings.uses[1:]:
+        datasets[use] = build_data(config.given, use, trusted=settings.trusted)
+    env = DistEnv()
+    run = TrainingRun(config, settings, model, datasets, env, choose_device(env), Monitor(env))
+    return train(_started(run, seed_given=settings.seed is not None or config.seed is not None))
+
+
+@contextmanager
+def open_run(
+    action: str,
+    config: str | Path | Mapping[str, Any] | Config,
+    settings: TrainSettings | None,
+    cfg_options: Sequence[str],
+    work_dir: str | Path | None,
+    launcher: Launcher,
+) -> Iterator[TrainingRun]:
+    """Check a config, build what it describes and join the process group, for a ``with`` block.
+
+    Args:
+        action: What the processes do; it has to be the same on all of them.
+        config: As for :func:`train_from_config`, and so are the others.
+        settings: See there.
+        cfg_options: See there.
+        work_dir: See there.
+        launcher: See there.
+    """
+    settings = settings or TrainSettings()
+    env = DistEnv.from_launcher(launcher)
+    device = choose_device(env)
+    if device.type == "cpu":
+        keep_freed_memory()
+    loaded = load_config(config, cfg_options)
+    prepared = prepare(loaded, settings.uses, trusted=settings.trusted, training=settings)
+    cfg = prepared.cfg
+    if work_dir is None:
+        work_dir = cfg.work_dir or Path("work_dirs") / Path(cfg.filename or "run").stem
+    cfg = cfg.with_values(work_dir=str(work_dir))
+    with distributed_run(env, device, asdict(cfg.dist_params)) as monitor:
+        check_same_on_all_ranks(
+            {
+                "command": action,
+                "config": config_text(cfg),
+                "options": "\n".join(f"{k}={v!r}" for k, v in asdict(settings).items()),
+                "torch and numpy version": f"torch {torch.__version__}, numpy {np.__version__}",
+                "pyskl source code": source_digest(),
+            }
         )
+        seed_given = settings.seed is not None or cfg.seed is not None
+        seed = broadcast_object(prepared.seed)
+        if seed != prepared.seed:  # each process drew one; the weights are those of rank 0
+            set_random_seed(seed, deterministic=settings.deterministic)
+        cfg = cfg.with_values(seed=seed)
+        run = TrainingRun(cfg, settings, prepared.model, prepared.datasets, env, device, monitor)
+        yield _started(run, seed_given=seed_given)
+
+
+def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
+    """Find the checkpoint to start from, and check everything that needs more than the config."""
+    settings = run.settings
+    run.start = find_start(run.model, run.cfg, settings, run.work_dir, run.env)
+    seed = run.start.meta.get("seed") if run.start is not None else None
+    if seed is not None and not seed_given:  # a run without a seed keeps the one that it drew
+        run.cfg = run.cfg.with_values(seed=seed)
+        set_random_seed(seed, deterministic=settings.deterministic)
+    labels = np.asarray(run.datasets["train"].labels)
+    classes = getattr(getattr(run.model, "cls_head", None), "num_classes", None)
+    if labels.ndim == 1 and len(np.unique(labels)) == 1 and classes != 1:
+        raise InputError(
+            f"all {len(labels)} samples of the training set have the label {labels[0]}",
+            key="data.train",
+            expected="samples of several classes",
+            hint="look at its split and the labels of its ann_file",
+        )
+    for use in settings.uses[1:]:
+        found = run.datasets[use].labels
+        metrics = run.cfg.evaluation.metric_names if use == "val" else _test_metrics(found)
+        check_measurable(metrics, run.model, found)
+    if settings.test_best and run.cfg.evaluation.save_best is None:
+        raise InputError(
+            "--test-best needs a best checkpoint, but evaluation.save_best=None keeps none"
+        )
+    return run
+
+
+def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
+    """Warn if samples to measure on are also trained on; published splits can have such."""
+
+    def ids(dataset: Any) -> set[str]:
+        # The position stands for the id of a sample that has none.
+        pairs = (pair for leaf in built_leaves(dataset) for pair in enumerate(leaf.sample_ids))
+        return {name for position, name in pairs if name != str(position)}
+
+    train = ids(datasets["train"])
+    for use in ("val", "test"):
+        shared = sorted(train & ids(datasets[use])) if use in datasets else []
+        if shared:
+            get_logger().warning(
+                "%d of the %d samples of data.%s are in data.train, too (%s%s): metrics on them "
+                "do not show how the model performs on other samples",
+                len(shared),
+                len(datasets[use]),
+                use,
+                ", ".join(shared[:_IDS_LISTED]),
+                ", ..." if len(shared) > _IDS_LISTED else "",
+            )
+
+
+def train(run: TrainingRun) -> dict[str, dict[str, float]]:
+    """Train, and test the last and the best weights if that is asked for."""
+    log = open_logs(run.cfg, run.work_dir, run.env, run.device, run.start)
+    try:
+        trainer = build_trainer(Trainer, run, log, run.work_dir)
         trainer.run()
-        return _final_tests(trainer, tests.get("test"), cfg, settings)
+        results = {}
+        for weights in ("last", "best"):
+            if getattr(run.settings, f"test_{weights}") and (
+                weights == "last" or _load_best(trainer)
+            ):
+                results[weights] = _final_test(trainer, run, weights)
+        return results
     finally:
         log.close()
 
 
-def prepare(
-    model: nn.Module, dataset: Any, cfg: Config, settings: TrainSettings, place: Place
-) -> tuple[StartPoint | None, dict[str, Any]]:
-    """Do what comes before a run leaves traces: find its start, open its test sets, check all.
-
-    Args:
-        model: The recognizer.
-        dataset: The training set.
-        cfg: The config; a run that goes on gets the seed that it had.
-        settings: What the command line decides.
-        place: Which of the processes this is.
-
-    Returns:
-        Where the run starts, and the sets that it measures, ``'val'`` and ``'test'``.
-    """
-    start = find_start(model, cfg, settings, Path(cfg.work_dir), place)
-    if start is not None and start.seed is not None and settings.seed is None:
-        cfg.seed = start.seed
-        set_random_seed(start.seed, deterministic=settings.deterministic)
-    tests = {
-        use: build_data(cfg, use, trusted=settings.trusted)
-        for use, wanted in (
-            ("val", settings.validate),
-            ("test", settings.test_last or settings.test_best),
-        )
-        if wanted
-    }
-    check_training_set(dataset, model)
-    _check_tests(model, cfg, settings, tests)
-    return start, tests
-
-
-def _check_tests(
-    model: nn.Module, cfg: Config, settings: TrainSettings, tests: Mapping[str, Any]
-) -> None:
-    """Check that what is to be measured can be."""
-    if "val" in tests:
-        check_measurable(_validation_metrics(cfg), model, tests["val"].labels)
-    if "test" in tests:
-        labels = tests["test"].labels
-        check_measurable(_test_metrics(labels), model, labels)
-    if settings.test_best and cfg.get("evaluation", {}).get("save_best", "auto") is None:
-        raise InputError(
-            "--test-best needs a best checkpoint, but evaluation.save_best=None keeps none"
-        )
-
-
 def build_trainer(
-    kind: type[SomeTrainer],
-    model: nn.Module,
-    dataset: Any,
-    tests: Mapping[str, Any],
-    cfg: Config,
-    settings: TrainSettings,
-    start: StartPoint | None,
-    place: Place,
-    device: torch.device,
-    log: RunLog,
-    watch: Watch,
-) -> SomeTrainer:
-    """Return the trainer of a run, where it starts.
+    kind: type[AnyTrainer], run: TrainingRun, log: RunLog, work_dir: Path
+) -> AnyTrainer:
+    """Return the trainer of a run, with the state that it starts from.
 
     Args:
         kind: Its class.
-        model: The recognizer.
-        dataset: The training set.
-        tests: The sets to measure; see :func:`prepare`.
-        cfg: The config.
-        settings: What the command line decides.
-        start: Where the run starts.
-        place: Which of the processes this is.
-        device: Where to train.
-        log: Where figures go.
-        watch: Where requests to stop arrive.
+        run: The run.
+        log: Where the metrics go.
+        work_dir: Where it writes.
     """
-    warn_of_shared_samples(dataset, tests)
+    cfg, settings, model, device = run.cfg, run.settings, run.model, run.device
+    _warn_of_shared_samples(run.datasets)
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     else:
-        torch.backends.cudnn.benchmark = bool(cfg.get("cudnn_benchmark", False)) and not (
-            settings.deterministic
-        )
+        torch.backends.cudnn.benchmark = cfg.cudnn_benchmark and not settings.deterministic
     model = model.to(device)
     if settings.compile:
         model.get_submodule("backbone").compile()
-    seed = cfg.get("seed") or 0
+    dataset, seed = run.datasets["train"], cfg.seed or 0
     loader = build_loader(dataset, device=device, seed=seed, **loader_settings(cfg, "train"))
     if len(loader) == 0:
         raise InputError(
-            f"the training set's {len(dataset)} samples do not fill one batch of each of the "
-            f"{place.world_size} processes, and drop_last leaves out the rest"
+            f"the {len(dataset)} samples of data.train do not fill one batch of each of the "
+            f"{run.env.world_size} processes, and drop_last leaves out the rest"
         )
-    optimizer_cfg = dict(cfg.optimizer)
-    batch = loader.batch_sampler.batch_size * place.world_size  # type: ignore[union-attr]
-    optimizer_cfg["lr"] = _scaled_lr(optimizer_cfg["lr"], batch, cfg, settings)
-    saving = cfg.get("checkpoint_config", {})
-    if saving is None:
-        saving = {"interval": 0}  # only the last
+    clips = loader.batch_sampler.batch_size * run.env.world_size  # type: ignore[union-attr]
+    lr = _scaled_lr(clips, cfg, settings)
+    validation = None
+    if "val" in run.datasets:
+        val_loader = build_loader(
+            run.datasets["val"],
+            device=device,
+            shuffle=False,
+            seed=seed,
+            **loader_settings(cfg, "val"),
+        )
+        validation = Validation(
+            loader=val_loader,
+            labels=run.datasets["val"].labels,
+            metrics=cfg.evaluation.metric_names,
+            topk=cfg.evaluation.ks,
+            interval=cfg.evaluation.interval,
+            start=cfg.evaluation.start,
+            save_best=cfg.evaluation.save_best,
+        )
+    saving = cfg.checkpoint_config or CheckpointConfig(interval=0)  # None saves only the last
+    grad_clip = cfg.optimizer_config.grad_clip
     trainer = kind(
         model=model,
-        optimizer=build_optimizer(model, optimizer_cfg),
-        schedule=LearningRate(
-            optimizer_cfg["lr"], cfg.total_epochs, len(loader), **cfg.get("lr_config", {})
-        ),
+        optimizer=build_optimizer(model, {**cfg.optimizer, "lr": lr}),
+        schedule=LearningRate(lr, cfg.total_epochs, len(loader), **cfg.lr_config),
         loader=loader,
         device=device,
-        work_dir=Path(cfg.work_dir),
+        work_dir=work_dir,
         epochs=cfg.total_epochs,
         seed=seed,
-        place=place,
-        validation=_validation(tests["val"], cfg, seed, device) if "val" in tests else None,
-        saving=Saving(
-            saving.get("interval", 1),
-            saving.get("by_epoch", True),
-            saving.get("max_keep_ckpts", -1),
-        ),
-        grad_clip=(cfg.get("optimizer_config") or {}).get("grad_clip"),
+        env=run.env,
+        validation=validation,
+        saving=SavePolicy(saving.interval, saving.by_epoch, saving.max_keep_ckpts),
+        grad_clip=None if grad_clip is None else asdict(grad_clip),
         amp=settings.amp,
-        on_nonfinite=cfg.get("on_nonfinite", "stop"),
+        on_nonfinite=cfg.on_nonfinite,
         log=log,
-        log_interval=cfg.get("log_config", {}).get("interval", 100),
+        log_interval=cfg.log_config.interval,
         meta={"config": config_text(cfg), **environment()},
-        find_unused_parameters=cfg.get("find_unused_parameters", False),
-        watch=watch,
+        find_unused_parameters=cfg.find_unused_parameters,
+        monitor=run.monitor,
     )
-    if start is not None:
-        set_off(trainer, start, settings)
+    if run.start is not None:
+        apply_start(trainer, run.start, trusted=settings.trusted)
     if trainer.progress.epoch >= trainer.epochs:
         get_logger().info(
-            "this run is finished; for more epochs raise total_epochs, for a new run choose "
+            "this run is finished; to train longer raise total_epochs, for a new run choose "
             "another --work-dir"
         )
     return trainer
 
 
-def _validation(dataset: Any, cfg: Config, seed: int, device: torch.device) -> Validation:
-    chosen = {**cfg.get("evaluation", {}), "metrics": _validation_metrics(cfg)}
-    topk = chosen.pop("topk", (1, 5))
-    return Validation(
-        loader=build_loader(
-            dataset, device=device, shuffle=False, seed=seed, **loader_settings(cfg, "val")
-        ),
-        labels=dataset.labels,
-        topk=(topk,) if isinstance(topk, int) else tuple(topk),
-        **chosen,
+def _scaled_lr(clips: int, cfg: RunConfig, settings: TrainSettings) -> float:
+    """Return the learning rate for steps of ``clips`` clips, or warn that it is not scaled."""
+    lr, base = cfg.optimizer["lr"], cfg.auto_scale_lr.base_batch_size
+    scaled = lr * clips / base
+    if clips == base:
+        return lr
+    if settings.auto_scale_lr:
+        get_logger().info("lr scaled from %g (for %d clips a step) to %g", lr, base, scaled)
+        return scaled
+    get_logger().warning(
+        "a step takes %d clips, but lr %g is for %d: in proportion it would be %g "
+        "(--auto-scale-lr does that)",
+        clips,
+        lr,
+        base,
+        scaled,
     )
-
-
-def _validation_metrics(cfg: Config) -> list[str]:
-    metrics = cfg.get("evaluation", {}).get("metrics", ["top_k_accuracy"])
-    return [metrics] if isinstance(metrics, str) else list(metrics)
+    return lr
 
 
 def _test_metrics(labels: np.ndarray) -> list[str]:
@@ -363,51 +360,25 @@ def _test_metrics(labels: np.ndarray) -> list[str]:
     return ["top_k_accuracy", "mean_class_accuracy"]
 
 
-def _scaled_lr(lr: float, batch: int, cfg: Mapping[str, Any], settings: TrainSettings) -> float:
-    """Return the learning rate for ``batch`` clips a step, or warn that it is not scaled."""
-    base = cfg.get("auto_scale_lr", {}).get("base_batch_size", BASE_BATCH_SIZE)
-    if batch == base:
-        return lr
-    scaled = lr * batch / base
-    if settings.auto_scale_lr:
-        get_logger().info("lr scaled from %g (for %d clips a step) to %g", lr, base, scaled)
-        return scaled
-    get_logger().warning(
-        "a step takes %d clips, but lr %g is for %d: in proportion it would be %g "
-        "(--auto-scale-lr does that)",
-        batch,
-        lr,
-        base,
-        scaled,
+def _final_test(trainer: Trainer, run: TrainingRun, weights: str) -> dict[str, float]:
+    """Test the current weights; write ``last_pred.pkl`` or ``best_pred.pkl``."""
+    dataset = run.datasets["test"]
+    scores = test_model(
+        trainer.model,
+        dataset,
+        device=run.device,
+        amp=run.settings.amp,
+        **loader_settings(run.cfg, "test"),
     )
-    return lr
-
-
-def _final_tests(
-    trainer: Trainer, dataset: Any, cfg: Config, settings: TrainSettings
-) -> dict[str, dict[str, float]]:
-    """Test the last and the best weights; write ``last_pred.pkl`` and ``best_pred.pkl``."""
-    results = {}
-    for name in ("last", "best"):
-        if not getattr(settings, f"test_{name}") or (name == "best" and not _load_best(trainer)):
-            continue
-        scores = test_model(
-            trainer.model,
-            dataset,
-            device=trainer.device,
-            amp=settings.amp,
-            **loader_settings(cfg, "test"),
-        )
-        topk = cfg.get("evaluation", {}).get("topk", (1, 5))
-        found = evaluate(scores, dataset.labels, _test_metrics(dataset.labels), topk)
-        results[name] = found
-        with failing_together():
-            if trainer.place.is_main:
-                record_test(trainer, cfg, dataset, scores, name)
-        get_logger().info("test of the %s weights: %s", name, describe_metrics(found))
-        figures = {"mode": "test", "weights": name, **found}
-        trainer.log.write(figures, step=trainer.progress.iteration)
-    return results
+    metrics = _test_metrics(dataset.labels)
+    found = evaluate(scores, dataset.labels, metrics, run.cfg.evaluation.ks)
+    with raise_on_all_ranks():
+        if run.env.is_main:
+            record_test(trainer, run.cfg, dataset, scores, weights)
+    get_logger().info("test of the %s weights: %s", weights, describe_metrics(found))
+    line = {"mode": "test", "weights": weights, **found}
+    trainer.log.write(line, step=trainer.progress.iteration)
+    return found
 
 
 def _load_best(trainer: Trainer) -> bool:
@@ -416,8 +387,8 @@ def _load_best(trainer: Trainer) -> bool:
         get_logger().warning("--test-best: no validation was due, so no checkpoint is the best")
         return False
     weights = None
-    with failing_together():
-        if trainer.place.is_main:
-            weights = load_checkpoint(trainer.work_dir / best["file"])["state_dict"]
-    load_weights(trainer.model, from_main(weights), best["file"])
+    with raise_on_all_ranks():
+        if trainer.env.is_main:
+            weights = open_checkpoint(trainer.work_dir / best["file"]).state_dict
+    load_weights(trainer.model, broadcast_object(weights), best["file"])
     return True

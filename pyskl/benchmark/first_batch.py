@@ -1,7 +1,7 @@
-"""Start a training as ``tools/train.py --validate`` does, and stop where its network gets a batch.
+"""Start a training like ``tools/train.py --validate``, and stop at the network's first batch.
 
-Run by :mod:`pyskl.benchmark.startup`, in one process or several:
-``python first_batch.py CONFIG FOLDER [--launcher pytorch]``. Each process leaves
+:mod:`pyskl.benchmark.startup` runs it in one process or several:
+``python first_batch.py CONFIG FOLDER [--launcher pytorch]``. Each process writes
 ``FOLDER/rank<N>.json``.
 """
 
@@ -11,17 +11,16 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 
-class _Reached(BaseException):
-    """The first batch has reached the network; nothing on the way is to handle this."""
+class _FirstBatchReached(BaseException):
+    """The first batch has reached the network. No ``except Exception`` may handle this."""
 
 
 def main() -> None:
-    """Train until then."""
+    """Train until the first batch."""
     parser = argparse.ArgumentParser()
     parser.add_argument("config")
     parser.add_argument("folder", type=Path)
@@ -38,38 +37,31 @@ def main() -> None:
 
     def stop(module: Any, _: Any) -> None:
         if isinstance(module, recognizers) and module.training:
-            _leave_figures(args.folder)
-            raise _Reached
+            _write_figures(args.folder)
+            raise _FirstBatchReached
 
     register_module_forward_pre_hook(stop)
     cfg = load_config(args.config)
     settings = TrainSettings(validate="val" in cfg.data)
     try:
         train_from_config(cfg, settings, work_dir=args.folder / "work", launcher=args.launcher)
-    except _Reached:
+    except _FirstBatchReached:
         return
-    _never()
+    raise SystemExit("the training ended before a batch reached the network")
 
 
-def _leave_figures(folder: Path) -> None:
-    """Write what this process has taken so far: time and memory, its workers' too."""
-    from pyskl.training.memory_use import children, process_age, resident
+def _write_figures(folder: Path) -> None:
+    """Write the time and memory that this process and its workers have taken so far."""
+    from pyskl.training.memory import children, process_age, resident
 
-    now, age = time.time(), process_age()
-    mine = resident()
-    workers = [found for found in map(resident, children()) if found is not None]
-    figures = {
-        "time": now,
-        "age": age,
-        "resident": None if mine is None else asdict(mine),
-        "workers": [asdict(worker) for worker in workers],
-    }
+    figures: dict[str, float | None] = {"time": time.time(), "age": process_age()}
+    own = resident()
+    workers = [found.anonymous for found in map(resident, children()) if found is not None]
+    figures["anonymous"] = None if own is None else own.anonymous
+    figures["file"] = None if own is None else own.file
+    figures["worker"] = max(workers, default=None)
     path = folder / f"rank{os.environ.get('RANK', '0')}.json"
     path.write_text(json.dumps(figures), encoding="utf-8")
-
-
-def _never() -> NoReturn:
-    raise SystemExit("the training ended before a batch reached the network")
 
 
 if __name__ == "__main__":

@@ -1,36 +1,42 @@
-"""The machine that figures hold for."""
+"""The machine that the figures hold for: its description, and what it can do at best."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 
+from pyskl.benchmark.timing import Timed, spread, synchronizer
+from pyskl.benchmark.variants import allow_tf32
 from pyskl.logging.environment import environment
 
+# Sizes of the square matrices: doubled from the first one until a product takes long enough for
+# the cost of the call not to matter, or until the last.
+_FIRST_SIZE, _LAST_SIZE, _LONG_ENOUGH = 256, 8192, 0.005
+_COPIED_BYTES = {"cuda": 2**30, "cpu": 2**27}
+_REPEATS, _SECONDS = 5, 0.02
 
-def machine(device: torch.device) -> dict[str, str]:
+
+def describe_machine(device: torch.device) -> dict[str, str]:
     """Return the hardware, the versions, the command line and the state of the checkout."""
-    found = {"device": _gpu(device) if device.type == "cuda" else "CPU", "cpu": _cpu()}
-    memory = _memory()
-    if memory is not None:
+    found = {"device": "CPU", "cpu": _cpu_name()}
+    if device.type == "cuda":
+        gpu = torch.cuda.get_device_properties(device)
+        found["device"] = f"{gpu.name}, {gpu.total_memory / 1e9:.1f} GB"
+    with suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         found["memory"] = f"{memory / 1e9:.1f} GB"
-    for name in ("OMP_NUM_THREADS", "LD_PRELOAD", *sorted(_allocator_settings())):
-        if os.environ.get(name):
-            found[name] = os.environ[name]
+    for name, value in sorted(os.environ.items()):
+        if name in ("OMP_NUM_THREADS", "LD_PRELOAD", "GLIBC_TUNABLES") or name.startswith("MALLOC"):
+            found[name] = value
     return found | environment()
 
 
-def _gpu(device: torch.device) -> str:
-    properties = torch.cuda.get_device_properties(device)
-    return f"{properties.name}, {properties.total_memory / 1e9:.1f} GB"
-
-
-def _cpu() -> str:
-    """Return the model of the processor."""
+def _cpu_name() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition(":")
@@ -39,14 +45,47 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def _memory() -> int | None:
-    """Return the bytes of memory of the machine."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
+def matmul_flops(device: torch.device, precision: str) -> float:
+    """Measure the FLOP/s of a large matrix product.
+
+    Args:
+        device: Where to compute.
+        precision: ``'fp32'``, ``'tf32'`` or ``'bf16'``.
+
+    Returns:
+        The median of several measurements; a multiplication and an addition are two operations.
+    """
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    size = _FIRST_SIZE
+    with allow_tf32(precision != "fp32"):
+        while True:
+            left, right, out = (
+                torch.ones(size, size, dtype=dtype, device=device) for _ in range(3)
+            )
+
+            def multiply() -> int:
+                torch.mm(left, right, out=out)  # noqa: B023 - measured within the iteration
+                return 2 * size**3  # noqa: B023
+
+            rate = _median_rate(multiply, device)
+            if size == _LAST_SIZE or 2 * size**3 / rate > _LONG_ENOUGH:
+                return rate
+            size *= 2
 
 
-def _allocator_settings() -> list[str]:
-    """Return the names of the environment's variables that steer the allocator."""
-    return [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_TUNABLES"))]
+def copy_bandwidth(device: torch.device) -> float:
+    """Measure the bytes per second that a copy in the device's memory reads and writes."""
+    source = torch.ones(_COPIED_BYTES[device.type] // 4, device=device)
+    target = torch.empty_like(source)
+
+    def copy() -> int:
+        target.copy_(source)
+        return 2 * source.numel() * source.element_size()
+
+    return _median_rate(copy, device)
+
+
+def _median_rate(work: Callable[[], int], device: torch.device) -> float:
+    timed = Timed(work, synchronizer(device))
+    timed.prepare(_SECONDS)
+    return spread([timed.rate() for _ in range(_REPEATS)]).median

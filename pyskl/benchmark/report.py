@@ -1,32 +1,28 @@
-"""What a benchmark found: as aligned tables for people, as JSON for programs."""
+"""The figures of a benchmark: as aligned tables for people, as JSON for programs."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, TypeAlias
 
-from pyskl.benchmark.timing import spread
-from pyskl.errors import InputError
-from pyskl.files.atomic import write_text
+from pyskl.benchmark.timing import ratio, spread
 from pyskl.text_table import text_table
 
-# One row's further columns: numbers, or words.
-Notes = Mapping[str, "float | int | str | None"]
+# Further columns of a row: header (with its unit) → number or word.
+Notes: TypeAlias = Mapping[str, "float | int | str | None"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that was measured.
+    """A row of a table: the measurements of one variant.
 
     Attributes:
-        name: What it is: the variant.
-        unit: Of the values, such as ``'samples/s'``.
+        name: Name of the variant.
+        unit: Unit of the values, for example ``'samples/s'``.
         values: One for each repeat.
-        notes: Further columns: header (with its unit) → number or word.
+        notes: Further columns.
     """
 
     name: str
@@ -40,65 +36,69 @@ class Figure:
         return spread(self.values).median
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it, with the summary of the values, for JSON."""
-        return {
-            "name": self.name,
-            "unit": self.unit,
-            **asdict(spread(self.values)),
-            "values": list(self.values),
-            "notes": dict(self.notes),
-        }
+        """Return the values with their summary, for JSON."""
+        return {**asdict(self), **asdict(spread(self.values))}
 
 
 @dataclass
 class Table:
-    """Figures that belong together.
+    """A table of figures.
 
     Attributes:
-        title: What they are about.
+        title: Its title.
         figures: The rows.
-        failed: Name of a variant that could not be measured → why.
+        failed: Name of a variant that could not be measured → the reason.
     """
 
     title: str
     figures: list[Figure] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def add(self, name: str, unit: str, values: tuple[float, ...], **notes: Any) -> None:
+        """Add a row."""
+        self.figures.append(Figure(name, unit, values, notes))
+
+    def ratio_to_first(self, values: tuple[float, ...]) -> float:
+        """Return the ratio of measurements to the first row; 1 if there is none yet."""
+        return ratio(values, self.figures[0].values) if self.figures else 1.0
+
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it for JSON."""
-        return {
-            "title": self.title,
-            "figures": [figure.as_dict() for figure in self.figures],
-            "failed": dict(self.failed),
-        }
+        """Return the table for JSON."""
+        return {**asdict(self), "figures": [figure.as_dict() for figure in self.figures]}
 
     def text(self) -> str:
-        """Return the table with its columns aligned."""
-        columns = list(dict.fromkeys(key for figure in self.figures for key in figure.notes))
-        rows = [["", "median", "min", "max", "unit", *columns]]
-        for figure in self.figures:
-            found = spread(figure.values)
-            middle = [readable(value) for value in (found.median, found.low, found.high)]
-            notes = [readable(figure.notes.get(column)) for column in columns]
-            rows.append([figure.name, *middle, figure.unit, *notes])
-        lines = [self.title, indent(text_table(rows), "  ")] if self.figures else [self.title]
-        lines += [f"  {name}: not measured: {why}" for name, why in self.failed.items()]
+        """Return the table with aligned columns."""
+        lines = [self.title]
+        if self.figures:
+            columns = list(dict.fromkeys(key for figure in self.figures for key in figure.notes))
+            rows = [["", "median", "min", "max", "unit", *columns]]
+            for figure in self.figures:
+                summary = spread(figure.values)
+                rows.append(
+                    [
+                        figure.name,
+                        *map(format_number, (summary.median, summary.low, summary.high)),
+                        figure.unit,
+                        *(format_number(figure.notes.get(column)) for column in columns),
+                    ]
+                )
+            lines.append(indent(text_table(rows), "  "))
+        lines += [f"  {name}: not measured: {reason}" for name, reason in self.failed.items()]
         return "\n".join(lines)
 
 
 @dataclass
 class Report:
-    """All that one run of a benchmark found.
+    """All figures of one run of a benchmark.
 
     Attributes:
         mode: What was measured: ``'pipeline'``, ``'loader'``, ``'step'``, ...
-        config: The config, as it was named.
-        data: Where the samples came from.
+        config: Name of the config.
+        data: Where the samples come from.
         machine: Hardware, versions, command line.
-        settings: What the command line asked for.
+        settings: Options of the command line.
         tables: The figures.
-        limits: What the machine can do at best: name with unit → figure.
-        remarks: What a reader of the figures should know.
+        limits: What the machine can do at best: name with unit → value.
     """
 
     mode: str
@@ -106,54 +106,29 @@ class Report:
     data: str
     machine: Mapping[str, str]
     settings: Mapping[str, Any]
-    tables: list[Table] = field(default_factory=list)
-    limits: dict[str, float] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    tables: list[Table]
+    limits: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it for JSON."""
-        return {
-            "mode": self.mode,
-            "config": self.config,
-            "data": self.data,
-            "machine": dict(self.machine),
-            "settings": dict(self.settings),
-            "limits": self.limits,
-            "tables": [table.as_dict() for table in self.tables],
-            "remarks": self.remarks,
-        }
+        """Return the report for JSON."""
+        return {**asdict(self), "tables": [table.as_dict() for table in self.tables]}
 
     def text(self) -> str:
-        """Return what a person reads: the machine, the limits, the tables, the remarks."""
+        """Return the report for people: the machine, its limits, the tables."""
         head = {"config": self.config, "data": self.data, **self.machine}
         parts = ["\n".join(f"{name}: {value}" for name, value in head.items())]
         if self.limits:
-            rows = [[name, readable(value)] for name, value in self.limits.items()]
+            rows = [[name, format_number(value)] for name, value in self.limits.items()]
             table = indent(text_table(rows), "  ")
-            parts.append(f"the machine's limits, measured in this run\n{table}")
-        parts += [table.text() for table in self.tables]
-        if self.remarks:
-            parts.append("\n".join(self.remarks))
-        return "\n\n".join(parts)
-
-    def write(self, path: str | Path) -> None:
-        """Write :meth:`as_dict` as a JSON file.
-
-        Raises:
-            InputError: if the file can't be written.
-        """
-        text = json.dumps(self.as_dict(), indent=2) + "\n"
-        try:
-            write_text(Path(path), text)
-        except OSError as error:
-            raise InputError(f"{path}: the figures can't be written there ({error})") from error
+            parts.append(f"limits of the machine, measured in this run\n{table}")
+        return "\n\n".join([*parts, *(table.text() for table in self.tables)])
 
 
-def readable(value: float | int | str | None) -> str:
-    """Return a number to three digits or more; a word as it is.
+def format_number(value: float | int | str | None) -> str:
+    """Return a number with at least three digits; a word as it is.
 
     Example:
-        >>> [readable(value) for value in (12345.6, 123.45, 1.2345, 0.012345, 16, None)]
+        >>> [format_number(value) for value in (12345.6, 123.45, 1.2345, 0.012345, 16, None)]
         ['12,346', '123', '1.23', '0.0123', '16', '-']
     """
     if value is None:

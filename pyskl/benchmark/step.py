@@ -1,21 +1,18 @@
-"""How many clips a second a network trains on, whatever the data."""
+"""How many clips per second a network trains on, with the batch already on the device."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from pyskl.benchmark.flops import least_bytes, training_flops
-from pyskl.benchmark.limits import copy_bandwidth, matmul_flops, waiter
-from pyskl.benchmark.loop import loop_over_step
-from pyskl.benchmark.report import Figure, Table
-from pyskl.benchmark.timing import Timed, alternate, ratio, spread
-from pyskl.benchmark.training_step import TrainingStep
-from pyskl.benchmark.variants import REFERENCE, Variant, choose_variants
+from pyskl.benchmark.loader import measure_training_loop
+from pyskl.benchmark.machine import copy_bandwidth, matmul_flops
+from pyskl.benchmark.report import Table
+from pyskl.benchmark.timing import spread
+from pyskl.benchmark.variants import TrainingStep, Variant, measure_variants, select_variants
 from pyskl.benchmark.workload import Workload
-from pyskl.training.memory_use import peak_memory
 
 
 def measure_step(workload: Workload) -> tuple[list[Table], dict[str, float]]:
@@ -25,22 +22,39 @@ def measure_step(workload: Workload) -> tuple[list[Table], dict[str, float]]:
         A table for each batch size, and the limits of the machine by name.
     """
     device, settings = workload.device, workload.settings
-    variants = choose_variants(device, settings.variants, compiled=settings.compile)
+    variants = select_variants(device, settings.variants, compiled=settings.compile)
     precisions = dict.fromkeys(variant.precision for variant in variants)
-    limits = {precision: matmul_flops(device, precision) for precision in precisions}
+    peaks = {precision: matmul_flops(device, precision) for precision in precisions}
     flops = training_flops(workload)
     tables = []
     for batch in workload.batch_sizes:
-        tables.append(_compare(workload, batch, variants, flops, limits))
+        table = _compare(workload, batch, variants, flops, peaks)
+        tables.append(table)
         if settings.end_to_end:
-            tables += _end_to_end(workload, batch, variants, tables[-1])
-    named = {f"{name} matrix product, TFLOP/s": value / 1e12 for name, value in limits.items()}
-    named["copy in memory, GB/s"] = copy_bandwidth(device) / 1e9
-    named["a training step, GFLOP a clip"] = flops / 1e9
-    moved = least_bytes(workload)
-    if moved is not None:
-        named["a training step, MB a clip at least"] = moved / 1e6
-    return tables, named
+            medians = {figure.name: figure.median for figure in table.figures}
+            # The training loop records no CUDA graphs.
+            loops = [
+                variant for variant in variants if variant.name in medians and not variant.graph
+            ]
+            if loops:
+                best = max(loops, key=lambda variant: medians[variant.name])
+                tables.append(measure_training_loop(workload, batch, best))
+    limits = {f"{name} matrix product, TFLOP/s": value / 1e12 for name, value in peaks.items()}
+    limits["copy in memory, GB/s"] = copy_bandwidth(device) / 1e9
+    limits["a training step, GFLOP a clip"] = flops / 1e9
+    return tables, limits
+
+
+def training_flops(workload: Workload) -> float:
+    """Return the FLOP of a training step for one clip.
+
+    Convolutions and matrix products are counted, a multiplication and an addition as two.
+    """
+    batch = workload.random_batch(1, "train")
+    step = TrainingStep(workload.build_model(), workload.cfg.optimizer, *batch, Variant())
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return float(counter.get_total_flops())
 
 
 def _compare(
@@ -48,62 +62,30 @@ def _compare(
     batch: int,
     variants: Sequence[Variant],
     flops: float,
-    limits: Mapping[str, float],
+    peaks: Mapping[str, float],
 ) -> Table:
-    """Measure the variants in turn; one that fails, for want of memory say, leaves the others."""
-    settings, device = workload.settings, workload.device
+    def build(variant: Variant) -> TrainingStep:
+        model, optimizer = workload.build_model(), workload.cfg.optimizer
+        return TrainingStep(model, optimizer, *workload.random_batch(batch, "train"), variant)
+
     table = Table(f"training step, {batch} clips")
-    timed: dict[str, Timed] = {}
-    peaks: dict[str, int | None] = {}
-    if any(variant.compiled for variant in variants):
-        # Having compiled for another batch size, torch would now compile for any.
-        torch.compiler.reset()
+    rates, memory, table.failed = measure_variants(
+        {variant.name: partial(build, variant) for variant in variants},
+        workload.device,
+        seconds=workload.settings.seconds,
+        repeats=workload.settings.repeats,
+    )
     for variant in variants:
-        try:
-            with peak_memory(device) as peak:
-                keypoint, label = workload.random_batch(batch, "train")
-                model, optimizer = workload.build_model(), workload.cfg.optimizer
-                step = TrainingStep(model, optimizer, keypoint, label, variant)
-                one = Timed(step, waiter(device))
-                one.prepare(settings.seconds)
-        except RuntimeError as error:  # out of memory, no compiler, an operation no graph can hold
-            table.failed[variant.name] = str(error).strip().partition("\n")[0]
-            _let_go(device)
+        if variant.name not in rates:
             continue
-        timed[variant.name], peaks[variant.name] = one, peak.bytes
-    found = alternate({name: one.rate for name, one in timed.items()}, settings.repeats)
-    reference = found.get(REFERENCE)
-    for variant in variants:
-        if variant.name not in found:
-            continue
-        values, highest = found[variant.name], peaks[variant.name]
+        values = rates[variant.name]
         median = spread(values).median
-        notes: dict[str, float | int | str | None] = {
+        notes = {
             "ms/step": 1e3 * batch / median,
-            "ratio": None if reference is None else ratio(values, reference),
+            "ratio": table.ratio_to_first(values) if "fp32" in rates else None,
             "TFLOP/s": median * flops / 1e12,
-            "% of limit": 100 * median * flops / limits[variant.precision],
-            "peak MB": None if highest is None else highest / 1e6,
+            "% of limit": 100 * median * flops / peaks[variant.precision],
+            "peak MB": memory[variant.name],
         }
-        table.figures.append(Figure(variant.name, "clips/s", values, notes))
+        table.add(variant.name, "clips/s", values, **notes)
     return table
-
-
-def _end_to_end(
-    workload: Workload, batch: int, variants: Sequence[Variant], table: Table
-) -> list[Table]:
-    """Measure the training loop, data and all, with the variant that came out best."""
-    _let_go(workload.device)
-    medians = {figure.name: figure.median for figure in table.figures}
-    # The training loop records no CUDA graphs.
-    candidates = [one for one in variants if one.name in medians and not one.graphed]
-    if not candidates:
-        return []
-    return [loop_over_step(workload, batch, max(candidates, key=lambda one: medians[one.name]))]
-
-
-def _let_go(device: torch.device) -> None:
-    """Give back the memory of what is no longer used."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

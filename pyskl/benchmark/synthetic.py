@@ -1,8 +1,8 @@
-"""Made-up annotations of the size and shape of NTU RGB+D, for a machine without the data.
+"""Synthetic annotations of the size and shape of NTU RGB+D, for a machine without the data.
 
-The positions are noise: transforms and networks take as long for them as for people. Numbers of
-persons and frames, which decide how long they take, are drawn as they occur in NTU RGB+D: one
-person in seven samples of ten (2D detections: one to three), a median of 80 frames.
+The coordinates are noise: transforms and networks take the same time for them. The numbers of
+persons and frames, which decide how long they take, are distributed as in NTU RGB+D: one person in
+seven of ten samples (2D detections: one to three), a median of 80 frames.
 
 Shapes: M persons, T frames, V joints, C coordinates.
 """
@@ -22,9 +22,10 @@ from pyskl.errors import InputError
 
 _MEDIAN_FRAMES, _LOG_DEVIATION = 80, 0.35
 _FRAMES = (30, 300)  # the shortest and the longest sample
-_PERSONS = {3: ([1, 2], [0.7, 0.3]), 2: ([1, 2, 3], [0.6, 0.3, 0.1])}  # by number of coordinates
-_IMAGE = (1080, 1920)  # height and width, pixels
-_POOL = 2**18  # random values that all samples are cut out of
+# Number of coordinates → numbers of persons and their probabilities.
+_PERSONS = {3: ([1, 2], [0.7, 0.3]), 2: ([1, 2, 3], [0.6, 0.3, 0.1])}
+_IMAGE_SHAPE = (1080, 1920)  # height and width, pixels
+_POOL = 2**18  # random values that all samples are cut from
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class SampleShape:
         joints: V.
         coordinates: C, 2 (pixels) or 3 (metres).
         scores: Whether each joint has a confidence.
-        classes: Labels are below it.
+        classes: Number of classes.
     """
 
     joints: int
@@ -45,27 +46,28 @@ class SampleShape:
 
 
 def shape_for(model: nn.Module) -> SampleShape:
-    """Return the shape of the samples that a recognizer's config is meant for.
+    """Return the shape of the samples that a recognizer takes.
 
     Raises:
-        InputError: if the backbone does not tell its layout, as those of this package do.
+        InputError: if the backbone has no ``graph.layout``.
     """
     backbone: Any = getattr(model, "backbone", None)
     layout = getattr(getattr(backbone, "graph", None), "layout", None)
     if layout is None:
         raise InputError(
-            "a made-up data set follows the skeleton layout of the backbone, but "
-            f"{type(backbone).__name__} has no graph.layout; name an annotation file that exists"
+            f"no synthetic data for {type(backbone).__name__}, which has no graph.layout",
+            key="ann_file",
+            hint="name an annotation file that exists",
         )
     classes = getattr(getattr(model, "cls_head", None), "num_classes", 2)
     channels = getattr(backbone, "in_channels", layout.dim)
-    # Networks on 2D joints read x, y and the score of each stream.
+    # Networks on 2D joints take x, y and the score of each stream.
     scores = layout.dim == 2 and channels % 3 == 0
     return SampleShape(layout.num_joints, layout.dim, scores, int(classes))
 
 
 def make_samples(shape: SampleShape, count: int, *, seed: int = 0) -> list[dict[str, Any]]:
-    """Return annotations: ``keypoint`` (M, T, V, C) float16 and what goes with it.
+    """Return annotations with ``keypoint`` (M, T, V, C) float16.
 
     They are views of one pool of random values, so many samples take little memory.
     """
@@ -77,19 +79,19 @@ def make_samples(shape: SampleShape, count: int, *, seed: int = 0) -> list[dict[
     scores = rng.random(_POOL, dtype=np.float32).astype(np.float16)
     frames = np.exp(rng.normal(np.log(_MEDIAN_FRAMES), _LOG_DEVIATION, count)).round().astype(int)
     frames = frames.clip(*_FRAMES)
-    choices, shares = _PERSONS[shape.coordinates]
-    persons = rng.choice(choices, size=count, p=shares)
+    numbers, probabilities = _PERSONS[shape.coordinates]
+    persons = rng.choice(numbers, size=count, p=probabilities)
     samples = []
     for index, (M, T) in enumerate(zip(persons.tolist(), frames.tolist(), strict=True)):
         size = (M, T, shape.joints, shape.coordinates)
         sample: dict[str, Any] = {
-            "frame_dir": f"made_up_{index}",
+            "frame_dir": f"synthetic_{index}",
             "label": index % shape.classes,
             "total_frames": T,
             "keypoint": _cut(pool, size, rng),
         }
         if shape.coordinates == 2:
-            sample["img_shape"] = sample["original_shape"] = _IMAGE
+            sample["img_shape"] = sample["original_shape"] = _IMAGE_SHAPE
         if shape.scores:
             sample["keypoint_score"] = _cut(scores, size[:3], rng)
         samples.append(sample)
@@ -97,7 +99,7 @@ def make_samples(shape: SampleShape, count: int, *, seed: int = 0) -> list[dict[
 
 
 def _cut(pool: np.ndarray, size: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """Return a piece of the pool in a shape."""
+    """Return a random piece of the pool in the given shape."""
     length = int(np.prod(size))
     if length > len(pool):
         pool = np.resize(pool, length)
@@ -113,14 +115,15 @@ def write_annotations(
     Args:
         path: The pickle.
         samples: The samples.
-        train: Names of training splits; they get seven tenths of the samples, or all where there
-            are no other splits.
-        other: Names of the splits to validate and to test on; they get the rest, or likewise.
+        train: Names of training splits. They get seven tenths of the samples, or all if there are
+            no other splits.
+        other: Names of the splits for validation and test. They get the rest, or all if there are
+            no training splits.
     """
     ids = [sample["frame_dir"] for sample in samples]
     middle = max(1, len(ids) * 7 // 10)
-    shared = len(ids) < 2 or not train or not other - train
-    parts = dict.fromkeys(other, ids if shared else ids[middle:])
-    parts |= dict.fromkeys(train, ids if shared else ids[:middle])
+    all_in_each = len(ids) < 2 or not train or not other - train
+    splits = dict.fromkeys(other, ids if all_in_each else ids[middle:])
+    splits |= dict.fromkeys(train, ids if all_in_each else ids[:middle])
     with open(path, "wb") as file:
-        pickle.dump({"split": parts, "annotations": list(samples)}, file, protocol=4)
+        pickle.dump({"split": splits, "annotations": list(samples)}, file, protocol=4)

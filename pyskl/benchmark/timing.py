@@ -1,4 +1,4 @@
-"""Repeated measurements, and what they amount to."""
+"""Repeated measurements and their summary."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of repeated measurements, and how far they lie apart.
-
-    Attributes:
-        median: Half of the measurements lie on either side.
-        low: The smallest.
-        high: The largest.
-        first_quartile: A quarter of the measurements lie below.
-        third_quartile: A quarter of the measurements lie above.
-    """
+    """The summary of repeated measurements."""
 
     median: float
     low: float
@@ -30,35 +23,33 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Summarise measurements; quartiles are interpolated between the nearest two.
+    """Summarise measurements. Quartiles are interpolated between the nearest two values.
 
     Raises:
-        ValueError: where there are none, or one of them is not finite.
+        ValueError: if there are no values, or one of them is not finite.
 
     Example:
         >>> spread([3.0, 1.0, 2.0])
         Spread(median=2.0, low=1.0, high=3.0, first_quartile=1.5, third_quartile=2.5)
     """
-    if not values:
-        raise ValueError("there are no measurements to summarise")
-    if not all(map(math.isfinite, values)):
-        raise ValueError(f"measurements should be finite, found {list(values)}")
+    if not values or not all(map(math.isfinite, values)):
+        raise ValueError(f"measurements have to be finite numbers, found {list(values)}")
     low, first, median, third, high = map(float, np.percentile(values, [0, 25, 50, 75, 100]))
     return Spread(median, low, high, first, third)
 
 
 def ratio(values: Sequence[float], reference: Sequence[float]) -> float:
-    """Return how many times the reference something is: the median over the rounds.
+    """Return the median over the rounds of the ratio to the reference.
 
-    What :func:`alternate` measured in one round was measured at about the same time, so a slow
-    spell of the machine, which the medians of either may or may not hold, leaves the ratio alone.
+    :func:`alternate` takes the measurements of one round at about the same time, so a slow phase of
+    the machine affects both and leaves the ratio as it is.
 
     Args:
-        values: One measurement a round.
+        values: One measurement per round.
         reference: Those of the reference, in the same rounds.
 
     Raises:
-        ValueError: if there are no rounds, or not as many of both.
+        ValueError: if there are no rounds, or the numbers of rounds differ.
 
     Example:
         >>> ratio([2.0, 4.0, 60.0], [1.0, 2.0, 10.0])
@@ -70,7 +61,7 @@ def ratio(values: Sequence[float], reference: Sequence[float]) -> float:
 def alternate(
     measures: Mapping[str, Callable[[], float]], repeats: int
 ) -> dict[str, tuple[float, ...]]:
-    """Take measurements in turn, A B C A B C ..., so that a slow spell of the machine hits all.
+    """Measure in turn, A B C A B C ..., so that a slow phase of the machine affects all alike.
 
     Args:
         measures: Name → a function that measures once.
@@ -78,12 +69,7 @@ def alternate(
 
     Returns:
         Name → its measurements, in order.
-
-    Raises:
-        ValueError: for less than one repeat.
     """
-    if repeats < 1:
-        raise ValueError(f"repeats should be at least 1, found {repeats}")
     found: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(repeats):
         for name, measure in measures.items():
@@ -91,55 +77,55 @@ def alternate(
     return {name: tuple(values) for name, values in found.items()}
 
 
-def _nothing() -> None:
-    """Wait for a device that never runs behind: the CPU."""
+def synchronizer(device: torch.device) -> Callable[[], None]:
+    """Return a function that waits until a device has finished all queued work."""
+    if device.type == "cuda":
+        return lambda: torch.cuda.synchronize(device)
+    return lambda: None
 
 
 @dataclass
 class Timed:
-    """A piece of work whose throughput is measured again and again.
+    """Work whose throughput is measured repeatedly.
 
-    How many calls make up one measurement is fixed beforehand, by :meth:`prepare`: a GPU runs
-    behind the calls that feed it, so a clock read between two calls says nothing.
+    :meth:`prepare` fixes the number of calls of one measurement. The device is synchronised before
+    and after these calls only: a GPU runs behind the calls that feed it.
 
     Attributes:
-        work: Does one piece; returns how many samples that were.
-        wait: Returns once the device has done all that was asked of it.
+        work: Does one piece of work; returns its number of samples.
+        synchronize: Waits for the device, see :func:`synchronizer`.
         calls: Calls of one measurement.
     """
 
     work: Callable[[], int]
-    wait: Callable[[], None] = _nothing
+    synchronize: Callable[[], None] = lambda: None
     calls: int = 1
 
     def prepare(self, seconds: float, *, warm_up: int = 2) -> None:
-        """Warm up, and choose :attr:`calls` so that a measurement takes about ``seconds``.
+        """Warm up, and set :attr:`calls` so that a measurement takes about ``seconds``.
 
         Args:
-            seconds: What a measurement should take; one call is the least that it can be.
-            warm_up: Calls beforehand; fewer where one alone takes several measurements' time.
+            seconds: Duration of a measurement, if a single call does not take longer.
+            warm_up: Calls to make first; fewer if one takes longer than four measurements.
         """
         for _ in range(warm_up):
-            if self._seconds()[0] > 4 * seconds:
+            if self._measure()[0] > 4 * seconds:
                 break
-        took, self.calls = 0.0, 1
-        # A single short call is dominated by the clock and by chance: double until it is not.
+        took, self.calls = self._measure()[0], 1
+        # The clock and chance dominate a single short call, so double until they don't.
         while took < seconds / 8:
-            took = self._seconds()[0]
-            if took < seconds / 8:
-                self.calls *= 2
+            self.calls *= 2
+            took = self._measure()[0]
         self.calls = max(1, round(self.calls * seconds / took))
 
     def rate(self) -> float:
         """Measure once; return samples per second."""
-        took, samples = self._seconds()
-        return samples / took
+        seconds, samples = self._measure()
+        return samples / seconds
 
-    def _seconds(self) -> tuple[float, int]:
-        self.wait()
+    def _measure(self) -> tuple[float, int]:
+        self.synchronize()
         start = time.perf_counter()
-        samples = 0
-        for _ in range(self.calls):
-            samples += self.work()
-        self.wait()
+        samples = sum(self.work() for _ in range(self.calls))
+        self.synchronize()
         return time.perf_counter() - start, samples

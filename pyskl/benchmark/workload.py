@@ -1,4 +1,4 @@
-"""The config, the data and the device that a benchmark works with."""
+"""The settings, the config, the data and the device of a benchmark."""
 
 from __future__ import annotations
 
@@ -8,39 +8,100 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
 from pyskl.apis.data import build_data, loader_settings
-from pyskl.benchmark.settings import BenchmarkSettings
 from pyskl.benchmark.synthetic import make_samples, shape_for, write_annotations
 from pyskl.config import load_config
-from pyskl.datasets.nested import map_leaves
-from pyskl.distributed.processes import Place, choose_device
-from pyskl.errors import ConfigError, DeviceError
+from pyskl.datasets.dataset_tree import map_leaves
+from pyskl.errors import ConfigError, DeviceError, InputError
 from pyskl.models import build_model
-from pyskl.models.units.norm import replace_sync_batchnorm
+from pyskl.models.convert import replace_sync_batchnorm
 
-USES = ("train", "val", "test")
+ConfigLike: TypeAlias = str | Path | Mapping[str, Any] | Config
 
-# Samples of a made-up set where the command line names no number: more than the caches of a CPU
-# hold (35 MB in the shape of NTU RGB+D), made in a moment; and several of the largest batch.
-_FEWEST_SAMPLES, _BATCHES = 2000, 4
+# Synthetic samples if the command line names no number: more than the caches of a CPU hold (35 MB
+# in the shape of NTU RGB+D), and several of the largest batches.
+_SAMPLES, _BATCHES = 2000, 4
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """The options of ``tools/benchmark.py``.
+
+    Attributes:
+        use: The data set: ``'train'``, ``'val'`` or ``'test'``.
+        repeats: Measurements of each variant.
+        seconds: Duration of one measurement.
+        batch: Samples per batch, one or several; empty for the config's. ``startup`` uses the
+            first.
+        workers: Worker processes that read samples; None for the config's.
+        device: Where to compute, for example ``'cuda'``, ``'cuda:1'`` or ``'cpu'``; None for the
+            first GPU if there is one, else the CPU.
+        synthetic: Number of synthetic samples that replace the config's annotation files; None
+            replaces only files that do not exist.
+        variants: Names of variants of a training step, see
+            :class:`pyskl.benchmark.variants.Variant`; empty for those that suit the device.
+        compile: Measure compiled variants, too.
+        end_to_end: Measure the training loop with the best variant of each batch size, too.
+        ranks: Numbers of processes to start.
+        launcher: ``tools/launch.py``, which starts several processes.
+    """
+
+    use: str = "train"
+    repeats: int = 5
+    seconds: float = 1.0
+    batch: Sequence[int] = ()
+    workers: int | None = None
+    device: str | None = None
+    synthetic: int | None = None
+    variants: Sequence[str] = ()
+    compile: bool = False
+    end_to_end: bool = False
+    ranks: Sequence[int] = (1, 2)
+    launcher: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: for the first option that is out of range.
+        """
+        for name, values, least in (
+            ("repeats", [self.repeats], 1),
+            ("batch", self.batch, 1),
+            ("ranks", self.ranks, 1),
+            ("synthetic", [self.synthetic], 1),
+            ("workers", [self.workers], 0),
+        ):
+            for value in values:
+                if value is not None and value < least:
+                    raise InputError(
+                        "wrong number",
+                        key=f"--{name}",
+                        found=value,
+                        expected=f"a whole number from {least} on",
+                    )
+        if not 0 < self.seconds < float("inf"):
+            raise InputError(
+                "wrong number", key="--seconds", found=self.seconds, expected="more than 0"
+            )
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a benchmark measures on.
+    """What a benchmark measures.
 
     Attributes:
-        cfg: The config; its data sets exist.
-        settings: What the command line decides.
+        cfg: The config; its annotation files exist.
+        settings: The options of the command line.
         device: Where to compute.
         data: Where the samples come from, in words.
-        folder: A folder for files that nobody needs afterwards.
+        folder: A temporary folder.
     """
 
     cfg: Config
@@ -50,14 +111,19 @@ class Workload:
     folder: Path
 
     @property
+    def name(self) -> str:
+        """The name of the config in the tables."""
+        return str(self.cfg.filename or "config")
+
+    @property
     def batch_sizes(self) -> list[int]:
-        """Samples per batch, those of the command line or the one of the config."""
-        chosen = loader_settings(self.cfg, self.settings.use)["videos_per_gpu"]
-        return list(self.settings.batch or [chosen])
+        """Samples per batch, from the command line or the config."""
+        default = loader_settings(self.cfg, self.settings.use)["videos_per_gpu"]
+        return list(self.settings.batch or [default])
 
     @property
     def workers(self) -> int:
-        """Worker processes, of the command line or of the config."""
+        """Worker processes, from the command line or the config."""
         if self.settings.workers is not None:
             return self.settings.workers
         return int(loader_settings(self.cfg, self.settings.use)["workers_per_gpu"])
@@ -71,10 +137,10 @@ class Workload:
         return model.to(self.device)
 
     def random_batch(self, size: int, use: str) -> tuple[Tensor, Tensor]:
-        """Return noise of the shape that the pipeline of ``data.<use>`` yields, on the device.
+        """Return random values of the shape that the pipeline of ``data.<use>`` yields.
 
         Returns:
-            Keypoints (N, clips, M, T, V, C) float32 and labels (N,) int64.
+            Keypoints (N, clips, M, T, V, C) float32 and labels (N,) int64, on the device.
         """
         generator = torch.Generator().manual_seed(0)
         shape = (size, *self.sample_shape(use))
@@ -85,33 +151,32 @@ class Workload:
 
     def sample_shape(self, use: str) -> tuple[int, ...]:
         """Return the shape (clips, M, T, V, C) that the pipeline of ``data.<use>`` yields."""
-        samples = self.folder / f"shape_{use}.pkl"
-        data = with_made_up(self.cfg, [use], samples, count=1, everywhere=True)
+        path = self.folder / f"shape_{use}.pkl"
+        data = with_synthetic_data(self.cfg, [use], path, count=1, everywhere=True)
         return tuple(build_data({"data": data}, use)[0]["keypoint"].shape)
 
 
 @contextmanager
 def open_workload(
-    config: str | Path | Mapping[str, Any] | Config,
+    config: ConfigLike,
     settings: BenchmarkSettings,
     *,
     uses: Sequence[str],
     reads: bool = True,
     cfg_options: Sequence[str] = (),
 ) -> Iterator[Workload]:
-    """Prepare what a benchmark measures on, and tidy up after it.
+    """Prepare a benchmark, and delete its temporary files afterwards.
 
     Args:
         config: The config, or its path.
-        settings: What the command line decides.
-        uses: The data sets that are needed. Of these, ``'val'`` may be missing in the config.
-        reads: Whether samples are read; if not, their shape is all that counts, and a few that
-            are made up will do.
+        settings: The options of the command line.
+        uses: The data sets that are needed. ``'val'`` may be missing in the config.
+        reads: Whether samples are read. If not, only their shape matters.
         cfg_options: ``key=value`` overrides.
 
     Raises:
         ConfigError: for faults of the config.
-        DeviceError: if there is no such device.
+        DeviceError: if the device does not exist.
     """
     cfg = load_config(config, cfg_options)
     device = find_device(settings.device)
@@ -120,78 +185,81 @@ def open_workload(
         for part in key.split("."):
             section = section.get(part)
             if section is None:
-                raise ConfigError(f"{cfg.filename or 'the config'}: {key} is missing")
-    uses = [use for use in uses if use in cfg.data]
+                raise ConfigError("missing", file=cfg.filename, key=key)
     with tempfile.TemporaryDirectory(prefix="pyskl_benchmark_") as temporary:
-        folder = Path(temporary)
-        count = settings.synthetic or max(
-            _FEWEST_SAMPLES, _BATCHES * max(settings.batch, default=1)
+        path = Path(temporary) / "synthetic.pkl"
+        count = settings.synthetic or max(_SAMPLES, _BATCHES * max(settings.batch, default=1))
+        cfg.data = with_synthetic_data(
+            cfg,
+            [use for use in uses if use in cfg.data],
+            path,
+            count=count if reads else 1,
+            everywhere=settings.synthetic is not None or not reads,
         )
-        count = count if reads else 1
-        everywhere = settings.synthetic is not None or not reads
-        made_up = folder / "made_up.pkl"
-        cfg.data = with_made_up(cfg, uses, made_up, count=count, everywhere=everywhere)
-        data = "the config's annotation files"
         if not reads:
             data = "random keypoints of the shape that the pipeline yields"
-        elif made_up.exists():
-            why = "as asked" if everywhere else "as the config's file does not exist"
-            data = f"{count} made-up samples in the shape of NTU RGB+D, {why}"
-        yield Workload(cfg, settings, device, data, folder)
+        elif not path.exists():
+            data = "the config's annotation files"
+        else:
+            data = f"{count} synthetic samples in the shape of NTU RGB+D"
+            if settings.synthetic is None:
+                data += ", as the config's annotation file does not exist"
+        yield Workload(cfg, settings, device, data, Path(temporary))
 
 
 def find_device(name: str | None) -> torch.device:
     """Return the device of a name, by default the first GPU, else the CPU.
 
     Raises:
-        DeviceError: if there is no such device, or it is neither a CPU nor a GPU of CUDA's.
+        DeviceError: if it does not exist, or is neither the CPU nor a CUDA GPU.
     """
-    if name is None:
-        return choose_device(Place())
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise DeviceError(f"--device takes cpu, cuda or cuda:N, found {name!r}") from None
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) < gpus:
-        return torch.device("cuda", device.index or 0)
-    if device.type != "cpu":
+    devices = {f"cuda:{index}": torch.device("cuda", index) for index in range(gpus)}
+    if gpus:
+        devices["cuda"] = devices["cuda:0"]
+    devices["cpu"] = torch.device("cpu")
+    name = name or ("cuda" if gpus else "cpu")
+    if name not in devices:
         raise DeviceError(
-            f"--device {name}: this machine has the CPU and {gpus} GPU{'' if gpus == 1 else 's'}"
+            "no such device", key="--device", found=name, expected=" or ".join(devices)
         )
-    return device
+    return devices[name]
 
 
-def with_made_up(
+def with_synthetic_data(
     cfg: Config, uses: Sequence[str], path: Path, *, count: int, everywhere: bool
 ) -> dict[str, Any]:
-    """Return ``data`` with a made-up file in the place of those that are missing, or of all.
+    """Return ``data`` with a synthetic file in place of annotation files.
 
-    The file is written if it is needed.
+    The file is written only if it is needed.
+
+    Args:
+        cfg: The config.
+        uses: The data sets to change.
+        path: The file.
+        count: Its number of samples.
+        everywhere: Replace all annotation files, not only those that do not exist.
     """
     data = copy.deepcopy(cfg.to_dict()["data"])
-    splits: dict[bool, set[str]] = {True: set(), False: set()}  # of training, of the rest
+    train_splits: set[Any] = set()
+    other_splits: set[Any] = set()
     for use in uses:
 
-        def replace(leaf: dict[str, Any], training: bool = use == "train") -> dict[str, Any]:
-            if not everywhere and not _is_missing(leaf):
+        def replace(
+            leaf: dict[str, Any],
+            splits: set[Any] = train_splits if use == "train" else other_splits,
+        ) -> dict[str, Any]:
+            # Other classes may generate their file.
+            is_plain = leaf.get("type") in ("PoseDataset", "pyskl.PoseDataset")
+            exists = not is_plain or Path(str(leaf.get("ann_file"))).exists()
+            if exists and not everywhere:
                 return leaf
-            if leaf.get("split") is not None:
-                splits[training].add(leaf["split"])
+            splits.add(leaf.get("split"))
             kind = "PoseDataset" if leaf.get("type") == "ToyDataset" else leaf.get("type")
             return {**leaf, "type": kind, "ann_file": str(path)}
 
-        before = data[use]
-        data[use] = map_leaves(before, replace)
-        if data[use] != before and not path.exists():
-            path.touch()
-    if path.exists():
+        data[use] = map_leaves(data[use], replace)
+    if train_splits or other_splits:
         samples = make_samples(shape_for(build_model(copy.deepcopy(cfg.model))), count)
-        write_annotations(path, samples, splits[True], splits[False])
+        write_annotations(path, samples, train_splits - {None}, other_splits - {None})
     return data
-
-
-def _is_missing(leaf: Mapping[str, Any]) -> bool:
-    """Whether a data set lacks its file; other classes may make theirs, or know better."""
-    plain = leaf.get("type") in ("PoseDataset", "pyskl.PoseDataset")
-    return plain and not Path(str(leaf.get("ann_file"))).exists()

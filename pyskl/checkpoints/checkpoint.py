@@ -1,248 +1,227 @@
-"""Checkpoints: written so that they are never half there, read without running what they say.
+"""Checkpoint files: written atomically, checked and read without running what they contain.
 
-A checkpoint is ``dict(meta=..., state_dict=..., optimizer=..., scaler=...)``, the format of the
-family; those of the family load here, and ours there.
+A checkpoint is ``dict(meta=..., state_dict=..., optimizer=..., scaler=..., processes=...)``, the
+format of PYSKL and MMCV plus two keys. Their checkpoints load here, and ours load there.
+
+**Checksum.** torch notices a missing part of a file but not a flipped bit in a weight. A checkpoint
+is a zip archive whose records torch reads by name, so one more record disturbs no reader: the last
+one, ``sha256``, covers all bytes before it and the archive's table of records. A program that loads
+a checkpoint, changes it and saves it again writes no such record, and then nothing is checked.
 """
 
 from __future__ import annotations
 
-import re
+import hashlib
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from pyskl.checkpoints import safetensors
-from pyskl.checkpoints.checksum import add_checksum, wrong_checksum
-from pyskl.checkpoints.reader import read_checkpoint
+from pyskl.checkpoints.checkpoint_reader import read_torch_file
 from pyskl.errors import CheckpointError
-from pyskl.files.atomic import point_to, replace_with
-from pyskl.logging.log import get_logger
+from pyskl.files.atomic import replace_with
+from pyskl.files.download import local_checkpoint
 
-LATEST = "latest.pth"
-
-# How many names of a list a message spells out.
-_NAMES_SHOWN = 8
-_SHAPES_SHOWN = 4
+_CHECKSUM_RECORD = "sha256"
+_CHUNK = 1 << 22  # bytes of a file that are in memory at once while it is hashed
 
 
-# --- writing --------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class OpenedCheckpoint:
+    """The content of a checkpoint, on the CPU. Pass it along instead of opening the file again.
+
+    Attributes:
+        path: The file.
+        source: The path or URL that was asked for; for messages.
+        sha256: Hash of the whole file, in hexadecimal.
+        state_dict: Parameters and buffers by name, without ``module.`` prefixes.
+        meta: Facts about the run that wrote it (``epoch``, ``iter``, ``config``, ...); may be
+            empty.
+        optimizer: State of the optimizer; None if the file holds weights only.
+        scaler: State of the gradient scaler, if any.
+        processes: State of each process of the run: BatchNorm statistics, random states and the
+            running means of the log. Empty in checkpoints of other programs.
+
+    The last four are as the file has them: see
+    :func:`pyskl.checkpoints.resume_check.check_resumable`.
+    """
+
+    path: Path
+    source: str
+    sha256: str
+    state_dict: OrderedDict[str, Tensor]
+    meta: dict[str, Any]
+    optimizer: Any = None
+    scaler: Any = None
+    processes: Any = ()
+
+
+def open_checkpoint(location: str | Path, *, trusted: bool = False) -> OpenedCheckpoint:
+    """Read a checkpoint or a bare state dict, after comparing it with its checksum.
+
+    Args:
+        location: Path or URL of what ``torch.save`` wrote, or of a ``.safetensors`` file.
+        trusted: Read it with plain pickle, which runs whatever the file contains, and accept
+            ``http://``. Only for files from people whose programs you would run.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or holds no parameters.
+        UntrustedFileError: if it asks for more than tensors, numbers, strings and containers.
+    """
+    path = local_checkpoint(location, trusted=trusted)
+    if path.is_dir():
+        raise CheckpointError("this is a folder", file=path, expected="a checkpoint")
+    if not path.is_file():
+        raise CheckpointError("there is no such checkpoint", file=path)
+    sha256 = _checked_sha256(path)
+    if path.suffix == ".safetensors":
+        content: Any = read_safetensors(path)
+    else:
+        content = read_torch_file(path, trusted=trusted)
+    if not isinstance(content, Mapping):
+        raise CheckpointError("not a dict", file=path, found=type(content).__name__)
+    if "state_dict" not in content:
+        if not content or not _is_state_dict(content):
+            raise CheckpointError(
+                "no parameters",
+                file=path,
+                found=f"the keys {', '.join(map(str, list(content)[:8]))}",
+                expected="the key 'state_dict', or tensors by name",
+            )
+        content = {"state_dict": content}
+    weights, meta = content["state_dict"], content.get("meta")
+    if not _is_state_dict(weights):
+        raise CheckpointError("should hold tensors by name", file=path, key="state_dict")
+    return OpenedCheckpoint(
+        path,
+        str(location),
+        sha256,
+        OrderedDict((str(name).removeprefix("module."), value) for name, value in weights.items()),
+        dict(meta) if isinstance(meta, Mapping) else {},
+        content.get("optimizer"),
+        content.get("scaler"),
+        content.get("processes", ()),
+    )
 
 
 def save_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint with its checksum; until it is safe on the disk the old one stays.
+    """Write a checkpoint with its checksum. The old file stays until the new one is on the disk.
 
     Raises:
         CheckpointError: if it can't be written.
     """
 
     def write(partial: Path) -> None:
-        # An open file, as torch's own writer tells less of what went wrong.
+        # An open file, because torch's own writer reports less about what went wrong.
         with partial.open("wb") as file:
             torch.save(dict(checkpoint), file)
-        add_checksum(partial)
+        with zipfile.ZipFile(partial, "a") as archive:
+            records = archive.infolist()
+            digest = hashlib.sha256()
+            with partial.open("rb") as file:
+                _update(digest, file, archive.start_dir)
+            folder = records[0].filename.partition("/")[0]
+            checksum = _with_table(digest, records)
+            archive.writestr(f"{folder}/{_CHECKSUM_RECORD}", checksum)
 
     try:
         replace_with(path, write)
-    except (OSError, RuntimeError) as error:  # torch's writer makes the latter of the former
+    except (OSError, RuntimeError) as error:  # torch's writer turns an OSError into a RuntimeError
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__ or cause.__context__
+        reason = (str(cause or error).splitlines() or [""])[0]
         raise CheckpointError(
-            f"{path} could not be written ({_cause(error)}); what was saved before is untouched"
+            f"could not be written ({reason}); what was saved before is untouched", file=path
         ) from error
 
 
-def _cause(error: BaseException) -> str:
-    """Return what the system said, which torch's writer hides behind a message of its own."""
-    known: BaseException | None = error
-    while known is not None and not isinstance(known, OSError):
-        known = known.__cause__ or known.__context__
-    return (str(known or error).splitlines() or [""])[0]
-
-
-def point_latest_to(path: Path) -> None:
-    """Make ``latest.pth`` of the same folder a link to ``path``; at no instant is it missing."""
-    point_to(path.with_name(LATEST), path)
-
-
-def prune_checkpoints(newest: Path, keep: int) -> None:
-    """Delete what came before a checkpoint, but for the last few.
-
-    Higher numbers are of another run in the same folder and stay, as mistaking them for newer ones
-    would delete the checkpoint that was just written.
-
-    Args:
-        newest: ``<prefix>_<number>.pth``.
-        keep: How many of that prefix to keep, ``newest`` among them; below 1 for all.
-    """
-    if keep < 1:
-        return
-    prefix, _, number = newest.stem.rpartition("_")
-    older = [
-        path for found, path in numbered_checkpoints(newest.parent, prefix) if found < int(number)
-    ]
-    for path in older[: max(0, len(older) - (keep - 1))]:
-        path.unlink(missing_ok=True)
-
-
-def numbered_checkpoints(work_dir: Path, prefix: str) -> list[tuple[int, Path]]:
-    """Return ``(number, path)`` of the files ``<prefix>_<number>.pth``, by number."""
-    pattern = re.compile(rf"{re.escape(prefix)}_(\d+)\.pth")
-    found = [
-        (int(match[1]), path)
-        for path in work_dir.glob(f"{prefix}_*.pth")
-        if (match := pattern.fullmatch(path.name))
-    ]
-    return sorted(found)
-
-
-# --- reading --------------------------------------------------------------------------------------
-
-
-def load_checkpoint(
-    path: str | Path, *, map_location: str | torch.device = "cpu", trusted: bool = False
-) -> dict[str, Any]:
-    """Read a checkpoint, or a bare state dict, as ``dict(meta, state_dict, ...)``.
-
-    Args:
-        path: The file: what ``torch.save`` writes, or ``.safetensors``.
-        map_location: Device to put tensors on.
-        trusted: Read it with plain pickle, which runs whatever the file says. Only for files whose
-            maker you trust as you trust their programs.
-
-    Raises:
-        CheckpointError: if the file is missing, damaged or holds no parameters.
-        UntrustedFileError: if it asks for more than tensors, numbers, strings and containers.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"{path}: this is a folder; expected a checkpoint")
-    if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such checkpoint")
-    damage = wrong_checksum(path)
-    if damage is not None:
-        raise CheckpointError(f"{path}: damaged or not a checkpoint ({damage})")
-    if path.suffix == safetensors.SUFFIX:
-        content: Any = safetensors.read_weights(path, map_location)
-    else:
-        content = read_checkpoint(path, map_location, trusted=trusted)
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: expected a dict, found {type(content).__name__}")
-    checkpoint = dict(content)
-    if "state_dict" not in checkpoint:
-        if not checkpoint or not all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
+def _checked_sha256(path: Path) -> str:
+    """Return a file's SHA-256; the same pass compares it with the checksum inside."""
+    with path.open("rb") as file:
+        try:
+            recorded, end, records = _recorded_checksum(file)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
             raise CheckpointError(
-                f"{path}: expected the key 'state_dict', or tensors by name; found the keys "
-                f"{_shown(checkpoint)}"
-            )
-        checkpoint = {"state_dict": checkpoint}
-    weights = checkpoint["state_dict"]
-    if not isinstance(weights, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in weights.values()
-    ):
-        raise CheckpointError(f"{path}: 'state_dict' should hold tensors by name")
-    checkpoint["state_dict"] = OrderedDict(
-        (str(name).removeprefix("module."), value) for name, value in weights.items()
-    )
-    meta = checkpoint.get("meta")
-    checkpoint["meta"] = dict(meta) if isinstance(meta, Mapping) else {}
-    return checkpoint
+                f"damaged or not a checkpoint (incomplete archive: {error})", file=path
+            ) from error
+        digest = hashlib.sha256()
+        file.seek(0)
+        if recorded is not None:
+            _update(digest, file, end)
+            found = _with_table(digest, records)
+            if found != recorded:
+                raise CheckpointError(
+                    "damaged: it does not have the SHA-256 that was written into it",
+                    file=path,
+                    found=f"{found[:12]}...",
+                    expected=f"{recorded[:12]}...",
+                )
+        _update(digest, file)
+    return digest.hexdigest()
 
 
-def load_weights(
-    model: nn.Module, state_dict: Mapping[str, torch.Tensor], source: str, *, new_head: bool = False
-) -> None:
-    """Copy the weights of a checkpoint into a model.
+def _recorded_checksum(file: IO[bytes]) -> tuple[str | None, int, list[zipfile.ZipInfo]]:
+    """Return the checksum inside a file, and the length and the records that it covers.
 
-    Args:
-        model: The model.
-        state_dict: Its parameters and buffers by name.
-        source: Where they came from; used in messages.
-        new_head: Leave out classifier weights of another number of classes, with a warning that
-            says so; for fine-tuning.
+    The checksum is None if there is none: the file is no archive (``torch.save`` before torch 1.6,
+    or ``.safetensors``), or another program saved it. Nothing else of the file is interpreted.
+    """
+    if file.read(2) != b"PK":
+        return None, 0, []
+    with zipfile.ZipFile(file) as archive:
+        *records, last = archive.infolist()
+        if last.filename.rpartition("/")[2] != _CHECKSUM_RECORD:
+            return None, 0, []
+        if last.file_size != 64:
+            raise ValueError("its checksum is not a SHA-256")
+        return archive.read(last).decode("ascii"), last.header_offset, records
+
+
+def _update(digest: Any, file: IO[bytes], count: int | None = None) -> None:
+    """Add the next ``count`` bytes of a file to a hash, or all that are left."""
+    while block := file.read(_CHUNK if count is None else min(_CHUNK, count)):
+        digest.update(block)
+        if count is not None:
+            count -= len(block)
+
+
+def _with_table(digest: Any, records: list[zipfile.ZipInfo]) -> str:
+    """Return the checksum: the hash of the bytes so far and of where the records lie."""
+    digest = digest.copy()
+    for record in records:
+        entry = (record.filename, record.header_offset, record.file_size, record.compress_type)
+        digest.update(repr(entry).encode())
+    return str(digest.hexdigest())
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.safetensors`` file by their names.
 
     Raises:
-        CheckpointError: naming the keys and shapes that don't fit.
-    """
-    given = dict(state_dict)
-    left_out = misfits(model, given, source, new_head=new_head)
-    if left_out:
-        pairs = ", ".join(f"{name} {a} for {b}" for name, (a, b) in sorted(left_out.items()))
-        get_logger().warning(
-            "the classifier of %s has another size and starts untrained (%s)", source, pairs
-        )
-        for name in left_out:
-            del given[name]
-    model.load_state_dict(given, strict=False)
-
-
-def misfits(
-    model: nn.Module, given: Mapping[str, torch.Tensor], source: str, *, new_head: bool = False
-) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Check that weights fit a model, which stays as it is; see :func:`load_weights`.
-
-    Returns:
-        Name → shapes in the file and in the model, of the weights that ``new_head`` leaves out.
-    """
-    own = model.state_dict()
-    other_shape = {
-        name: (tuple(given[name].shape), tuple(own[name].shape))
-        for name in given.keys() & own.keys()
-        if given[name].shape != own[name].shape
-    }
-    left_out = {
-        name: other_shape.pop(name)
-        for name in list(other_shape)
-        if new_head and name.startswith("cls_head.")
-    }
-    missing = [name for name in own if name not in given]
-    unexpected = [name for name in given if name not in own]
-    faults = []
-    if missing:
-        faults.append(f"{len(missing)} missing: {_shown(missing)}")
-    if unexpected:
-        faults.append(f"{len(unexpected)} that the model lacks: {_shown(unexpected)}")
-    if other_shape:
-        shapes = [f"{name} {a} for {b}" for name, (a, b) in sorted(other_shape.items())]
-        faults.append(f"{len(shapes)} of another shape (file's for model's):")
-        faults += [f"  {shape}" for shape in shapes[:_SHAPES_SHOWN]]
-        if len(shapes) > _SHAPES_SHOWN:
-            faults.append(f"  and {len(shapes) - _SHAPES_SHOWN} more")
-    if faults:
-        raise CheckpointError(
-            f"{source} does not fit the model that the config describes:\n  " + "\n  ".join(faults)
-        )
-    return left_out
-
-
-def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any], source: str) -> None:
-    """Give an optimizer the state that a checkpoint holds.
-
-    Raises:
-        CheckpointError: if it is the state of another optimizer, or of other parameters.
+        CheckpointError: if the file is damaged, or the package safetensors is missing.
     """
     try:
-        known = set.intersection(*(set(group) for group in state["param_groups"]))
-        missing = sorted(set(optimizer.defaults) - known - _OPTIMIZER_SWITCHES)
-        if missing:
-            raise ValueError(f"it lacks {', '.join(missing)}")
-        optimizer.load_state_dict(dict(state))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        from safetensors.torch import load_file
+    except ImportError as error:
         raise CheckpointError(
-            f"{source}: its optimizer state does not fit {type(optimizer).__name__} ({error}); "
-            "to start from its weights use load_from"
+            "reading it needs the package safetensors",
+            file=path,
+            hint="pip install safetensors",
+        ) from error
+    try:
+        return load_file(path)
+    except Exception as error:  # damaged bytes can cause any error
+        first = (str(error).splitlines() or [""])[0]
+        raise CheckpointError(
+            f"damaged or not a safetensors file ({first[:300]})", file=path
         ) from error
 
 
-# Entries of a parameter group that say how to compute, not what; torch adds some with time.
-_OPTIMIZER_SWITCHES = {
-    "capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused", "maximize",
-}  # fmt: skip
-
-
-def _shown(names: Any) -> str:
-    names = [str(name) for name in names]
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + more
+def _is_state_dict(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(item, Tensor) for item in value.values())

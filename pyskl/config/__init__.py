@@ -1,7 +1,11 @@
-"""Configs: read them, check them, resolve them."""
+"""Configs: read them, check their keys and types, fill in defaults, write them out.
 
-from pyskl.config.check import check_config
-from pyskl.config.load import known_part, load_config, parse_option
-from pyskl.config.text import config_text
+Nothing here builds a model or opens data: that is :func:`pyskl.apis.prepare.prepare`.
+"""
 
-__all__ = ["check_config", "config_text", "known_part", "load_config", "parse_option"]
+from pyskl.config.check import read_config
+from pyskl.config.load import load_config, parse_option
+from pyskl.config.schema import RunConfig
+from pyskl.config.text import config_text, known_part
+
+__all__ = ["RunConfig", "config_text", "known_part", "load_config", "parse_option", "read_config"]

@@ -1,169 +1,211 @@
-"""Find all that is wrong with a config, before anything expensive starts.
+"""Check the keys and types of a config, and fill in its defaults. Nothing is built.
 
-In three steps, and in each all that the faults before it leave open: keys and types, by
-:mod:`pyskl.config.schema` and the signatures of the classes that the config names; values, by
-building the model, the optimizer, the schedule and the transforms; files, by opening the
-annotations and looking for the splits, labels and joints that the model expects.
+The sections of :mod:`pyskl.config.schema` and the registered classes that a config names (by
+``dict(type=...)``) are checked in the same way: against the signature of the class.
 """
 
 from __future__ import annotations
 
-import collections.abc
+import dataclasses
 import inspect
+import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import numpy as np
 from mmengine.config import Config
-from torch import nn
 
-from pyskl.config.fault import Faults
-from pyskl.config.schema import AT_LEAST, KNOWN_KEYS, OTHER_WORDS, REQUIRED, ConfigSchema
-from pyskl.config.source import unread_names
-from pyskl.config.values import describe, matches
-from pyskl.datasets.device import check_batch_form, check_data_device
-from pyskl.datasets.packed.ahead import leading_transforms
-from pyskl.datasets.pose import PoseDataset
-from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
-from pyskl.errors import ConfigError, InputError, did_you_mean, nearest
-from pyskl.evaluation.evaluate import check_metrics, figure_names
-from pyskl.models import build_model
-from pyskl.registry import DATASETS, PIPELINES, Registry
-from pyskl.skeleton import names_fault
-from pyskl.training.optimizer import build_optimizer, optimizer_class
-from pyskl.training.schedule import LearningRate
+from pyskl.config.faults import Faults
+from pyskl.config.schema import (
+    KNOWN_KEYS,
+    OTHER_WORDS,
+    REQUIRED,
+    AtLeast,
+    ConfigKeys,
+    LoaderConfig,
+    RunConfig,
+    Section,
+)
+from pyskl.config.unread_names import unread_names
+from pyskl.errors import ConfigError, did_you_mean, nearest
+from pyskl.registry import Registry
 
-# Arguments that only a class which takes `**kwargs` knows of, by this method of the class.
+# How similar to a key a top-level name must be to count as misspelt rather than as a helper
+# variable that nothing reads. "modality" and "model", "data_root" and "data" are less similar.
+_SIMILARITY = 0.7
+
+# A class that takes `**kwargs` may list the other arguments that it takes for a config with this
+# class method.
 _EXTRA_OPTIONS = "extra_options"
 
-# How much a top-level name has to look like a key to be taken for a slip rather than for a helper
-# variable that nothing reads: above "modality" and "model", "data_root" and "data".
-_SLIP = 0.7
 
-
-def check_config(
-    config: Config | Mapping[str, Any],
-    uses: Sequence[str] = ("train",),
-    *,
-    source: str | Path | None = None,
-    trusted: bool = False,
-) -> None:
-    """Check a config for what it is going to be used for.
+def read_config(
+    config: Config | Mapping[str, Any], uses: Iterable[str], faults: Faults | None = None
+) -> RunConfig:
+    """Check the keys and types of a config, and fill in the defaults.
 
     Args:
-        config: The config.
-        uses: Some of ``'train'``, ``'val'``, ``'test'``: which data sets are going to be read.
-        source: The file it came from; by default the one it knows itself.
-        trusted: Open annotation files with plain pickle.
+        config: The config, as :func:`pyskl.config.load_config` returns it.
+        uses: Some of ``'train'``, ``'val'``, ``'test'``: what the config has to be complete for.
+        faults: Collects what is wrong; the caller raises it. A value with a fault of its own is
+            replaced by its default.
 
     Raises:
-        ConfigError: listing all faults, each with its key.
+        ConfigError: for a faulty config, if ``faults`` is not given.
     """
-    filename = source
-    if isinstance(config, Config):
-        filename = source or config.filename
-        config = config.to_dict()
-    faults = Faults(str(filename or "config"))
-    _check_top_level(config, uses, filename, faults)
-    _check_numbers(config, faults)
-    _check_workflow(config.get("workflow"), faults)
-    _check_optimizer(config.get("optimizer"), faults)
-    _check_schedule(config.get("lr_config"), faults)
-    _check_evaluation(config.get("evaluation"), faults)
-    model = _check_model(config.get("model"), faults)
-    for use in uses:
-        device = _data_device(config, use, faults)
-        for key, leaf in _leaf_datasets(_at(config, f"data.{use}"), f"data.{use}", faults):
-            _check_pipeline(key, leaf, faults, in_batches=device is not None)
-            _check_data(key, leaf, use, model, faults, trusted=trusted)
-    faults.raise_if_any()
-
-
-def _at(config: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted path, or None where there is none."""
-    section: Any = config
-    for part in path.split("."):
-        section = section.get(part) if isinstance(section, Mapping) else None
-    return section
-
-
-# --- keys and types -------------------------------------------------------------------------------
-
-
-def _check_top_level(
-    config: Mapping[str, Any], uses: Sequence[str], filename: Any, faults: Faults
-) -> None:
-    hints = typing.get_type_hints(ConfigSchema, include_extras=True)
-    for key in config:
-        if key in hints:
-            _check_value(key, config[key], hints[key], faults)
-    unread = unread_names(filename) if filename and str(filename).endswith(".py") else set(config)
-    for key in sorted(set(config) - KNOWN_KEYS):
-        meant = OTHER_WORDS.get(key) or nearest(key, KNOWN_KEYS, likeness=_SLIP)
+    filename: Any = getattr(config, "filename", None)
+    given = config.to_dict() if isinstance(config, Config) else dict(config)
+    collected = faults if faults is not None else Faults(str(filename or "config"))
+    # Misspelt keys: other names are helper variables of the file.
+    is_python = filename is not None and str(filename).endswith(".py")
+    unread = unread_names(filename) if is_python else set(given)
+    for key in sorted(set(given) - KNOWN_KEYS):
+        meant = OTHER_WORDS.get(key) or nearest(key, KNOWN_KEYS, likeness=_SIMILARITY)
         if meant and key in unread:
-            faults.add(key, f"there is no such key; did you mean {meant!r}?")
+            collected.add(key, "there is no such key", hint=f"did you mean {meant!r}?")
+    given = {key: value for key, value in given.items() if key in KNOWN_KEYS}
+    check_arguments("", given, ConfigKeys, collected)
     for use in uses:
         for path in REQUIRED[use]:
-            if _at(config, path) is None:
-                faults.add(path, "is missing")
+            section: Any = given
+            for part in path.split("."):
+                section = section.get(part) if isinstance(section, Mapping) else None
+            if section is None:
+                collected.add(path, "is missing")
+    keys = _construct(ConfigKeys, _with_complete_loaders(given, collected), "", collected)
+    if faults is None:
+        collected.raise_if_any()
+    values = {one.name: getattr(keys, one.name) for one in dataclasses.fields(ConfigKeys)}
+    return RunConfig(**values, given=given, filename=str(filename) if filename else None)
 
 
-def _check_value(key: str, value: Any, hint: Any, faults: Faults) -> None:
-    """Check a value against a type hint, and what is inside it."""
-    options = get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+def _with_complete_loaders(given: Mapping[str, Any], faults: Faults) -> Mapping[str, Any]:
+    """Return a config whose ``data.<use>_dataloader`` have the values of ``data``, too."""
+    data = given.get("data")
+    if not isinstance(data, Mapping):
+        return given
+    names = [one.name for one in dataclasses.fields(LoaderConfig)]
+    common = {name: data[name] for name in names if name in data and not faults.at(f"data.{name}")}
+    complete = dict(data)
+    for use in ("train", "val", "test"):
+        own = data.get(f"{use}_dataloader", {})
+        if isinstance(own, Mapping):
+            complete[f"{use}_dataloader"] = {**common, **own}
+    return {**given, "data": complete}
+
+
+def _construct(cls: Any, given: Mapping[str, Any], key: str, faults: Faults) -> Any:
+    """Return a section of the schema; the default takes the place of a faulty value."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    values = {}
+    for name, value in given.items():
+        inner = _join(key, name)
+        if name not in hints or faults.at(inner):
+            continue
+        section = next((one for one in _options(hints[name]) if _is_subclass(one, Section)), None)
+        if section is not None and isinstance(value, Mapping):
+            required = [
+                one.name
+                for one in dataclasses.fields(section)
+                if one.default is one.default_factory is dataclasses.MISSING
+            ]
+            if any(one not in value or faults.at(f"{inner}.{one}") for one in required):
+                continue
+            value = _construct(section, value, inner, faults)
+        values[name] = value
+    return cls(**values)
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+# --- values and type hints ------------------------------------------------------------------------
+
+
+def check_arguments(
+    key: str,
+    given: Mapping[str, Any],
+    cls: Any,
+    faults: Faults,
+    *,
+    leave_out: Sequence[str] = (),
+) -> None:
+    """Check names and types of arguments against the signature of a class.
+
+    Args:
+        key: Where the arguments are in the config.
+        given: The arguments; ``type`` is none of them.
+        cls: A registered class, or a section of the schema.
+        faults: Collects what is wrong.
+        leave_out: Parameters that a config can't give.
+    """
+    section = _is_subclass(cls, Section)
+    parameters = {
+        name: one
+        for name, one in inspect.signature(cls).parameters.items()
+        if name not in leave_out and one.kind is not one.VAR_POSITIONAL
+    }
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    parameters = {name: one for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD}
+    if hasattr(cls, _EXTRA_OPTIONS):
+        takes_all = True  # in case the method fails
+        with faults.collecting(key):
+            parameters.update(getattr(cls, _EXTRA_OPTIONS)(given))
+            takes_all = False
+    try:
+        hints = typing.get_type_hints(
+            cls if section else getattr(cls, "__init__"),  # noqa: B009 - for mypy
+            include_extras=True,
+        )
+    except (NameError, TypeError):  # a user's class whose hints can't be evaluated
+        hints = {}
+    title = getattr(cls, "__name__", str(cls))
+    for name, value in given.items():
+        if name in parameters:
+            check_value(_join(key, name), value, hints.get(name, Any), faults)
+        elif not takes_all and not (name == "type" and not section):
+            problem = "there is no such key" if section else f"{title} takes no {name!r}"
+            hint = did_you_mean(name, parameters).removeprefix("; ") or None
+            faults.add(_join(key, name), problem, hint=hint)
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in given:
+            needed = "" if section else f"; {title} needs it"
+            faults.add(_join(key, name), f"is missing{needed}")
+
+
+def check_value(key: str, value: Any, hint: Any, faults: Faults) -> None:
+    """Check a value, and what is inside it, against a type hint."""
+    options = _options(hint)
+    if isinstance(value, Mapping):
+        for option in options:
+            registry = _registry_of(option)
+            if registry is not None:
+                return _check_built(key, value, registry, faults)
+            if _is_subclass(option, Section):
+                return check_arguments(key, value, option, faults)
+    lists = [one for one in options if _is_subclass(get_origin(one), Sequence)]
+    if _is_list(value) and len(lists) == 1 and get_origin(lists[0]) is not tuple:
+        for index, item in enumerate(value):
+            check_value(f"{key}[{index}]", item, get_args(lists[0])[0], faults)
+        return None
+    if not any(matches(value, option) for option in options):
+        faults.add(
+            key,
+            "has the wrong type",
+            found=f"{type(value).__name__} {value!r}",
+            expected=describe(hint),
+        )
     for option in options:
-        registry = _registry_of(option)
-        if isinstance(value, Mapping) and registry is not None:
-            return _check_built(key, value, registry, faults)
-        if isinstance(value, Mapping) and typing.is_typeddict(option):
-            return _check_section(key, value, option, faults)
-        if _is_list_of_configs(option) and isinstance(value, (list, tuple)):
-            for index, item in enumerate(value):
-                _check_value(f"{key}[{index}]", item, get_args(option)[0], faults)
-            return None
-    if not any(matches(value, _plain(option)) for option in options):
-        wanted = " or ".join(dict.fromkeys(describe(_plain(option)) for option in options))
-        faults.add(key, f"should be {wanted}, found {type(value).__name__}: {value!r}")
+        for note in get_args(option)[1:] if get_origin(option) is Annotated else ():
+            if isinstance(note, AtLeast) and matches(value, option) and value < note.least:
+                faults.add(key, "is too small", found=value, expected=f"at least {note.least}")
     return None
-
-
-_UNIONS = (typing.Union, type(int | str))
-
-
-def _plain(hint: Any) -> Any:
-    """Return what a section or a config to build is outwardly: a dict."""
-    return Mapping if typing.is_typeddict(hint) or _registry_of(hint) is not None else hint
-
-
-def _registry_of(hint: Any) -> Registry | None:
-    if get_origin(hint) is Annotated:
-        return next((note for note in get_args(hint)[1:] if isinstance(note, Registry)), None)
-    return None
-
-
-def _is_list_of_configs(hint: Any) -> bool:
-    origin = get_origin(hint)
-    if not (isinstance(origin, type) and issubclass(origin, collections.abc.Sequence)):
-        return False
-    item = get_args(hint)[0]
-    options = get_args(item) if get_origin(item) in _UNIONS else (item,)
-    return any(_plain(option) is Mapping for option in options)
-
-
-def _check_section(key: str, section: Mapping[str, Any], schema: Any, faults: Faults) -> None:
-    hints = typing.get_type_hints(schema, include_extras=True)
-    for name, value in section.items():
-        if name in hints:
-            _check_value(f"{key}.{name}", value, hints[name], faults)
-        else:
-            faults.add(f"{key}.{name}", f"there is no such key{did_you_mean(name, hints)}")
-    for name in sorted(schema.__required_keys__ - set(section)):
-        faults.add(f"{key}.{name}", "is missing")
 
 
 def _check_built(key: str, cfg: Mapping[str, Any], registry: Registry, faults: Faults) -> None:
+    """Check the config of an object that a registry builds."""
     kind = cfg.get("type")
     if kind is None:
         faults.add(f"{key}.type", f"is missing; it names the {registry.name}")
@@ -174,285 +216,105 @@ def _check_built(key: str, cfg: Mapping[str, Any], registry: Registry, faults: F
         faults.add(f"{key}.type", str(error))
         return
     if not callable(cls):
-        faults.add(f"{key}.type", f"should be the name of a {registry.name}, found {kind!r}")
-        return
-    _check_arguments(key, cfg, cls, faults)
-
-
-def _check_arguments(key: str, cfg: Mapping[str, Any], cls: type, faults: Faults) -> None:
-    """Check a config's keys and value types against the signature of the class that it names."""
-    parameters = dict(inspect.signature(cls).parameters)
-    open_ended = False
-    for name, parameter in list(parameters.items()):
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            open_ended |= parameter.kind == parameter.VAR_KEYWORD
-            del parameters[name]
-    hints = _signature_hints(cls)
-    if hasattr(cls, _EXTRA_OPTIONS):
-        open_ended = True  # as long as it can't say what it takes
-        with faults.collecting(key):
-            parameters.update(getattr(cls, _EXTRA_OPTIONS)(cfg))
-            open_ended = False
-    for name, value in cfg.items():
-        if name == "type":
-            continue
-        if name in parameters:
-            hint = hints.get(name, Any)
-            if hint is not Any:
-                _check_value(f"{key}.{name}", value, hint, faults)
-        elif not open_ended:
-            faults.add(
-                f"{key}.{name}", f"{cls.__name__} takes no {name!r}{did_you_mean(name, parameters)}"
-            )
-    for name, parameter in parameters.items():
-        if parameter.default is parameter.empty and name not in cfg:
-            faults.add(f"{key}.{name}", f"is missing; {cls.__name__} needs it")
-
-
-def _signature_hints(cls: type) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
-    except (NameError, TypeError):  # a user's class whose hints can't be evaluated has none to us
-        return {}
-
-
-# --- values ---------------------------------------------------------------------------------------
-
-
-def _check_optimizer(cfg: Any, faults: Faults) -> None:
-    if not isinstance(cfg, Mapping) or faults.under("optimizer"):
-        return
-    try:
-        cls = optimizer_class(cfg.get("type"))
-    except ConfigError as error:
-        faults.add("optimizer.type", str(error))
-        return
-    parameters = dict(inspect.signature(cls).parameters)
-    parameters.pop("params")
-    for name, value in cfg.items():
-        if name != "type" and name not in parameters:
-            faults.add(
-                f"optimizer.{name}",
-                f"{cls.__name__} takes no {name!r}{did_you_mean(name, parameters)}",
-            )
-        numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if name in ("lr", "momentum", "weight_decay") and not (numeric and value >= 0):
-            faults.add(f"optimizer.{name}", f"should be a number from 0 up, found {value!r}")
-    if "lr" not in cfg:
-        faults.add("optimizer.lr", "is missing")
-    if not faults.under("optimizer"):
-        with faults.collecting("optimizer"):
-            build_optimizer(nn.Linear(1, 1), cfg)
-
-
-def _check_schedule(cfg: Any, faults: Faults) -> None:
-    if isinstance(cfg, Mapping) and not faults.under("lr_config"):
-        with faults.collecting("lr_config"):
-            LearningRate(base_lr=1.0, epochs=1, iters_per_epoch=1, **cfg)
-
-
-def _check_evaluation(cfg: Any, faults: Faults) -> None:
-    if not isinstance(cfg, Mapping) or faults.under("evaluation"):
-        return
-    metrics = cfg.get("metrics", ())
-    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-    for metric in metrics:
-        with faults.collecting("evaluation.metrics"):
-            check_metrics([metric])
-    topk = cfg.get("topk", (1, 5))
-    if min([topk] if isinstance(topk, int) else topk, default=0) < 1:
-        faults.add("evaluation.topk", f"should be numbers from 1 up, found {topk!r}")
-    key = cfg.get("save_best")
-    names = figure_names(metrics or ["top_k_accuracy"], topk)
-    if key not in (None, "auto", *names) and not faults.under("evaluation"):
         faults.add(
-            "evaluation.save_best", f"{key!r} is not measured{did_you_mean(str(key), names)}"
+            f"{key}.type",
+            "is no class",
+            found=repr(kind),
+            expected=f"the name of a {registry.name}",
         )
-
-
-def _check_numbers(config: Mapping[str, Any], faults: Faults) -> None:
-    for key, least in AT_LEAST.items():
-        value = _at(config, key)
-        if isinstance(value, (int, float)) and value < least:
-            faults.add(key, f"should be at least {least}, found {value}")
-
-
-def _check_workflow(cfg: Any, faults: Faults) -> None:
-    if cfg is not None and not faults.under("workflow") and [name for name, _ in cfg] != ["train"]:
-        faults.add(
-            "workflow", f"should be [('train', 1)], found {cfg!r}; --validate measures data.val"
-        )
-
-
-def _check_model(cfg: Any, faults: Faults) -> Any:
-    """Build the model for what its constructors have to say; None where they object."""
-    if not isinstance(cfg, Mapping) or faults.under("model"):
-        return None
-    model = None
-    with faults.collecting("model"):
-        model = build_model(cfg)
-        width = getattr(model.backbone, "out_channels", None)
-        takes = getattr(model.cls_head, "in_channels", width)
-        if takes != width and width is not None:
-            faults.add(
-                "model.cls_head.in_channels",
-                f"is {takes}, but the backbone's features have {width} channels",
-            )
-    return model
-
-
-def _leaf_datasets(cfg: Any, key: str, faults: Faults) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the data sets that read files, inside those that repeat and concatenate others."""
-    if isinstance(cfg, (list, tuple)):
-        for index, item in enumerate(cfg):
-            yield from _leaf_datasets(item, f"{key}[{index}]", faults)
-    elif isinstance(cfg, Mapping):
-        cls = _dataset_class(cfg)
-        if cls in _WRAPPERS:
-            inner = _WRAPPERS[cls]
-            _check_wrapper(key, cfg, cls, inner, faults)
-            yield from _leaf_datasets(cfg.get(inner), f"{key}.{inner}", faults)
-        elif cls is not None:
-            yield key, cfg
-
-
-# Data sets made of other data sets, and the argument that holds those.
-_WRAPPERS: dict[Any, str] = {RepeatDataset: "dataset", ConcatDataset: "datasets"}
-
-
-def _dataset_class(cfg: Mapping[str, Any]) -> Any:
-    """Return the class that a data set's config names; None where it names none."""
-    kind = cfg.get("type")
-    try:
-        found = DATASETS.get(kind) if isinstance(kind, str) else kind
-        return found if isinstance(found, type) else None
-    except ConfigError:  # already among the faults
-        return None
-
-
-def _check_wrapper(key: str, cfg: Mapping[str, Any], cls: Any, inner: str, faults: Faults) -> None:
-    """Let a wrapper's constructor have its say, around empty data sets."""
-    names = {*cfg, *inspect.signature(cls).parameters} - {inner}
-    if any(faults.under(f"{key}.{name}") for name in names):
         return
-    arguments = {name: value for name, value in cfg.items() if name != "type"}
-    content = cfg.get(inner)
-    arguments[inner] = [()] * len(content) if isinstance(content, (list, tuple)) else ()
-    with faults.collecting(key):
-        cls(**arguments)
+    check_arguments(key, cfg, cls, faults)
 
 
-def _data_device(config: Mapping[str, Any], use: str, faults: Faults) -> str | None:
-    """Return where the data set of a use is kept and its batches are made; None for nowhere."""
-    found = None
-    for key in ("data.device", f"data.{use}_dataloader.device"):
-        *section, name = key.split(".")
-        holder = _at(config, ".".join(section))
-        if isinstance(holder, Mapping) and name in holder and not faults.under(key):
-            found = holder[name]
-            if found is not None:
-                with faults.collecting(key):
-                    check_data_device(found)
-    return found
+def matches(value: Any, hint: Any) -> bool:
+    """Return whether a config value fits a type hint.
 
-
-def _check_pipeline(key: str, cfg: Mapping[str, Any], faults: Faults, *, in_batches: bool) -> None:
-    pipeline = cfg.get("pipeline")
-    pipeline = pipeline if isinstance(pipeline, (list, tuple)) else ()
-    ahead = len(leading_transforms(pipeline)) if in_batches else len(pipeline)
-    for index, transform in enumerate(pipeline):
-        where = f"{key}.pipeline[{index}]"
-        if isinstance(transform, Mapping) and not faults.under(where):
-            with faults.collecting(where):
-                built = PIPELINES.build(transform)
-                if index >= ahead:
-                    check_batch_form(built)
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def _check_data(
-    key: str, cfg: Mapping[str, Any], use: str, model: Any, faults: Faults, *, trusted: bool
-) -> None:
-    """Open the annotations and hold the first sample against the model."""
-    cls = _dataset_class(cfg)
-    if not issubclass(cls, PoseDataset) or faults.under(f"{key}.ann_file"):
-        return
-    trusted = trusted or bool(cfg.get("trusted", False))
-    try:
-        annotations = cls.read_annotations(
-            cfg["ann_file"],
-            pipeline=cfg.get("pipeline", ()),
-            trusted=trusted,
-            pack=cfg.get("pack", "auto"),
+    A list fits a tuple and the other way round, an int fits a float, a str fits a path; a bool is
+    no number. Plain values don't fit a protocol or a class of torch, which stand for objects that
+    are built. Hints that say nothing about configs (type variables, other classes) fit
+    anything.
+    """
+    if hint is Any or hint is None or hint is type(None):
+        return hint is Any or value is None
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return matches(value, arguments[0])
+    if origin in _UNIONS:
+        return any(matches(value, option) for option in arguments)
+    if origin is Literal:
+        return any(value == option and type(value) is type(option) for option in arguments)
+    if origin is tuple:
+        if not _is_list(value):
+            return False
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return all(matches(item, arguments[0]) for item in value)
+        return len(value) == len(arguments) and all(map(matches, value, arguments))
+    if _is_subclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(
+            matches(key, arguments[0]) and matches(item, arguments[1])
+            for key, item in value.items()
         )
-    except InputError as error:
-        faults.add(f"{key}.ann_file", str(error))
-        return
-    if not faults.under(f"{key}.split"):
-        split = cfg.get("split")
-        try:
-            annotations.select(split)
-        except InputError as error:
-            faults.add(f"{key}.split", str(error))
-            return
-        with faults.collecting(f"{key}.ann_file"):
-            annotations.check(
-                split,
-                num_classes=getattr(getattr(model, "cls_head", None), "num_classes", None),
-                multi_class=bool(cfg.get("multi_class", False)),
-            )
-    graph = getattr(getattr(model, "backbone", None), "graph", None)
-    names = getattr(annotations, "joint_names", None)
-    wrong_joints = None if graph is None else names_fault(names, graph.layout)
-    if wrong_joints is not None:
-        faults.add(
-            f"{key}.ann_file",
-            f"{cfg['ann_file']}: {wrong_joints}; convert the recordings with the layout "
-            "(--layout), or name the layout that they are of in the config",
-        )
-    if faults.under(key):
-        return
-    with faults.collecting(key):
-        arguments = {name: value for name, value in cfg.items() if name != "type"}
-        arguments["test_mode"] = use != "train"
-        if trusted:
-            arguments["trusted"] = True
-        dataset = cls(**arguments)
-        dataset.draw_weights()
-        sample = dataset[0]
-        if model is not None:
-            _check_fit(sample, use, model)
+    if _is_subclass(origin, Sequence):
+        return _is_list(value) and all(matches(item, arguments[0]) for item in value)
+    if _is_subclass(origin, Callable):
+        return callable(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is float:
+        return number
+    if hint is int:
+        return number and isinstance(value, int)
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint in (str, Path):
+        return isinstance(value, (str, Path))
+    if hint in (list, tuple, Sequence):
+        return _is_list(value)
+    if hint in (dict, Mapping) or _is_subclass(hint, Section):
+        return isinstance(value, Mapping)
+    if isinstance(hint, type) and (
+        getattr(hint, "_is_protocol", False)
+        or any(base.__module__.partition(".")[0] == "torch" for base in hint.__mro__)
+    ):
+        return not isinstance(value, (str, int, float, list, tuple, Mapping, type(None)))
+    return True
 
 
-def _check_fit(sample: Mapping[str, Any], use: str, model: Any) -> None:
-    """Hold the shape of what the pipeline yields against what the model takes."""
-    for name in ("keypoint", "label"):
-        if name not in sample:
-            raise ConfigError(f"the pipeline yields {sorted(sample)} but the model needs {name!r}")
-    shape = tuple(np.shape(sample["keypoint"]))
-    if len(shape) != 5:
-        raise ConfigError(
-            f"the pipeline should yield keypoint (clips, M, T, V, C), found shape {shape}; "
-            "does it end with FormatGCNInput?"
-        )
-    clips, persons, _, joints, channels = shape
-    backbone = model.backbone
-    if hasattr(backbone, "graph") and joints != backbone.graph.num_node:
-        raise ConfigError(
-            f"the samples have {joints} joints, but the model's layout "
-            f"{backbone.graph.layout.name!r} has {backbone.graph.num_node}"
-        )
-    if hasattr(backbone, "in_channels") and channels != backbone.in_channels:
-        raise ConfigError(
-            f"the pipeline yields {channels} channels, but the backbone takes "
-            f"in_channels={backbone.in_channels}"
-        )
-    if getattr(backbone, "data_bn_type", None) == "MVC" and persons != backbone.num_person:
-        raise ConfigError(
-            f"the pipeline yields {persons} persons, but the backbone's data_bn_type='MVC' takes "
-            f"num_person={backbone.num_person}"
-        )
-    if use == "train" and clips != 1:
-        raise ConfigError(f"training takes one clip of a sample, but the pipeline yields {clips}")
+_UNIONS = (Union, types.UnionType)
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the hint itself."""
+    return get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+
+
+def _registry_of(hint: Any) -> Registry | None:
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((note for note in notes if isinstance(note, Registry)), None)
+
+
+def _is_subclass(origin: Any, cls: Any) -> bool:
+    return isinstance(origin, type) and issubclass(origin, cls)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def describe(hint: Any) -> str:
+    """Return a type hint in words, such as ``int or list of float``."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is None or hint is type(None):
+        return "None"
+    if origin is Annotated:
+        return describe(arguments[0])
+    if origin in _UNIONS:
+        return " or ".join(dict.fromkeys(map(describe, arguments)))
+    if origin is Literal:
+        return " or ".join(map(repr, arguments))
+    if origin is tuple:
+        return f"({', '.join(map(describe, arguments))})".replace("Ellipsis", "...")
+    if hint is Mapping or _is_subclass(origin, Mapping) or _is_subclass(hint, Section):
+        return "dict"
+    if _is_subclass(origin, Sequence):
+        return f"list of {describe(arguments[0])}"
+    return getattr(hint, "__name__", str(hint))

@@ -1,8 +1,8 @@
-"""Read ``.json`` and ``.yaml`` configs, which are data: nothing in them is run.
+"""Read ``.json`` and ``.yaml`` configs. They are data: nothing in them is run.
 
-The loader of ``.py`` configs would run things for them, too: a ``_base_`` that is a Python file,
-``custom_imports``, and ``{{ }}`` placeholders, which write environment variables into the config
-and so into logs. A config that comes as data has none of these.
+mmengine would run a ``_base_`` that is a Python file and ``custom_imports``, and would fill in
+``{{ }}`` placeholders, which write environment variables into the config and so into logs. Data
+configs can have none of these.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from pyskl.errors import ConfigError
 
 SUFFIXES = (".json", ".yaml", ".yml")
 
-# Configs have a few kilobytes. YAML is slow to read, and its aliases can make much of little.
+# Configs have a few kilobytes. YAML is slow to read, and its aliases can expand enormously.
 _MAX_BYTES = 1 << 20
-_MAX_PARTS = 100_000
+_MAX_VALUES = 100_000
 _MAX_DEPTH = 64
 _MAX_BASES = 64
 
 _PLACEHOLDER = re.compile(r"\{\{\s*['\"]?\s*(\$\w*|_base_\b[\w.]*|file\w+)")
 
 
-class _YamlData(yaml.SafeLoader):
-    """YAML's safe loader without merge keys, with which 1 kB spells out terabytes."""
+class _SafeLoader(yaml.SafeLoader):
+    """YAML's safe loader without merge keys, with which 1 kB expands to terabytes."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Refuse ``<<``."""
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(
-                    None, None, "merge keys (<<) are not taken; use _base_", key.start_mark
+                    None, None, "merge keys (<<) are not supported; use _base_", key.start_mark
                 )
 
 
 def read_data_config(path: Path) -> dict[str, Any]:
-    """Return what a ``.json`` or ``.yaml`` config and its bases hold, merged.
+    """Return the content of a ``.json`` or ``.yaml`` config, merged with its bases.
 
     Raises:
-        ConfigError: naming the file, if it can't be read or asks for something to be run.
+        ConfigError: if a file can't be read or asks for something to be run.
     """
     return _read_with_bases(path, [], [])
 
@@ -52,101 +52,106 @@ def read_data_config(path: Path) -> dict[str, Any]:
 def _read_with_bases(path: Path, open_files: list[Path], seen: list[Path]) -> dict[str, Any]:
     here = path.resolve()
     if here in open_files:
-        raise ConfigError(f"{path}: it is, by way of its bases, its own base")
+        raise ConfigError("the file is, through its bases, its own base", file=path, key="_base_")
     if len(seen) == _MAX_BASES:
-        raise ConfigError(f"{path}: the config has more than {_MAX_BASES} bases")
+        raise ConfigError(f"the config has more than {_MAX_BASES} bases", file=path, key="_base_")
     seen.append(here)
     own = _content(path)
     bases = own.pop("_base_", [])
     names = [bases] if isinstance(bases, str) else bases
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"{path}: _base_ should be a file name or a list of them")
+        raise ConfigError(
+            "wrong type", file=path, key="_base_", found=bases, expected="a file name or a list"
+        )
     inherited: dict[str, Any] = {}
     for name in names:
         base = path.parent / name
+        problem = hint = None
         if base.suffix == ".py":
-            raise ConfigError(
-                f"{path}: its base {name} is a Python file, which would be run, but a "
-                f"{path.suffix} config is data. If you trust it, make this config a .py file, too"
-            )
-        if base.suffix not in SUFFIXES:
-            raise ConfigError(f"{path}: its base {name} is none of {', '.join(SUFFIXES)}")
-        if not base.is_file():
-            raise ConfigError(f"{path}: its base {name} does not exist")
-        found = _read_with_bases(base, [*open_files, here], seen)
-        twice = sorted(found.keys() & inherited.keys())
-        if twice:
-            raise ConfigError(f"{path}: several of its bases have the key {twice[0]!r}")
-        inherited.update(found)
+            problem = f"a {path.suffix} config is data, but a Python base would be run"
+            hint = "if you trust it, make this config a .py file, too"
+        elif base.suffix not in SUFFIXES:
+            problem = f"a base is none of {', '.join(SUFFIXES)}"
+        elif not base.is_file():
+            problem = "there is no such base"
+        if problem is not None:
+            raise ConfigError(problem, file=path, key="_base_", found=name, hint=hint)
+        content = _read_with_bases(base, [*open_files, here], seen)
+        for key in sorted(content.keys() & inherited.keys()):
+            raise ConfigError("several bases have this key", file=path, key=key)
+        inherited.update(content)
     return _merged(path, inherited, own)
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Return one file's content."""
+    """Return the content of one file."""
     size = path.stat().st_size
     if size > _MAX_BYTES:
-        raise ConfigError(f"{path}: a config of {size} bytes; at most {_MAX_BYTES} are read")
+        raise ConfigError(
+            "the file is too large", file=path, found=f"{size} bytes", expected=f"{_MAX_BYTES}"
+        )
     try:
         text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _YamlData)
+        found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _SafeLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         what = str(error).replace("\n", " ")[:300]
-        raise ConfigError(f"{path}: {type(error).__name__}: {what}") from error
-    except Exception as error:  # YAML's constructors stumble in their own ways over odd keys
-        raise ConfigError(f"{path}: it can't be read ({type(error).__name__})") from error
+        raise ConfigError(f"{type(error).__name__}: {what}", file=path) from error
+    except Exception as error:  # YAML's constructors raise various errors for odd keys
+        raise ConfigError(f"the file can't be read ({type(error).__name__})", file=path) from error
     placeholder = _PLACEHOLDER.search(text)
     if placeholder is not None:
         raise ConfigError(
-            f"{path}: it has the placeholder {placeholder[0]}...; those are filled in .py configs "
-            "only, as they can put environment variables into a config"
+            "only .py configs can have placeholders, which can read environment variables",
+            file=path,
+            found=f"{placeholder[0]}...",
         )
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: a config holds keys and values, found {type(found).__name__}")
+        raise ConfigError("not a config", file=path, found=type(found).__name__, expected="keys")
     _check(path, found)
     return found
 
 
 def _check(path: Path, content: Mapping[str, Any]) -> None:
-    """Check the size of what was read, written out without YAML's aliases, and what it asks for."""
-    parts = 0
+    """Check the size of a config with YAML's aliases expanded, and refuse what would run code."""
+    count = 0
     waiting: list[tuple[str, Any, int]] = [("", content, 0)]
     while waiting:
         where, value, depth = waiting.pop()
-        parts += 1
-        if parts > _MAX_PARTS or depth > _MAX_DEPTH:
+        count += 1
+        if count > _MAX_VALUES or depth > _MAX_DEPTH:
             raise ConfigError(
-                f"{path}: it has more than {_MAX_PARTS} parts, or nests more than {_MAX_DEPTH} deep"
+                f"more than {_MAX_VALUES} values, or nested more than {_MAX_DEPTH} deep", file=path
             )
         if isinstance(value, Mapping):
             for key, item in value.items():
                 if not isinstance(key, (str, int)):
                     raise ConfigError(
-                        f"{path}: {where or 'it'} has a {type(key).__name__} for a key, not text"
+                        "a key is no text", file=path, key=where or None, found=type(key).__name__
                     )
                 inner = (f"{where}.{key}" if where else str(key))[:200]
-                _refuse_what_runs(path, inner, str(key))
+                if inner == "custom_imports":
+                    raise ConfigError(
+                        f"a {path.suffix} config is data, but custom_imports would run modules",
+                        file=path,
+                        key=inner,
+                        hint="if you trust it, make it a .py file",
+                    )
+                if key == "trusted":
+                    raise ConfigError(
+                        "this would let another file run programs, which only you may allow",
+                        file=path,
+                        key=inner,
+                        hint="use --trust-files on the command line",
+                    )
                 waiting.append((inner, item, depth + 1))
         elif isinstance(value, (list, tuple, set)):
             waiting += [(f"{where}[{i}]", item, depth + 1) for i, item in enumerate(value)]
 
 
-def _refuse_what_runs(path: Path, where: str, key: str) -> None:
-    if where == "custom_imports":
-        raise ConfigError(
-            f"{path}: custom_imports would run the modules that it names, but a {path.suffix} "
-            "config is data. If you trust it, make it a .py file"
-        )
-    if key == "trusted":
-        raise ConfigError(
-            f"{path}: {where} would let another file run programs, which only you may allow: say "
-            "--trust-files on the command line"
-        )
-
-
 def _merged(path: Path, base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Return a config's part with a base's below it, as the loader of ``.py`` configs does it.
+    """Return a section merged over that of a base, as mmengine does it for ``.py`` configs.
 
-    A dict is merged into the dict that it meets, unless it says ``_delete_: true``.
+    A dict is merged into the dict of the base, unless it has ``_delete_: true``.
     """
     found = dict(base)
     for key, value in own.items():
@@ -157,8 +162,10 @@ def _merged(path: Path, base: dict[str, Any], own: dict[str, Any]) -> dict[str, 
         below = {} if value.pop("_delete_", False) else found.get(key, {})
         if not isinstance(below, dict):
             raise ConfigError(
-                f"{path}: {key} is a dict, but a {type(below).__name__} in the base; say "
-                "_delete_: true in it to replace that"
+                f"a dict here, but a {type(below).__name__} in the base",
+                file=path,
+                key=str(key),
+                hint="_delete_: true in it replaces that",
             )
         found[key] = _merged(path, below, value)
     return found

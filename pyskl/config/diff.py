@@ -15,10 +15,9 @@ class Difference:
     """A key whose values differ.
 
     Attributes:
-        key: By dots; entries of lists by their numbers, those of the second list where both have
-            the entry.
-        a: The first config's value, as Python writes it; :data:`ABSENT` where it has none.
-        b: The second's.
+        key: Dotted; items of lists by their index, in the second list if both have the item.
+        a: The value of the first config, by ``repr``; :data:`ABSENT` if it has none.
+        b: The value of the second config.
     """
 
     key: str
@@ -27,14 +26,14 @@ class Difference:
 
 
 def config_differences(a: Any, b: Any) -> list[Difference]:
-    """Return what differs between two configs, and nothing else.
+    """Return the differences between two configs.
 
-    Lists are aligned first, so that a transform which only one of two pipelines has does not make
-    all that follow it differ.
+    Lists are aligned first: a transform that only one of two pipelines has does not make all
+    following ones differ.
 
     Args:
-        a: The one, resolved to plain values.
-        b: The other.
+        a: The first config as plain values.
+        b: The second.
 
     Example:
         >>> config_differences({'lr': 0.1, 'pipeline': [1, 2]}, {'lr': 0.1, 'pipeline': [0, 1, 2]})
@@ -53,15 +52,20 @@ def _differences(key: str, a: Any, b: Any) -> Iterator[Difference]:
                 yield Difference(inner, repr(a[name]), ABSENT)
             else:
                 yield from _differences(inner, a[name], b[name])
-    elif _is_list(a) and _is_list(b):
-        yield from _of_lists(key, a, b)
-    elif a != b and not (a != a and b != b):  # nan is nan here
+    elif isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        yield from _list_differences(key, a, b)
+    elif a != b and not (a != a and b != b):  # nan equals nan here
         yield Difference(key, repr(a), repr(b))
 
 
-def _of_lists(key: str, a: Sequence[Any], b: Sequence[Any]) -> Iterator[Difference]:
+def _list_differences(key: str, a: Sequence[Any], b: Sequence[Any]) -> Iterator[Difference]:
+    def alignment_key(item: Any) -> str:
+        if isinstance(item, Mapping) and isinstance(item.get("type"), str):
+            return f"type {item['type']}"
+        return repr(item)
+
     matcher = difflib.SequenceMatcher(
-        None, list(map(_kind, a)), list(map(_kind, b)), autojunk=False
+        None, list(map(alignment_key, a)), list(map(alignment_key, b)), autojunk=False
     )
     for tag, a_from, a_to, b_from, b_to in matcher.get_opcodes():
         if tag == "equal" or (tag == "replace" and a_to - a_from == b_to - b_from):
@@ -72,14 +76,3 @@ def _of_lists(key: str, a: Sequence[Any], b: Sequence[Any]) -> Iterator[Differen
             yield Difference(f"{key}.{i}", repr(a[i]), ABSENT)
         for j in range(b_from, b_to):
             yield Difference(f"{key}.{j}", ABSENT, repr(b[j]))
-
-
-def _kind(entry: Any) -> str:
-    """Return what entries of lists are aligned by: the class of a dict that names one, or all."""
-    if isinstance(entry, Mapping) and isinstance(entry.get("type"), str):
-        return f"type {entry['type']}"
-    return repr(entry)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple))

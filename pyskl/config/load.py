@@ -1,4 +1,4 @@
-"""Read a config file and apply what the command line overrides."""
+"""Read a config file and apply the overrides of the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmengine.config import Config
 from pyskl.config.data_files import SUFFIXES as DATA_SUFFIXES
 from pyskl.config.data_files import read_data_config
 from pyskl.config.schema import KNOWN_KEYS, OTHER_WORDS
-from pyskl.config.source import config_files
+from pyskl.config.unread_names import config_files
 from pyskl.errors import ConfigError, did_you_mean
 
 
@@ -24,15 +24,19 @@ def load_config(
 ) -> Config:
     """Read a config file, or copy a config that is an object already.
 
-    Python configs are programs and are run as such: take them only from people whose programs
-    you would run. ``.json`` and ``.yaml`` configs are data: see :mod:`pyskl.config.data_files`.
+    Python configs are programs that are run: load them only if you would run their programs.
+    ``.json`` and ``.yaml`` configs are data; see :mod:`pyskl.config.data_files`.
 
     Args:
         source: A ``.py``, ``.json``, ``.yaml`` or ``.yml`` file, or the object.
         options: ``key.of.config=value`` overrides; see :func:`parse_option`.
 
+    Returns:
+        The config as the file gives it: keys are not checked, defaults are not filled in
+        (:func:`pyskl.config.read_config` does both).
+
     Raises:
-        ConfigError: if the file is missing or can't be run, or an override has no place.
+        ConfigError: if the file is missing or fails, or an override does not fit.
     """
     if isinstance(source, Config):
         config = copy.deepcopy(source)
@@ -41,53 +45,49 @@ def load_config(
     else:
         config = _read(Path(source))
     for option in options:
-        _override(config, *parse_option(option), source=str(config.filename or "config"))
+        _override(config, *parse_option(option))
     return config
 
 
 def _read(path: Path) -> Config:
-    if path.is_dir():
-        raise ConfigError(f"{path}: this is a folder; expected a config file")
     if not path.is_file():
-        raise ConfigError(f"{path}: there is no such config file")
+        problem = "this is a folder" if path.is_dir() else "there is no such config file"
+        raise ConfigError(problem, file=path, expected="a config file" if path.is_dir() else None)
     if path.suffix in DATA_SUFFIXES:
         content = read_data_config(path)
         try:
             return Config(content, filename=path)
-        except Exception as error:  # keys that mean something to the class
-            raise ConfigError(f"{path}: {type(error).__name__}: {str(error)[:300]}") from error
+        except Exception as error:  # keys that mean something to mmengine
+            raise ConfigError(f"{type(error).__name__}: {str(error)[:300]}", file=path) from error
     try:
         # lazy_import=False is the mode that takes configs with `_base_` and with `import os` alike.
         return Config.fromfile(path, lazy_import=False)
-    except Exception as error:  # the config is a program of the user's: anything can come out of it
-        raise ConfigError(_failure(path, error)) from error
+    except Exception as error:  # a config is a program, which may raise anything
+        raise _located(path, error) from error
 
 
-def _failure(path: Path, error: Exception) -> str:
-    """Say in which file and line a config, or one of its bases, went wrong."""
-    for file in config_files(path):  # syntax first: the loader reads a copy under another name
+def _located(path: Path, error: Exception) -> ConfigError:
+    """Return an error that names the file and line where a config, or one of its bases, failed."""
+    where, line, problem = path, None, f"{type(error).__name__}: {error}"
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.name == "<module>"]
+    if frames:
+        where, line = Path(frames[-1].filename), frames[-1].lineno
+    for file in config_files(path):  # mmengine parses a copy under another name
         try:
             ast.parse(file.read_bytes())
         except SyntaxError as fault:
-            return f"{_and_base(path, file)}, line {fault.lineno}: SyntaxError: {fault.msg}"
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == "<module>"
-    ]
-    if not frames:
-        return f"{path}: {type(error).__name__}: {error}"
-    where = _and_base(path, Path(frames[-1].filename))
-    return f"{where}, line {frames[-1].lineno}: {type(error).__name__}: {error}"
-
-
-def _and_base(path: Path, file: Path) -> str:
-    return str(path) if file.resolve() == path.resolve() else f"{path}: {file}"
+            where, line, problem = file, fault.lineno, f"SyntaxError: {fault.msg}"
+            break
+    base = "" if where.resolve() == path.resolve() else f"in its base {where}: "
+    at_line = "" if line is None else f"line {line}: "
+    return ConfigError(f"{base}{at_line}{problem}", file=path)
 
 
 def parse_option(option: str) -> tuple[str, Any]:
     """Split ``key=value`` and read the value as Python would, else as text.
 
-    Shells eat quotes, so lists, tuples and dicts may do without them inside. ``true``, ``false``,
-    ``null`` and ``none`` are read in any spelling.
+    Shells remove quotes, so strings in lists, tuples and dicts may go without. ``true``,
+    ``false``, ``null`` and ``none`` are read in upper and lower case.
 
     Example:
         >>> parse_option('optimizer.lr=0.01')
@@ -104,14 +104,15 @@ def parse_option(option: str) -> tuple[str, Any]:
     """
     key, equals, text = option.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--cfg-options takes key=value, found {option!r}")
+        raise ConfigError("--cfg-options takes key=value", found=repr(option))
     try:
         return key, ast.literal_eval(text)
     except (ValueError, SyntaxError):
         pass
-    if text.lower() in _WORDS:
-        return key, _WORDS[text.lower()]
-    # Only of brackets may YAML have its say: elsewhere it takes dates, times and "no" for values.
+    words = {"true": True, "false": False, "null": None, "none": None}
+    if text.lower() in words:
+        return key, words[text.lower()]
+    # YAML only for brackets: elsewhere it reads dates, times and "no" as values.
     for opening, closing in ("[]", "{}", "()"):
         if text.startswith(opening) and text.endswith(closing):
             try:
@@ -122,32 +123,25 @@ def parse_option(option: str) -> tuple[str, Any]:
     return key, text
 
 
-_WORDS = {"true": True, "false": False, "null": None, "none": None}
-
-
-def _override(config: Config, key: str, value: Any, *, source: str) -> None:
+def _override(config: Config, key: str, value: Any) -> None:
     top = key.partition(".")[0]
     if top not in KNOWN_KEYS:
-        hint = OTHER_WORDS.get(top)
-        advice = f"; did you mean {hint!r}?" if hint else did_you_mean(top, KNOWN_KEYS)
+        meant = OTHER_WORDS.get(top)
+        hint = f"did you mean {meant!r}?" if meant else did_you_mean(top, KNOWN_KEYS)[2:]
         if top in config:
-            advice = (
-                "; it is a helper variable of the file, already read where the file uses it: "
-                "override the key that it ended up in (tools/print_config.py shows them)"
+            hint = (
+                "it is a helper variable of the file, which has been read already: override the "
+                "key that it is used for (tools/print_config.py shows them)"
             )
-        raise ConfigError(f"--cfg-options {key}: there is no config key {top!r}{advice}")
-    parts = key.split(".")
-    try:
-        config[top] = _with_value(config.get(top), parts, 1, value)
-    except ConfigError as error:
-        raise ConfigError(f"{source}, --cfg-options {key}: {error}") from None
+        raise ConfigError(f"--cfg-options: there is no config key {top!r}", key=key, hint=hint)
+    config[top] = _with_value(config.get(top), key, key.split("."), 1, value)
 
 
-def _with_value(old: Any, parts: Sequence[str], depth: int, value: Any) -> Any:
+def _with_value(old: Any, key: str, parts: Sequence[str], depth: int, value: Any) -> Any:
     """Return ``old``, which is at ``parts[:depth]``, with ``value`` put in at ``parts``.
 
-    What is missing on the way is made; a dict is merged into the dict that it meets, unless it
-    says ``_delete_=True``, as in config files.
+    Missing sections are added. A dict is merged into an existing one, unless it has
+    ``_delete_=True``, as in config files.
     """
     if depth == len(parts):
         if not isinstance(value, Mapping):
@@ -156,28 +150,24 @@ def _with_value(old: Any, parts: Sequence[str], depth: int, value: Any) -> Any:
         if given.pop("_delete_", False) or not isinstance(old, Mapping):
             return given
         for name, item in given.items():
-            old = _with_value(old, [*parts, str(name)], depth, item)
+            old = _with_value(old, key, [*parts, str(name)], depth, item)
         return old
     part, here = parts[depth], ".".join(parts[:depth])
     if isinstance(old, (list, tuple)):
         if not (part.isdigit() and int(part) < len(old)):
             raise ConfigError(
-                f"{here} is a list of {len(old)}, so 0 to {len(old) - 1} may follow it, "
-                f"found {part!r}"
+                f"--cfg-options: {here} is a list",
+                key=key,
+                found=repr(part),
+                expected=f"an index from 0 to {len(old) - 1}",
             )
         items = list(old)
-        items[int(part)] = _with_value(items[int(part)], parts, depth + 1, value)
+        items[int(part)] = _with_value(items[int(part)], key, parts, depth + 1, value)
         return type(old)(items)
     if old is not None and not isinstance(old, Mapping):
-        raise ConfigError(f"{here} is {old!r}, so nothing can follow it, found {part!r}")
+        raise ConfigError(
+            f"--cfg-options: {here} is {old!r} and has no keys", key=key, found=repr(part)
+        )
     found = dict(old or {})
-    found[part] = _with_value(found.get(part), parts, depth + 1, value)
+    found[part] = _with_value(found.get(part), key, parts, depth + 1, value)
     return found
-
-
-def known_part(config: Config) -> Config:
-    """Return a config without helper variables: the keys that something reads, resolved."""
-    return Config(
-        {key: value for key, value in config.to_dict().items() if key in KNOWN_KEYS},
-        filename=config.filename,
-    )

@@ -1,68 +1,125 @@
-"""Write a config out as the Python that it could be read from."""
+"""Write a config out as Python, and read such a file back without running it."""
 
 from __future__ import annotations
 
+import ast
+import math
 from collections.abc import Mapping
 from keyword import iskeyword
 from typing import Any
 
 from mmengine.config import Config
 
-from pyskl.config.load import known_part
+from pyskl.config.schema import KNOWN_KEYS, RunConfig
+from pyskl.errors import ConfigError
 
 _WIDTH = 100
 
 
-def config_text(config: Config) -> str:
-    """Return the keys of a config that something reads, resolved, one after the other.
+def known_part(config: RunConfig | Config | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that a config gives as plain values, without helper variables."""
+    if isinstance(config, RunConfig):
+        return dict(config.given)
+    content = config.to_dict() if isinstance(config, Config) else config
+    return {key: value for key, value in content.items() if key in KNOWN_KEYS}
 
-    The text runs as a config of its own. (``Config.pretty_text`` says the same in other line
-    breaks, but takes seconds to choose them.)
+
+def config_text(config: RunConfig | Config | Mapping[str, Any]) -> str:
+    """Return the keys of a config, resolved, as the text of a config file.
+
+    (``Config.pretty_text`` does the same in other line breaks, but takes seconds.)
     """
-    known = known_part(config).to_dict()
+    known = known_part(config)
     return "".join(f"{key} = {_written(known[key], used=len(key) + 3)}\n" for key in sorted(known))
 
 
 def _written(value: Any, depth: int = 0, used: int = 0) -> str:
-    """Return a value on one line if it fits behind ``used`` characters, else one item a line."""
-    short = _short(value)
-    if len(short) + used + 4 * depth <= _WIDTH or not isinstance(value, (dict, list, tuple)):
+    """Return a value on one line if it fits after ``used`` characters, else one item per line."""
+    opening, closing, items = _parts(value)
+    short = _on_one_line(value)
+    if len(short) + used + 4 * depth <= _WIDTH or not opening:
         return short
     inner, outer = "\n" + "    " * (depth + 1), ",\n" + "    " * depth
-    if isinstance(value, dict):
-        names = {key: _name(value, key) for key in value}
-        items = [
-            names[key] + _written(item, depth + 1, len(names[key]) + 1)
-            for key, item in value.items()
-        ]
-        opening, closing = _brackets(value)
-    else:
-        items = [_written(item, depth + 1, 1) for item in value]
-        opening, closing = "[]" if isinstance(value, list) else "()"
-    return f"{opening}{inner}{f',{inner}'.join(items)}{outer}{closing}"
+    lines = [name + _written(item, depth + 1, len(name) + 1) for name, item in items]
+    return f"{opening}{inner}{f',{inner}'.join(lines)}{outer}{closing}"
 
 
-def _short(value: Any) -> str:
+def _on_one_line(value: Any) -> str:
+    opening, closing, items = _parts(value)
+    if not opening:
+        return repr(value)
+    comma = "," if opening == "(" and len(items) == 1 else ""
+    return opening + ", ".join(name + _on_one_line(item) for name, item in items) + comma + closing
+
+
+def _parts(value: Any) -> tuple[str, str, list[tuple[str, Any]]]:
+    """Return the brackets of a container and its items, each with what precedes it."""
     if isinstance(value, dict):
-        opening, closing = _brackets(value)
-        items = [_name(value, key) + _short(item) for key, item in value.items()]
-        return f"{opening}{', '.join(items)}{closing}"
+        if all(isinstance(key, str) and key.isidentifier() and not iskeyword(key) for key in value):
+            return "dict(", ")", [(f"{key}=", item) for key, item in value.items()]
+        return "{", "}", [(f"{key!r}: ", item) for key, item in value.items()]
     if isinstance(value, list):
-        return f"[{', '.join(map(_short, value))}]"
+        return "[", "]", [("", item) for item in value]
     if isinstance(value, tuple):
-        comma = "," if len(value) == 1 else ""
-        return f"({', '.join(map(_short, value))}{comma})"
-    return repr(value)
+        return "(", ")", [("", item) for item in value]
+    return "", "", []
 
 
-def _brackets(value: Mapping[Any, Any]) -> tuple[str, str]:
-    """``dict(...)`` where all keys can be written as keywords, else ``{...}``."""
-    return ("dict(", ")") if all(map(_is_keyword, value)) else ("{", "}")
+_NAMES = {"inf": math.inf, "nan": math.nan}
+
+# Would let another file run programs, which only the command line may allow.
+_NOT_TAKEN = ("trusted",)
 
 
-def _name(value: Mapping[Any, Any], key: Any) -> str:
-    return f"{key}=" if all(map(_is_keyword, value)) else f"{key!r}: "
+def read_config_text(text: str, source: str) -> dict[str, Any]:
+    """Read a config that a run wrote to its work dir, without running it.
+
+    Args:
+        text: Statements ``key = value`` with literals and ``dict(key=value)``, as
+            :func:`config_text` and the tools of the family write them.
+        source: The file, for messages.
+
+    Returns:
+        The keys, without ``trusted``: whether to trust files is up to the reader.
+
+    Raises:
+        ConfigError: if the text has anything else. Such a config has to be loaded, which runs it
+            (:func:`pyskl.config.load_config`).
+    """
+    try:
+        found = {}
+        for statement in ast.parse(text).body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    found[name] = _value(value)
+                case _:
+                    raise ValueError(f"line {statement.lineno} is not 'key = value'")
+    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"this is no config that a run wrote ({error})", file=source) from error
+    return found
 
 
-def _is_keyword(key: Any) -> bool:
-    return isinstance(key, str) and key.isidentifier() and not iskeyword(key)
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if isinstance(
+            number := _value(operand), (int, float)
+        ):
+            return -number
+        case ast.List(elts=items):
+            return [_value(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_value(item) for item in items)
+        case ast.Name(id=name) if name in _NAMES:
+            return _NAMES[name]
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            pairs = [(_value(k), _value(v)) for k, v in zip(keys, values) if k is not None]
+            return {key: value for key, value in pairs if key not in _NOT_TAKEN}
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords) if all(
+            one.arg is not None for one in keywords
+        ):
+            return {
+                str(one.arg): _value(one.value) for one in keywords if one.arg not in _NOT_TAKEN
+            }
+    raise ValueError(f"line {node.lineno} has something else than plain values")

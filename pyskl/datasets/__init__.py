@@ -1,27 +1,42 @@
 """Data sets: annotation files, the samples in them, and the batches made of those.
 
-What reads and transforms samples needs no torch, so that exported models run without it; the
-loader, which does, is imported when it is first asked for.
+What reads and transforms samples needs no torch, so that exported models run without it. Names are
+imported when they are first used.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from pyskl.datasets.annotation import AnnotationFile, load_annotations
-from pyskl.datasets.builder import build_dataset
-from pyskl.datasets.pose import PoseDataset, SampleError
-from pyskl.datasets.toy.dataset import ToyDataset
-from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset
 from pyskl.registry import DATASETS, PIPELINES
 
 if TYPE_CHECKING:
+    from pyskl.datasets.annotation import AnnotationFile
+    from pyskl.datasets.annotation_cache import AnnotationFiles, load_annotations
     from pyskl.datasets.loader import build_dataloader
+    from pyskl.datasets.pose import PoseDataset, SampleError
+    from pyskl.datasets.toy.dataset import ToyDataset
+    from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset, build_dataset
+
+_MODULES = {
+    "AnnotationFile": "annotation",
+    "AnnotationFiles": "annotation_cache",
+    "ConcatDataset": "wrappers",
+    "PoseDataset": "pose",
+    "RepeatDataset": "wrappers",
+    "SampleError": "pose",
+    "ToyDataset": "toy.dataset",
+    "build_dataloader": "loader",
+    "build_dataset": "wrappers",
+    "load_annotations": "annotation_cache",
+}
 
 __all__ = [
     "DATASETS",
     "PIPELINES",
     "AnnotationFile",
+    "AnnotationFiles",
     "ConcatDataset",
     "PoseDataset",
     "RepeatDataset",
@@ -34,8 +49,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "build_dataloader":
-        from pyskl.datasets.loader import build_dataloader
-
-        return build_dataloader
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pyskl.datasets.{_MODULES[name]}"), name)

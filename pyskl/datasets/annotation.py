@@ -1,4 +1,4 @@
-"""Annotation files: read, check, and hand out their samples.
+"""Annotation files: read, check, and give access to their samples.
 
 The format is a pickle of ``dict(split={name: [id, ...]}, annotations=[sample, ...])``, or a bare
 list of samples. The dict may also hold ``label_names`` and ``joint_names``, lists of text in the
@@ -7,219 +7,79 @@ order of the labels and of the joints. A sample is a dict:
 =================== ===================== ==================================================
 key                 type                  meaning
 =================== ===================== ==================================================
-``frame_dir``       str                   the id that ``split`` lists (``filename`` also met)
-``label``           int                   class, from 0 (a list of them where multi-label)
+``frame_dir``       str                   the id that ``split`` lists (or ``filename``)
+``label``           int                   class, from 0 (a list of them for multi-label)
 ``total_frames``    int                   T
 ``keypoint``        float (M, T, V, C)    joint positions; C is 2 or 3
 ``keypoint_score``  float (M, T, V)       confidence of 2D joints
 ``img_shape``       (height, width)       of the video, pixels
 =================== ===================== ==================================================
+
+In memory the samples of a file are flat rows (:mod:`pyskl.datasets.store`). A pack is a folder of
+such rows (:mod:`pyskl.datasets.pack`), which all processes map from the disk.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyskl.datasets.packed.cache import Pack, cached_pack
-from pyskl.datasets.packed.folder import PackedAnnotations, is_pack, open_pack
-from pyskl.datasets.sample_checks import (
-    classes_needed,
-    of_split,
-    raise_faults,
-    sample_fault,
-    sample_id,
-)
-from pyskl.errors import AnnotationError, UntrustedFileError
+from pyskl.datasets.precompute import flatten
+from pyskl.datasets.sample_checks import classes_needed, label_fault, raise_faults, sample_id
+from pyskl.datasets.store import ABSENT, RowStore, Samples
+from pyskl.errors import AnnotationError, DeviceError, UntrustedFileError, did_you_mean
 from pyskl.registry import TransformConfig
 from pyskl.unpickling.load import load_plain_pickle
+
+if TYPE_CHECKING:
+    import torch
 
 Sample = dict[str, Any]
 
 
+# --- the pickle -----------------------------------------------------------------------------------
+
+
 @dataclass
-class AnnotationFile:
-    """The content of one annotation file.
+class AnnotationContent:
+    """The content of an annotation pickle as it stands there, with its samples unchecked.
 
     Attributes:
-        path: Where it came from; used in messages.
+        path: The file, for messages.
         samples: All samples, in file order.
         split: Names of the splits and the sample ids of each, or None for a bare list.
-        label_names: The names of the classes in their order, where the file has them.
-        joint_names: The names of the joints in their order, where the file has them.
-        applied: Transforms that the samples have gone through already: none.
+        label_names: The names of the classes in their order, if the file has them.
+        joint_names: The names of the joints in their order, if the file has them.
     """
 
     path: Path
     samples: list[Sample]
-    split: dict[str, list[str]] | None
+    split: dict[str, list[str]] | None = None
     label_names: tuple[str, ...] | None = None
     joint_names: tuple[str, ...] | None = None
-    applied: ClassVar[tuple[TransformConfig, ...]] = ()
-    _healthy: set[tuple[str | None, int | None, bool]] = field(default_factory=set, repr=False)
-
-    def split_names(self) -> list[str]:
-        """Return the names of the splits, or an empty list where the file has none."""
-        return list(self.split or {})
-
-    def select(self, split: str | None) -> list[Sample]:
-        """Return the samples of ``split`` in the order of the file, or all for None.
-
-        Raises:
-            AnnotationError: if the file has no such split, or the split lists unknown ids.
-        """
-        if split is None:
-            return self.samples
-        wanted = set(of_split(self.path, self.split, split))
-        chosen = [sample for sample in self.samples if sample_id(sample) in wanted]
-        if not chosen:
-            raise AnnotationError(
-                f"{self.path}: none of the {len(wanted)} ids that split {split!r} lists is among "
-                f"the {len(self.samples)} samples"
-            )
-        if len(chosen) != len(wanted):
-            missing = sorted(wanted - {sample_id(sample) for sample in chosen})
-            if missing:
-                raise AnnotationError(
-                    f"{self.path}: split {split!r} lists {len(missing)} ids that have no sample, "
-                    f"{missing[0]!r} the first"
-                )
-            raise AnnotationError(
-                f"{self.path}: several samples share an id of split {split!r} "
-                f"({len(chosen)} samples for {len(wanted)} ids)"
-            )
-        return chosen
-
-    def check(
-        self, split: str | None, *, num_classes: int | None = None, multi_class: bool = False
-    ) -> None:
-        """Check the samples of a split; a split that was found healthy is not checked again.
-
-        Raises:
-            AnnotationError: listing the faulty samples by id, with what is wrong.
-        """
-        key = (split, num_classes, multi_class)
-        if key in self._healthy:
-            return
-        faults = [
-            (index, sample_id(sample), fault)
-            for index, sample in enumerate(self.select(split))
-            if (fault := sample_fault(sample, num_classes=num_classes, multi_class=multi_class))
-        ]
-        if faults:
-            labels = [sample.get("label") for sample in self.samples]
-            raise_faults(self.path, split, faults, classes=classes_needed(labels, num_classes))
-        self._healthy.add(key)
 
 
-# Beside the annotation file, for readers of any kind: one name in each line.
-LABELS_SUFFIX = ".labels.txt"
-
-
-def read_label_names(ann_file: str | Path, *, trusted: bool = False) -> tuple[str, ...] | None:
-    """Return the names of the classes of an annotation file, in their order, where they are known.
-
-    They stand in the pickle (``label_names``), or in a text file beside it with one name in each
-    line: ``ANN_FILE.labels.txt``, which serves packs of large files, too, or ``label_map.txt``.
+def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationContent:
+    """Read an annotation pickle.
 
     Args:
-        ann_file: The pickle, or the folder of a pack.
-        trusted: See :func:`load_annotations`.
-
-    Raises:
-        AnnotationError: as :func:`load_annotations`, or if the text file is unreadable.
-    """
-    return label_names_of(load_annotations(ann_file, trusted=trusted))
-
-
-def label_names_of(annotations: AnnotationFile | PackedAnnotations) -> tuple[str, ...] | None:
-    """Return the names of the classes of annotations that are open; see :func:`read_label_names`.
-
-    Raises:
-        AnnotationError: if a text file beside them is unreadable.
-    """
-    known = annotations.label_names if isinstance(annotations, AnnotationFile) else None
-    return known or label_names_beside(annotations.path)
-
-
-def label_names_beside(path: Path) -> tuple[str, ...] | None:
-    """Return the names of the classes that stand in a text file beside the annotations, if any.
-
-    Raises:
-        AnnotationError: if there is one that can't be read.
-    """
-    for beside in (path.with_name(path.name + LABELS_SUFFIX), path.with_name("label_map.txt")):
-        if beside.is_file():
-            try:
-                lines = beside.read_text(encoding="utf-8-sig").splitlines()
-            except (OSError, ValueError) as error:
-                raise AnnotationError(f"{beside}: it can't be read ({error})") from error
-            return tuple(line.strip() for line in lines if line.strip()) or None
-    return None
-
-
-# Files already read by this process. Training, validation and test usually share one file; reading
-# it once is most of what there is to gain at start-up. An entry is replaced when its file changes.
-_READ: dict[tuple[Path, str], tuple[tuple[Any, ...], AnnotationFile | PackedAnnotations]] = {}
-
-
-def load_annotations(
-    path: str | Path,
-    *,
-    trusted: bool = False,
-    pack: Pack = "auto",
-    ahead: Sequence[TransformConfig] = (),
-) -> AnnotationFile | PackedAnnotations:
-    """Open an annotation file; one that this process has opened already is returned as it is.
-
-    Args:
-        path: The pickle, or the folder of a pack.
+        path: The file.
         trusted: See :func:`pyskl.unpickling.load.load_plain_pickle`.
-        pack: Whether to read through a pack (see :mod:`pyskl.datasets.packed.cache`), which is
-            made where there is none: True, False, or ``'auto'`` for files that are worth it;
-            ``'existing'`` makes none.
-        ahead: Transforms that the samples of a pack have gone through; see
-            :func:`pyskl.datasets.packed.ahead.leading_transforms`.
-
-    Returns:
-        The samples; ``applied`` says which transforms of ``ahead`` they have gone through: all of
-        them, or none.
 
     Raises:
-        AnnotationError: if the file is missing, unreadable or of another structure, or can't be
-            packed where ``pack`` is True.
+        AnnotationError: if the file is missing, unreadable or has another structure.
         UntrustedFileError: if it asks for more than plain data.
     """
-    path = Path(path)
-    if is_pack(path):
-        return open_pack(path)
-    if not path.is_file():
-        return read_annotation_pickle(path)  # says what is wrong
-    stat = path.stat()
-    state = (stat.st_mtime_ns, stat.st_size, trusted, pack)
-    key = (path.resolve(), repr(ahead))
-    if key in _READ and _READ[key][0] == state:
-        return _READ[key][1]
-
-    def read() -> AnnotationFile:
-        return read_annotation_pickle(path, trusted=trusted)
-
-    annotations = cached_pack(path, ahead, pack, read) or read()
-    _READ[key] = (state, annotations)
-    return annotations
-
-
-def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationFile:
-    """Read an annotation pickle into memory; raises as :func:`load_annotations`."""
     if path.is_dir():
-        raise AnnotationError(f"{path}: this is a folder, and no pack; expected an annotation file")
+        raise AnnotationError("is a folder, and no pack", file=path, expected="an annotation file")
     if not path.is_file():
         raise AnnotationError(
-            f"{path}: there is no such annotation file (looked in {path.parent.resolve()})"
+            "there is no such annotation file", file=path, hint=f"looked in {path.parent.resolve()}"
         )
     try:
         content = load_plain_pickle(path, trusted=trusted)
@@ -228,62 +88,326 @@ def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationFi
     except ValueError as error:
         raise AnnotationError(str(error)) from error
     except OSError as error:
-        raise AnnotationError(f"{path}: the file can't be read ({error})") from error
+        raise AnnotationError(f"can't be read ({error})", file=path) from error
     return _structured(path, content)
 
 
-def _structured(path: Path, content: Any) -> AnnotationFile:
+def _structured(path: Path, content: Any) -> AnnotationContent:
     """Check the outer structure of an annotation file's content."""
-    split: dict[str, list[str]] | None = None
-    label_names: tuple[str, ...] | None = None
-    joint_names: tuple[str, ...] | None = None
+    result = AnnotationContent(path, [])
     if isinstance(content, Mapping):
         missing = [key for key in ("split", "annotations") if key not in content]
         if missing:
             raise AnnotationError(
-                f"{path}: expected dict(split=..., annotations=[...]), found the keys "
-                f"{sorted(map(str, content))}; missing {', '.join(missing)}"
+                "is missing",
+                file=path,
+                key=missing[0],
+                found=f"the keys {sorted(map(str, content))}",
+                expected="dict(split=..., annotations=[...])",
             )
         if not isinstance(content["split"], Mapping):
             raise AnnotationError(
-                f"{path}: 'split' should be a dict of name → list of ids, found "
-                f"{type(content['split']).__name__}"
+                "has the wrong type",
+                file=path,
+                key="split",
+                found=type(content["split"]).__name__,
+                expected="a dict of name → list of ids",
             )
-        split = {str(name): _ids(path, name, ids) for name, ids in content["split"].items()}
-        label_names = _names(content.get("label_names"))
-        joint_names = _names(content.get("joint_names"))
+        result.split = {}
+        for name, ids in content["split"].items():
+            if not isinstance(ids, (Sequence, Set, np.ndarray)) or isinstance(ids, (str, bytes)):
+                raise AnnotationError(
+                    "has the wrong type",
+                    file=path,
+                    key=f"split[{name!r}]",
+                    found=type(ids).__name__,
+                    expected="a list of sample ids",
+                )
+            result.split[str(name)] = [str(identity) for identity in ids]
+        result.label_names = _names(content.get("label_names"))
+        result.joint_names = _names(content.get("joint_names"))
         content = content["annotations"]
     if not isinstance(content, Sequence) or isinstance(content, (str, bytes)):
         raise AnnotationError(
-            f"{path}: the annotations should be a list of samples, found {type(content).__name__}"
+            "has the wrong type",
+            file=path,
+            key="annotations",
+            found=type(content).__name__,
+            expected="a list of samples",
         )
-    samples = list(content)
-    if not samples:
-        raise AnnotationError(f"{path}: the file holds no samples")
-    for index, sample in enumerate(samples):
+    result.samples = list(content)
+    if not result.samples:
+        raise AnnotationError("holds no samples", file=path, key="annotations")
+    for index, sample in enumerate(result.samples):
         if not isinstance(sample, Mapping):
             raise AnnotationError(
-                f"{path}: sample number {index} should be a dict, found {type(sample).__name__}"
+                "a sample has the wrong type",
+                file=path,
+                sample=index,
+                found=type(sample).__name__,
+                expected="a dict",
             )
-        if split is not None and sample_id(sample) is None:
+        if result.split is not None and sample_id(sample) is None:
             raise AnnotationError(
-                f"{path}: sample number {index} has neither 'frame_dir' nor 'filename', the id "
-                f"that the splits refer to; it has {sorted(map(str, sample))}"
+                "a sample has no id, which the splits refer to",
+                file=path,
+                sample=index,
+                key="frame_dir",
+                found=f"the keys {sorted(map(str, sample))}",
+                expected="'frame_dir' or 'filename'",
             )
-    return AnnotationFile(path, samples, split, label_names, joint_names)
+    return result
 
 
 def _names(names: Any) -> tuple[str, ...] | None:
-    """Return names of classes or joints if that is what they are; others may use the key freely."""
+    """Return a list of text as a tuple, or None for anything else: the key is not reserved."""
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         return None
     return tuple(names) or None
 
 
-def _ids(path: Path, name: Any, ids: Any) -> list[str]:
-    """Return the ids of a split as :func:`sample_id` spells them."""
-    if not isinstance(ids, (Sequence, Set, np.ndarray)) or isinstance(ids, (str, bytes)):
-        raise AnnotationError(
-            f"{path}: split {name!r} should be a list of sample ids, found {type(ids).__name__}"
+# --- the samples ----------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class AnnotationFile:
+    """An annotation file that is open.
+
+    Attributes:
+        path: The annotation file, or the pack if it was opened as one; for messages.
+        store: All samples, in file order.
+        splits: Positions (len,) of the samples of each split, or what is wrong with the split; None
+            for a bare list.
+        faults: What is wrong with samples, apart from their labels, by position.
+        label_names: The names of the classes in their order, if the file has them.
+        joint_names: The names of the joints in their order, if the file has them.
+        precomputed: Transforms that have been applied to the samples.
+        folder: The pack that the samples are mapped from, if any.
+    """
+
+    path: Path
+    store: RowStore
+    splits: dict[str, np.ndarray | str] | None
+    faults: dict[int, str]
+    label_names: tuple[str, ...] | None = None
+    joint_names: tuple[str, ...] | None = None
+    precomputed: tuple[TransformConfig, ...] = ()
+    folder: Path | None = None
+    _checked: set[tuple[Any, ...]] = field(default_factory=set, repr=False)
+    _device_rows: dict[Any, dict[str, Any]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_content(
+        cls, content: AnnotationContent, precompute: Sequence[TransformConfig] = ()
+    ) -> AnnotationFile:
+        """Flatten the content of a pickle in memory, and apply transforms to its samples.
+
+        Raises:
+            AnnotationError: if no sample has usable keypoints, or a transform fails.
+        """
+        parts: dict[str, list[np.ndarray]] = {}
+        flat = flatten(
+            content.path,
+            content.samples,
+            precompute,
+            lambda key, rows: parts.setdefault(key, []).append(rows),
         )
-    return [str(identity) for identity in ids]
+        rows = {key: np.concatenate(arrays) for key, arrays in parts.items()}
+        for array in rows.values():
+            array.flags.writeable = False
+        return cls(
+            content.path,
+            RowStore(rows, flat.persons, flat.frames, flat.columns),
+            split_positions(content),
+            flat.faults,
+            content.label_names,
+            content.joint_names,
+            tuple(precompute),
+        )
+
+    @property
+    def samples(self) -> Samples:
+        """All samples, as a sequence of dicts."""
+        return Samples(self.store, np.arange(len(self.store)))
+
+    def split_names(self) -> list[str]:
+        """Return the names of the splits, or an empty list for a bare list of samples."""
+        return list(self.splits or {})
+
+    def select(self, split: str | None) -> Samples:
+        """Return the samples of ``split`` in the order of the file, or all for None.
+
+        Raises:
+            AnnotationError: if there is no such split, or it lists unknown ids.
+        """
+        if split is None:
+            return self.samples
+        if self.splits is None:
+            raise AnnotationError(
+                "the file is a bare list of samples and has no splits",
+                file=self.path,
+                key="split",
+                found=repr(split),
+                expected="split=None",
+            )
+        if split not in self.splits:
+            raise AnnotationError(
+                f"there is no split {split!r}{did_you_mean(split, self.splits)}",
+                file=self.path,
+                key="split",
+            )
+        positions = self.splits[split]
+        if isinstance(positions, str):
+            raise AnnotationError(positions, file=self.path, key=f"split[{split!r}]")
+        return Samples(self.store, positions)
+
+    def check(
+        self, split: str | None, *, num_classes: int | None = None, multi_class: bool = False
+    ) -> None:
+        """Check the samples of a split.
+
+        Args:
+            split: The split, or None for all samples.
+            num_classes: Labels must be below it, if given.
+            multi_class: Whether a label is a list of classes.
+
+        Raises:
+            AnnotationError: listing the faulty samples by id, with what is wrong.
+        """
+        key = (split, num_classes, multi_class)
+        if key in self._checked:
+            return
+        samples = self.select(split)
+        labels = samples.values("label")
+        faults = []
+        known: dict[Any, str | None] = {}  # most files have few different labels
+        for position, (index, label) in enumerate(zip(samples.indices.tolist(), labels)):
+            fault = self.faults.get(index)
+            if fault is None:
+                name = label if isinstance(label, int) else repr(label)
+                if name not in known:
+                    known[name] = label_fault(label, num_classes, multi_class)
+                fault = known[name]
+            if fault is not None:
+                faults.append((position, self._id(index), fault))
+        if faults:
+            needed = classes_needed(self.samples.values("label"), num_classes)
+            raise_faults(self.path, split, faults, classes=needed)
+        self._checked.add(key)
+
+    def _id(self, index: int) -> str | None:
+        for key in ("frame_dir", "filename"):
+            value = self.store.value(key, index)
+            if value is not ABSENT:
+                return str(value)
+        return None
+
+    def rows_on(self, device: torch.device) -> dict[str, Any]:
+        """Return the rows as tensors of a device; they are copied once.
+
+        Raises:
+            DeviceError: if they do not fit into the memory of a GPU.
+        """
+        if device not in self._device_rows:
+            self._device_rows[device] = _rows_on(self.store.rows, device)
+        return self._device_rows[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the tensors, which worker processes do not need."""
+        return {**self.__dict__, "_device_rows": {}}
+
+
+# Rows are copied to a GPU in pieces of about this many bytes.
+_PIECE = 64 * 2**20
+# What else training needs of a GPU's memory at the very least.
+_MARGIN = 256 * 2**20
+
+
+def _rows_on(rows: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Any]:
+    import torch
+
+    if device.type == "cpu":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of memory that is read-only: nobody writes to it
+            return {key: torch.from_numpy(array) for key, array in rows.items()}
+    need = sum(array.nbytes for array in rows.values())
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if need + _MARGIN > free:
+            raise DeviceError(
+                f"the samples do not fit into the memory of {device}",
+                key="data.device",
+                found=f"{need >> 20} MB of samples, {free >> 20} MB free",
+                hint="leave data.device out, or set it only for one of data.train_dataloader, "
+                "val_dataloader, test_dataloader",
+            )
+    copies = {}
+    for key, array in rows.items():
+        dtype = torch.from_numpy(np.empty(0, array.dtype)).dtype
+        copies[key] = torch.empty(array.shape, dtype=dtype, device=device)
+        step = max(1, _PIECE // max(1, array[:1].nbytes))
+        for start in range(0, len(array), step):
+            piece = np.array(array[start : start + step])
+            copies[key][start : start + step] = torch.from_numpy(piece)
+    return copies
+
+
+def split_positions(content: AnnotationContent) -> dict[str, np.ndarray | str] | None:
+    """Return the positions of the samples of each split, or what is wrong with the split."""
+    if content.split is None:
+        return None
+    ids = [sample_id(sample) for sample in content.samples]
+    splits: dict[str, np.ndarray | str] = {}
+    for name, listed in content.split.items():
+        wanted = set(listed)
+        positions = [position for position, identity in enumerate(ids) if identity in wanted]
+        missing = sorted(wanted - set(ids))
+        if missing and not positions:
+            splits[name] = (
+                f"none of the {len(wanted)} ids of the split is among the {len(ids)} samples"
+            )
+        elif not positions:
+            splits[name] = "the split lists no samples"
+        elif missing:
+            splits[name] = f"lists {len(missing)} ids that have no sample, {missing[0]!r} the first"
+        elif len(positions) != len(wanted):
+            splits[name] = (
+                f"several samples share an id ({len(positions)} samples for {len(wanted)} ids)"
+            )
+        else:
+            splits[name] = np.array(positions, dtype=np.int64)
+    return splits
+
+
+# --- the names of the classes ---------------------------------------------------------------------
+
+# Next to the annotation file, for readers of any kind: one name on each line.
+LABELS_SUFFIX = ".labels.txt"
+
+
+def label_names_of(annotations: AnnotationFile | AnnotationContent) -> tuple[str, ...] | None:
+    """Return the names of the classes in their order, if they are known.
+
+    They stand in the file (``label_names``), or in a text file next to it with one name on each
+    line: ``ANN_FILE.labels.txt`` or ``label_map.txt``.
+
+    Raises:
+        AnnotationError: if the text file can't be read.
+    """
+    return annotations.label_names or label_names_beside(annotations.path)
+
+
+def label_names_beside(path: Path) -> tuple[str, ...] | None:
+    """Return the names of the classes from a text file next to the annotations, if there is one.
+
+    Raises:
+        AnnotationError: if it can't be read.
+    """
+    for file in (path.with_name(path.name + LABELS_SUFFIX), path.with_name("label_map.txt")):
+        if file.is_file():
+            try:
+                lines = file.read_text(encoding="utf-8-sig").splitlines()
+            except (OSError, ValueError) as error:
+                raise AnnotationError(f"can't be read ({error})", file=file) from error
+            return tuple(line.strip() for line in lines if line.strip()) or None
+    return None

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyskl.datasets.annotation import read_label_names
+from pyskl.datasets.annotation import label_names_of
+from pyskl.datasets.annotation_cache import AUTO_FROM, load_annotations
 from pyskl.datasets.ntu_names import action_names
-from pyskl.datasets.packed.cache import AUTO_FROM
-from pyskl.datasets.packed.folder import is_pack
+from pyskl.datasets.pack import is_pack
 from pyskl.datasets.toy.actions import ACTIONS
 from pyskl.errors import InputError
 
@@ -29,6 +29,16 @@ def read_label_file(path: str | Path) -> tuple[str, ...]:
     if not names:
         raise InputError(f"{path}: it holds no names of classes; one in each line is expected")
     return names
+
+
+def read_label_names(ann_file: str | Path, *, trusted: bool = False) -> tuple[str, ...] | None:
+    """Return the names of the classes of an annotation file, in their order, if they are known.
+
+    Raises:
+        AnnotationError: as :func:`pyskl.datasets.annotation_cache.load_annotations`, or if a text
+            file next to the annotations holds them and can't be read.
+    """
+    return label_names_of(load_annotations(ann_file, trusted=trusted))
 
 
 def names_of_data(dataset: Mapping[str, Any], num_classes: int) -> tuple[str, ...] | None:

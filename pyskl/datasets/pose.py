@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import (
-    AnnotationFile,
-    Sample,
-    label_names_beside,
-    load_annotations,
-)
-from pyskl.datasets.packed.ahead import leading_transforms
-from pyskl.datasets.packed.cache import Pack
-from pyskl.datasets.packed.folder import PackedAnnotations
-from pyskl.datasets.packed.store import PackedSamples, PackedStore
+from pyskl.datasets.annotation import AnnotationFile, label_names_of
+from pyskl.datasets.annotation_cache import AnnotationFiles, Pack
+from pyskl.datasets.batch import Batch, Keys, Sample, Shared
 from pyskl.datasets.pipelines.compose import Compose, Transform
-from pyskl.datasets.sample_checks import sample_id
-from pyskl.errors import InputError
+from pyskl.datasets.precompute import deterministic_prefix
+from pyskl.datasets.randomness import current_key
+from pyskl.errors import InputError, RunError
 from pyskl.registry import DATASETS, TransformConfig
 
 
 class SampleError(InputError):
-    """A sample could not go through its pipeline; the message names file, sample and cause."""
+    """A sample could not go through its pipeline."""
 
 
 @DATASETS.register_module()
@@ -33,11 +28,11 @@ class PoseDataset:
     """Skeleton sequences of one annotation file, seen through a pipeline.
 
     Args:
-        ann_file: The annotation pickle; see :mod:`pyskl.datasets.annotation`.
+        ann_file: The annotation pickle, or a pack; see :mod:`pyskl.datasets.annotation`.
         pipeline: Transforms, or their configs, that each sample goes through.
         split: The split to take; None takes all samples.
-        test_mode: Makes transforms choose deterministically; they read it from the sample.
-        num_classes: Labels must be below it, where given.
+        test_mode: Makes transforms choose deterministically.
+        num_classes: Labels must be below it, if given.
         multi_class: Whether a sample has several labels; they become a 0/1 vector (num_classes,).
         class_prob: How many times an epoch draws a sample of each class, on average: a list with
             one number per class, or a mapping from class to number (1 for those left out). Used
@@ -45,14 +40,14 @@ class PoseDataset:
         start_index: Added to the frame numbers that a pipeline chooses.
         trusted: Load the file with plain pickle, which runs whatever the file says.
         pack: Whether to read through a pack, which all processes share and which opens in
-            milliseconds; see :mod:`pyskl.datasets.packed.cache`. ``'auto'``: for large files.
+            milliseconds; see :data:`pyskl.datasets.annotation_cache.Pack`.
+        files: Opens annotation files; the data sets of a run share one.
 
     Raises:
         AnnotationError: if the file or one of the split's samples is malformed.
         UntrustedFileError: if the file asks for more than plain data.
 
-    Indexing gives what the pipeline makes of the sample. The annotations themselves never change:
-    their arrays are read-only.
+    Indexing returns a sample after the pipeline. The annotations themselves never change.
     """
 
     def __init__(
@@ -68,6 +63,7 @@ class PoseDataset:
         start_index: int = 0,
         trusted: bool = False,
         pack: Pack = "auto",
+        files: AnnotationFiles | None = None,
     ) -> None:
         if multi_class and num_classes is None:
             raise ValueError("multi_class=True needs num_classes, the length of the label vector")
@@ -78,126 +74,148 @@ class PoseDataset:
         self.multi_class = multi_class
         self.class_prob = class_prob
         self.start_index = start_index
-        annotations = self.read_annotations(ann_file, pipeline=pipeline, trusted=trusted, pack=pack)
-        annotations.check(split, num_classes=num_classes, multi_class=multi_class)
-        self.samples: Sequence[Sample] = annotations.select(split)
-        self._label_names = getattr(annotations, "label_names", None)
-        self._ahead = leading_transforms(pipeline)
-        self._applied = len(annotations.applied)
-        self.pipeline = Compose(pipeline[self._applied :])
+        self.annotations = self.open_annotations(
+            files or AnnotationFiles(),
+            trusted=trusted,
+            pack=pack,
+            precompute=deterministic_prefix(pipeline),
+        )
+        self.annotations.check(split, num_classes=num_classes, multi_class=multi_class)
+        self.samples = self.annotations.select(split)
+        done = len(self.annotations.precomputed)
+        self.pipeline = Compose(pipeline[done:], first=done)
 
-    @classmethod
-    def read_annotations(
-        cls,
-        ann_file: str | Path,
-        *,
-        pipeline: Sequence[TransformConfig | Transform] = (),
-        trusted: bool = False,
-        pack: Pack = "auto",
-    ) -> AnnotationFile | PackedAnnotations:
-        """Open the annotation file; subclasses may make the file first.
-
-        Args:
-            ann_file: The file.
-            pipeline: What the samples will go through; a pack may have done its beginning.
-            trusted: See :class:`PoseDataset`.
-            pack: Likewise.
-        """
-        ahead = leading_transforms(pipeline)
-        return load_annotations(ann_file, trusted=trusted, pack=pack, ahead=ahead)
+    def open_annotations(self, files: AnnotationFiles, **options: Any) -> AnnotationFile:
+        """Open ``ann_file``; subclasses may make the file first."""
+        return files.open(self.ann_file, **options)
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.samples)
 
-    @property
+    @cached_property
     def labels(self) -> np.ndarray:
-        """The labels: (len,) int64, or 0/1 (len, num_classes) where multi-label."""
-        if self.multi_class:
-            return np.stack([self._label(label) for label in self._values("label")])
-        return np.array(self._values("label"), dtype=np.int64)
+        """The labels: (len,) int64, or 0/1 (len, num_classes) float32 for multi-label."""
+        labels = self.samples.values("label")
+        if not self.multi_class:
+            return np.array(labels, dtype=np.int64)
+        hot = np.zeros((len(labels), self.num_classes or 0), dtype=np.float32)
+        for row, label in zip(hot, labels):
+            row[np.atleast_1d(label).astype(int)] = 1
+        return hot
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The names of the classes in their order; nothing where they are not known.
+        """The names of the classes in their order; empty if they are not known.
 
         Raises:
-            AnnotationError: if a text file beside the annotations holds them and can't be read.
+            AnnotationError: if a text file next to the annotations holds them and can't be read.
         """
-        return self._label_names or label_names_beside(self.ann_file) or ()
+        return label_names_of(self.annotations) or ()
+
+    @property
+    def joint_names(self) -> tuple[str, ...] | None:
+        """The names of the joints in their order, if the annotation file has them."""
+        return self.annotations.joint_names
 
     @property
     def sample_ids(self) -> list[str]:
-        """The samples' ids; the position stands for those without one."""
-        pairs = zip(self._values("frame_dir"), self._values("filename"))
+        """The ids of the samples; the position for those without one."""
+        pairs = zip(self.samples.values("frame_dir"), self.samples.values("filename"))
         return [
             str(position if (one or other) is None else one or other)
             for position, (one, other) in enumerate(pairs)
         ]
 
-    def _values(self, key: str) -> list[Any]:
-        """Return the value of ``key`` in each sample, None where there is none."""
-        if isinstance(self.samples, PackedSamples):
-            return self.samples.values(key)
-        return [sample.get(key) for sample in self.samples]
-
     def draw_weights(self) -> np.ndarray | None:
         """Return how often an epoch draws each sample on average, (len,), or None for once."""
         if self.class_prob is None:
             return None
-        labels = self.labels
-        if labels.ndim > 1:
+        if self.labels.ndim > 1:
             raise ValueError("class_prob is not defined for multi-label data")
         if isinstance(self.class_prob, Mapping):
             table = {int(label): float(share) for label, share in self.class_prob.items()}
         else:
             table = dict(enumerate(map(float, self.class_prob)))
-            if labels.max() >= len(table):
-                raise ValueError(
-                    f"class_prob has {len(table)} numbers, but the labels go up to {labels.max()}"
+            if self.labels.max() >= len(table):
+                raise InputError(
+                    "has too few numbers",
+                    key="class_prob",
+                    found=f"{len(table)} numbers, but labels up to {self.labels.max()}",
                 )
-        weights = np.array([table.get(int(label), 1.0) for label in labels])
+        weights = np.array([table.get(int(label), 1.0) for label in self.labels])
         if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
-            raise ValueError(
-                "class_prob should be numbers from 0 up that leave some sample to draw, found "
-                f"{self.class_prob!r}"
+            raise InputError(
+                "leaves no sample to draw, or is not finite and positive",
+                key="class_prob",
+                found=self.class_prob,
+                expected="numbers from 0 up, some above 0",
             )
         return weights
 
     def raw_sample(self, index: int) -> Sample:
-        """Return a sample as the pipeline receives it: a dict of its own with read-only arrays."""
+        """Return a sample as the pipeline receives it; its arrays are read-only.
+
+        The transforms in ``annotations.precomputed`` have been applied.
+        """
         sample: Sample = dict(self.samples[index])
         for value in sample.values():
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
-        sample["label"] = self._label(sample["label"])
+        label = self.labels[index]
+        sample["label"] = label if self.multi_class else int(label)
         sample["test_mode"] = self.test_mode
         sample["start_index"] = self.start_index
         sample["modality"] = "Pose"
         return sample
 
-    def prepared(self) -> tuple[PackedSamples, list[Transform]]:
-        """Return all samples after the pipeline's deterministic beginning, and what follows it.
+    def read_batch(self, indices: np.ndarray, keys: Keys = None, device: Any = None) -> Batch:
+        """Return some samples after the pipeline, as one batch.
+
+        Args:
+            indices: Which samples, (N,) int64.
+            keys: Keys of their randomness, (N,) int64, or a function that returns them; see
+                :func:`pyskl.datasets.randomness.sample_keys`.
+            device: Where to compute; None for NumPy on the host.
 
         Raises:
-            NotPackableError: if the samples differ in joints, coordinates or type.
-            SampleError: if a transform fails on one.
+            SampleError: if a transform fails on one of them.
         """
-        if isinstance(self.samples, PackedSamples) and self._applied == len(self._ahead):
-            return self.samples, self.pipeline.transforms
-        first = Compose(self._ahead[self._applied :])
-        samples = []
-        for index in range(len(self)):
-            try:
-                sample = first(self.raw_sample(index))
-            except Exception as error:  # as in __getitem__
-                raise self._sample_error(index, error) from error
-            # Samples without any person pass PreNormalize3D as they are, in the type of the file.
-            if self._ahead:
-                sample["keypoint"] = sample["keypoint"].astype(np.float32, copy=False)
-            samples.append(sample)
-        rest = self.pipeline.transforms[len(first.transforms) :]
-        return PackedSamples(PackedStore.from_samples(samples)), rest
+        batch = self.annotations.store.batch(
+            self.samples.indices[indices],
+            {
+                "label": self.labels[indices],
+                "test_mode": Shared(self.test_mode),
+                "start_index": Shared(self.start_index),
+                "modality": Shared("Pose"),
+            },
+            keys,
+            device,
+            None if device is None else self.annotations.rows_on(device),
+        )
+        try:
+            return self.pipeline.apply(batch)
+        except RunError:  # a request to stop, say, is no fault of the sample
+            raise
+        except Exception as error:  # whatever a transform may raise
+            if len(indices) > 1:  # find the sample that it fails on
+                for position in range(len(indices)):
+                    part = slice(position, position + 1)
+                    self.read_batch(indices[part], batch.keys[part], device)
+            raise self._sample_error(indices, error) from error
+
+    def _sample_error(self, indices: np.ndarray, error: Exception) -> SampleError:
+        index = int(indices[0])
+        problem = getattr(error, "problem", None) or (
+            str(error) if isinstance(error, ValueError) else repr(error)
+        )
+        fields = {
+            name: getattr(error, name)
+            for name in ("key", "found", "expected", "hint")
+            if hasattr(error, name)
+        }
+        sample = self.sample_ids[index] if len(indices) == 1 else None
+        return SampleError(problem, file=self.ann_file, sample=sample, **fields)
 
     def __getitem__(self, index: int) -> Sample:
         """Return a sample after the pipeline.
@@ -208,20 +226,6 @@ class PoseDataset:
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} samples")
-        try:
-            return self.pipeline(self.raw_sample(index))
-        except Exception as error:  # whatever a transform may raise
-            raise self._sample_error(index, error) from error
-
-    def _sample_error(self, index: int, error: Exception) -> SampleError:
-        """Return an error that names file and sample."""
-        identity = sample_id(self.samples[index])
-        what = str(error) if isinstance(error, ValueError) else repr(error)
-        return SampleError(f"{self.ann_file}, sample {identity!r} (number {index}): {what}")
-
-    def _label(self, label: Any) -> Any:
-        if not self.multi_class:
-            return int(label)
-        hot = np.zeros(self.num_classes or 0, dtype=np.float32)
-        hot[np.atleast_1d(label).astype(int)] = 1
-        return hot
+        key = current_key()
+        keys = None if key is None else np.array([key], dtype=np.int64)
+        return self.read_batch(np.array([index % len(self)]), keys).to_samples()[0]

@@ -1,15 +1,21 @@
-"""Randomness of a sample: a function of (seed, epoch, index) and of nothing else.
+"""Random numbers as a function of (seed, epoch, index) and of nothing else.
 
-Built-in transforms draw from :func:`generator`. While a sample is read inside
-:class:`KeyedRandomness` that is a fresh generator keyed by the sample, so that neither the
-worker, nor the number of workers, nor what was read before has a say. Transforms written
-elsewhere may call ``np.random``, ``random`` or ``torch``; :func:`seeded_globals` gives them global
-generators that are keyed likewise, and puts the global state back afterwards.
+Neither the worker, nor the number of workers, nor the device, nor what was read before has an
+influence on what a sample draws.
+
+The transforms of this package take numbers from :class:`Draws`: a number is a hash of what it is
+for, so any subset of them can be computed in any order, for a whole batch at once. The hash is the
+output function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
+Generators", OOPSLA 2014), chained over the parts of the key. It needs 64-bit additions,
+multiplications (modulo 2^64) and shifts, which give the same bits in NumPy and in PyTorch.
+
+Transforms of one sample may draw from :func:`generator`, or from the global generators of NumPy,
+Python and PyTorch, which :class:`SampleRandomness` seeds from the same key.
 """
 
 from __future__ import annotations
 
-import hashlib
+import math
 import random
 import sys
 from collections.abc import Iterator
@@ -18,98 +24,202 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
-from numpy.random.bit_generator import ISeedSequence
 
 
-class _HashedKey(ISeedSequence):
-    """Gives a generator its first state: the BLAKE2 hash of a key.
+def _signed(word: int) -> int:
+    """Return the int64 with the same 64 bits."""
+    word &= 2**64 - 1
+    return word - 2**64 if word >= 2**63 else word
 
-    Equals ``np.random.SeedSequence`` in what counts here (the states of different keys have
-    nothing to do with each other) and takes a fraction of its time.
+
+# The constants of SplitMix64: the step from one state to the next, and the two multipliers.
+_STEP = _signed(0x9E3779B97F4A7C15)
+_MULTIPLIERS = _signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB)
+
+Words = Any
+"""An int64 array or tensor of random bits."""
+
+
+def _shifted(words: Words, bits: int) -> Words:
+    """Shift to the right and fill with zeros; ``>>`` alone would repeat the sign."""
+    return (words >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _mixed(words: Words) -> Words:
+    """Return a hash of each word; distinct words have distinct hashes."""
+    words = (words ^ _shifted(words, 30)) * _MULTIPLIERS[0]
+    words = (words ^ _shifted(words, 27)) * _MULTIPLIERS[1]
+    return words ^ _shifted(words, 31)
+
+
+def sample_keys(seed: int, epoch: int, index: np.ndarray) -> np.ndarray:
+    """Return the key of each sample of an epoch.
+
+    Args:
+        seed: Seed of the run, from 0.
+        epoch: From 0.
+        index: Positions of the samples in the data set, (N,) int64.
+
+    Returns:
+        (N,) int64, distinct for distinct samples of an epoch.
+    """
+    state = np.zeros(1, dtype=np.int64)
+    for part in (seed, epoch):
+        state = _mixed(state + _signed((int(part) + 1) * _STEP))
+    return _mixed((index + 1) * _STEP + state)
+
+
+class Draws:
+    """The random numbers of one transform for the samples of a batch.
+
+    Args:
+        keys: (N,) int64; see :func:`sample_keys`.
+
+    Every method takes the shape to draw for each sample and numbers the draws from 0, so two calls
+    give the same numbers. A transform that draws several times takes a :meth:`stream` for each.
     """
 
-    def __init__(self, key: tuple[int, int, int]) -> None:
+    def __init__(self, keys: np.ndarray) -> None:
+        self.keys = keys
+
+    def stream(self, number: int) -> Draws:
+        """Return draws that are independent of these and of those of other numbers."""
+        return Draws(_mixed(self.keys + _signed((number + 1) * _STEP)))
+
+    def words(self, *shape: int) -> np.ndarray:
+        """Return 64 random bits for each place, (N, *shape) int64."""
+        counters = np.arange(1, math.prod(shape) + 1, dtype=np.int64) * _STEP
+        words: np.ndarray = _mixed(self.keys[:, None] + counters)
+        return words.reshape(-1, *shape)
+
+    def uniform(self, *shape: int) -> np.ndarray:
+        """Return numbers in [0, 1), multiples of 2^-24, (N, *shape) float64."""
+        return high_uniform(self.words(*shape)).astype(np.float64)
+
+
+def hashed(keys: Words, counters: Words) -> Words:
+    """Return 64 random bits for each pair of a key and a counter (from 0), broadcast together."""
+    return _mixed((counters + 1) * _STEP + keys)
+
+
+def below(words: Words, bound: Any) -> Words:
+    """Turn words into whole numbers from 0 to below ``bound``.
+
+    Args:
+        words: int64.
+        bound: From 0 to 2^31, broadcastable to the words; 0 gives 0.
+
+    Returns:
+        int64. The probabilities differ from 1 / bound by less than 2^-32.
+    """
+    return (_shifted(words, 32) * bound) >> 32
+
+
+def high_uniform(words: Words) -> Any:
+    """Return the upper 24 bits as numbers in [0, 1), multiples of 2^-24, float32."""
+    return _float32(_shifted(words, 40)) * 2.0**-24
+
+
+def low_uniform(words: Words) -> Any:
+    """Return the lower 24 bits as numbers in [0, 1), float32; independent of the upper ones."""
+    return _float32(words & (2**24 - 1)) * 2.0**-24
+
+
+def _float32(words: Words) -> Any:
+    return words.astype(np.float32) if isinstance(words, np.ndarray) else words.float()
+
+
+# --- transforms of one sample ---------------------------------------------------------------------
+
+
+class SampleRandomness:
+    """The generator of one sample, for transforms that handle one sample at a time.
+
+    Args:
+        key: The sample's key; see :func:`sample_keys`. None seeds from NumPy's global generator,
+            so that a pipeline that is called by hand repeats after ``np.random.seed``.
+    """
+
+    def __init__(self, key: int | None) -> None:
         self.key = key
-
-    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> np.ndarray:
-        """Return ``n_words`` words of 32 or 64 bits; PCG64 asks for four of 64 bits."""
-        size = n_words * (8 if dtype is np.uint64 else np.dtype(dtype).itemsize)
-        text = b"%d,%d,%d" % self.key
-        return np.frombuffer(hashlib.blake2b(text, digest_size=size).digest(), dtype)
-
-
-class KeyedRandomness:
-    """Make :func:`generator` return one keyed by ``(seed, epoch, index)`` within the block.
-
-    The generator is made when it is first asked for: pipelines that draw nothing don't pay for it.
-    """
-
-    __slots__ = ("_generator", "_key", "_token")
-
-    def __init__(self, seed: int, epoch: int, index: int) -> None:
-        self._key = (seed, epoch, index)
         self._generator: np.random.Generator | None = None
 
-    def __enter__(self) -> None:
-        self._token = _current.set(self)
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
-
+    @property
     def generator(self) -> np.random.Generator:
-        """Return the sample's generator, the same at every call."""
+        """The generator; it is made on first use and continues from transform to transform."""
         if self._generator is None:
-            seed: Any = _HashedKey(self._key)  # of the interface that NumPy's type hints leave out
-            self._generator = np.random.Generator(np.random.PCG64(seed))
+            if self.key is None:
+                seed: Any = np.random.randint(0, 2**32, size=4, dtype=np.uint32)
+            else:
+                seed = self.key & (2**64 - 1)
+            self._generator = np.random.default_rng(seed)
         return self._generator
 
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Let :func:`generator` return this sample's generator within the block."""
+        token = _active.set(self)
+        try:
+            yield
+        finally:
+            _active.reset(token)
 
-_current: ContextVar[KeyedRandomness | None] = ContextVar("keyed sample", default=None)
+    @contextmanager
+    def seeded_globals(self) -> Iterator[None]:
+        """As :meth:`active`, with the global generators seeded within the block.
+
+        They are those of NumPy, Python and, where it has been imported, PyTorch. Their state is
+        restored afterwards. Without a key they are left alone.
+        """
+        if self.key is None:
+            with self.active():
+                yield
+            return
+        torch = sys.modules.get("torch")
+        numpy_state, python_state = np.random.get_state(), random.getstate()
+        torch_state = torch.random.get_rng_state() if torch else None
+        seeds = self.generator.integers(0, 2**32, size=3)
+        np.random.seed(int(seeds[0]))
+        random.seed(int(seeds[1]))
+        if torch:
+            torch.random.default_generator.manual_seed(int(seeds[2]))
+        try:
+            with self.active():
+                yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)
+            if torch:
+                torch.random.set_rng_state(torch_state)
+
+
+_active: ContextVar[SampleRandomness | None] = ContextVar("sample randomness", default=None)
+
+
+def generator() -> np.random.Generator:
+    """Return the generator that a transform of one sample draws from."""
+    return (_active.get() or SampleRandomness(None)).generator
+
+
+def current_key() -> int | None:
+    """Return the key of the sample that is being read, or None outside of a block for one."""
+    active = _active.get()
+    return None if active is None else active.key
+
+
+@contextmanager
+def keyed(key: int) -> Iterator[np.random.Generator]:
+    """Let samples that are read within the block draw with a key; see :func:`sample_keys`."""
+    randomness = SampleRandomness(key)
+    with randomness.active():
+        yield randomness.generator
 
 
 @contextmanager
 def sample_randomness(seed: int, epoch: int, index: int) -> Iterator[np.random.Generator]:
-    """As :class:`KeyedRandomness`, and give the generator to the block."""
-    keyed = KeyedRandomness(seed, epoch, index)
-    with keyed:
-        yield keyed.generator()
+    """Let samples that are read within the block draw as sample ``index`` of an epoch does.
 
-
-def is_keyed() -> bool:
-    """Return whether a sample is being read inside :class:`KeyedRandomness`."""
-    return _current.get() is not None
-
-
-def generator() -> np.random.Generator:
-    """Return the generator that a transform draws from.
-
-    Outside :class:`KeyedRandomness` it is seeded from NumPy's global one, so that a pipeline
-    called by hand repeats after ``np.random.seed``.
+    Data loaders do this by themselves; the block is for reading a sample by hand.
     """
-    current = _current.get()
-    if current is not None:
-        return current.generator()
-    return np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint32))
-
-
-@contextmanager
-def seeded_globals() -> Iterator[None]:
-    """Seed the global generators from :func:`generator` within the block, then restore them.
-
-    torch's is one of them where the process has imported torch.
-    """
-    torch = sys.modules.get("torch")
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    torch_state = torch.random.get_rng_state() if torch else None
-    seeds = generator().integers(0, 2**32, size=3)
-    np.random.seed(int(seeds[0]))
-    random.seed(int(seeds[1]))
-    if torch:
-        torch.random.default_generator.manual_seed(int(seeds[2]))
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
-        if torch:
-            torch.random.set_rng_state(torch_state)
+    with keyed(int(sample_keys(seed, epoch, np.array([index], dtype=np.int64))[0])) as rng:
+        yield rng

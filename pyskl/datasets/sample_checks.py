@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from pyskl.errors import AnnotationError, did_you_mean
+from pyskl.errors import AnnotationError
 
-_T = TypeVar("_T")
-
-# How many faulty samples a message spells out before it only counts them.
+# How many faulty samples an error lists.
 _FAULTS_SHOWN = 10
 
 
@@ -20,27 +18,6 @@ def sample_id(sample: Mapping[str, Any]) -> str | None:
     """Return the id of a sample: ``frame_dir``, else ``filename``, else None."""
     identity = sample.get("frame_dir", sample.get("filename"))
     return None if identity is None else str(identity)
-
-
-def of_split(path: Path, splits: Mapping[str, _T] | None, split: str) -> _T:
-    """Return what an annotation file has of a split.
-
-    Args:
-        path: The file.
-        splits: By name; None for a file without any.
-        split: The name.
-
-    Raises:
-        AnnotationError: if there is no such split.
-    """
-    if splits is None:
-        raise AnnotationError(
-            f"{path}: the file is a bare list of samples and has no splits; "
-            f"use split=None instead of {split!r}"
-        )
-    if split not in splits:
-        raise AnnotationError(f"{path}: there is no split {split!r}{did_you_mean(split, splits)}")
-    return splits[split]
 
 
 def raise_faults(
@@ -54,25 +31,28 @@ def raise_faults(
 
     Args:
         path: The annotation file.
-        split: The split that the samples are of.
+        split: The split of the samples.
         faults: Position in the split, id, and what is wrong.
-        classes: How many classes the labels need, where that is more than there are.
+        classes: How many classes the labels need, if that is more than there are.
 
     Raises:
         AnnotationError: unless ``faults`` is empty.
     """
     if not faults:
         return
-    lines = [
-        f"sample {identity!r} (number {index}): {fault}"
+    errors = [
+        AnnotationError(fault, sample=index if identity is None else identity)
         for index, identity, fault in faults[:_FAULTS_SHOWN]
     ]
-    if len(faults) > _FAULTS_SHOWN:
-        lines.append(f"... and {len(faults) - _FAULTS_SHOWN} more")
-    where = f"{path}" if split is None else f"{path}, split {split!r}"
+    more = len(faults) - len(errors)
     count = f"{len(faults)} malformed sample{'s' if len(faults) > 1 else ''}"
-    needed = "" if classes is None else f"; the data need num_classes={classes}"
-    raise AnnotationError("\n  ".join([f"{where}: {count}{needed}", *lines]))
+    raise AnnotationError(
+        count + (f", of which {len(errors)} are listed" if more else ""),
+        file=path,
+        key=None if split is None else f"split {split!r}",
+        hint=None if classes is None else f"the data need num_classes={classes}",
+        errors=errors,
+    )
 
 
 def classes_needed(labels: Iterable[Any], num_classes: int | None) -> int | None:

@@ -7,13 +7,10 @@ live through several epochs still draw each sample's randomness from (seed, epoc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import Sampler
-
-from pyskl.datasets.randomness import KeyedRandomness
-from pyskl.datasets.wrappers import SkeletonDataset
 
 
 class SampleKey(NamedTuple):
@@ -21,28 +18,6 @@ class SampleKey(NamedTuple):
 
     epoch: int
     index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody calls
-
-
-class KeyedDataset:
-    """A data set indexed by :class:`SampleKey`, with randomness keyed by (seed, epoch, index).
-
-    Args:
-        dataset: The data set to read.
-        seed: Seed of the run.
-    """
-
-    def __init__(self, dataset: SkeletonDataset, seed: int) -> None:
-        self.dataset = dataset
-        self.seed = seed
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.dataset)
-
-    def __getitem__(self, key: SampleKey) -> dict[str, Any]:
-        """Return the sample of ``key``."""
-        with KeyedRandomness(self.seed, key.epoch, key.index):
-            return self.dataset[key.index]
 
 
 class TrainBatches(Sampler[list[SampleKey]]):

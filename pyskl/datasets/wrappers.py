@@ -1,4 +1,4 @@
-"""Data sets made of other data sets."""
+"""Build data sets from configs, and data sets made of other data sets."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pyskl.datasets.annotation_cache import AnnotationFiles
+from pyskl.datasets.dataset_tree import inner_key
+from pyskl.datasets.pose import PoseDataset
+from pyskl.errors import ConfigError
 from pyskl.registry import DATASETS, DatasetConfig
 
 
 class SkeletonDataset(Protocol):
-    """What the loaders and the evaluation need of a data set."""
+    """What loaders and evaluation use of a data set."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -52,7 +56,11 @@ class RepeatDataset:
     ) -> None:
         if times < 1:
             raise ValueError(f"times should be at least 1, found {times}")
-        self.dataset: SkeletonDataset = _built(dataset, test_mode)
+        self.dataset: SkeletonDataset = (
+            build_dataset(dataset, {"test_mode": True} if test_mode else None)
+            if isinstance(dataset, Mapping)
+            else dataset
+        )
         self.times = times
 
     def __len__(self) -> int:
@@ -103,7 +111,11 @@ class ConcatDataset:
     ) -> None:
         if not datasets:
             raise ValueError("ConcatDataset needs at least one data set")
-        self.datasets = [_built(dataset, test_mode) for dataset in datasets]
+        options = {"test_mode": True} if test_mode else None
+        self.datasets = [
+            build_dataset(dataset, options) if isinstance(dataset, Mapping) else dataset
+            for dataset in datasets
+        ]
         self._ends = np.cumsum([len(dataset) for dataset in self.datasets])
 
     def __len__(self) -> int:
@@ -114,9 +126,14 @@ class ConcatDataset:
         """Return a sample after its own data set's pipeline."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} samples")
-        index %= len(self)
-        which = int(np.searchsorted(self._ends, index, side="right"))
-        return self.datasets[which][index - int(self._ends[which - 1] if which else 0)]
+        (which,), (inside,) = self.locate(np.array([index % len(self)]))
+        return self.datasets[which][int(inside)]
+
+    def locate(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the number of the data set of each sample, and its position there, (N,) each."""
+        which = np.searchsorted(self._ends, indices, side="right")
+        starts = self._ends - [len(dataset) for dataset in self.datasets]
+        return which, indices - starts[which]
 
     @property
     def labels(self) -> np.ndarray:
@@ -147,7 +164,55 @@ class ConcatDataset:
         )
 
 
-def _built(dataset: Mapping[str, Any] | SkeletonDataset, test_mode: bool) -> Any:
-    if not isinstance(dataset, Mapping):
-        return dataset
-    return DATASETS.build(dataset, **({"test_mode": True} if test_mode else {}))
+def build_dataset(
+    cfg: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    default_args: Mapping[str, Any] | None = None,
+    *,
+    files: AnnotationFiles | None = None,
+) -> Any:
+    """Build a data set.
+
+    Args:
+        cfg: Its config, ``dict(type='PoseDataset', ...)``; a list of them is concatenated.
+        default_args: Arguments used if the config does not give them, such as
+            ``dict(test_mode=True)``.
+        files: Opens annotation files; the data sets of a run share one.
+
+    Raises:
+        ConfigError: for an unknown type or argument, or a class that lacks a member of
+            :class:`SkeletonDataset`.
+        AnnotationError: if the annotation file is missing or malformed.
+    """
+    if isinstance(cfg, Sequence) and not isinstance(cfg, str):
+        return ConcatDataset([build_dataset(one, default_args, files=files) for one in cfg])
+    arguments = dict(default_args or {})
+    inner = inner_key(cfg) if isinstance(cfg, Mapping) else None
+    if inner is not None:
+        # What is inside takes the arguments from the wrapper that holds it.
+        test_mode = cfg.get("test_mode", arguments.get("test_mode", False))
+        own = {"test_mode": True} if test_mode else {}
+        content = cfg[inner]
+        built = (
+            [build_dataset(one, own, files=files) for one in content]
+            if isinstance(content, (list, tuple))
+            else build_dataset(content, own, files=files)
+        )
+        cfg = {**cfg, inner: built}
+    elif isinstance(cfg, Mapping) and issubclass(DATASETS.class_of(cfg), PoseDataset):
+        arguments["files"] = files
+    dataset = DATASETS.build(cfg, **arguments)
+    # The class first: properties are not to be computed for this.
+    lacking = [
+        name for name in _MEMBERS if not (hasattr(type(dataset), name) or hasattr(dataset, name))
+    ]
+    if lacking:
+        raise ConfigError(
+            f"the data set {type(dataset).__name__} lacks {', '.join(lacking)}",
+            key="type",
+            hint="derive it from PoseDataset, or define what "
+            "pyskl.datasets.wrappers.SkeletonDataset lists",
+        )
+    return dataset
+
+
+_MEMBERS = ("__len__", "__getitem__", "labels", "sample_ids", "draw_weights")

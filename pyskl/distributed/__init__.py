@@ -1,1 +1,1 @@
-"""The processes of a run: start, exchange, failures, signals."""
+"""Communication, monitoring and stopping of the processes of a run."""

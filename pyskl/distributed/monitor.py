@@ -1,97 +1,99 @@
-"""The processes of a run watch over each other: who stops stops with all, who dies is missed.
+"""Detects processes of a run that died or hang.
 
-Two threads of each process do it, so that training itself never waits for them. One talks to the
-others through the store by which ``torch.distributed`` brought them together: it says that this
-process is alive and what it does, and hears the same of the others. The other one judges by what
-was heard when, because talking to a process that is frozen may take for ever.
-
-How all stop at the same step: everything that processes do together (a step, the end of a
-validation) is entered through :meth:`Watch.may_enter`, which counts. Who is asked to stop enters
-nothing more and tells the others, which then do the same; the highest count that anybody has
-entered is how far all go. No step waits for the device or for another process to find that out.
+Process groups do not notice a process that is frozen, and their errors do not name the one that
+died. So every process publishes a heartbeat with its current activity in the store through which
+the processes met. Two threads do that: one exchanges heartbeats, the other evaluates them, because
+a request to the store blocks while process 0 is frozen.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
+import torch
 import torch.distributed as dist
 
-from pyskl.distributed.processes import Place, in_group, own_part
-from pyskl.distributed.rendezvous import connect
+from pyskl.distributed.collectives import barrier
+from pyskl.distributed.env import DistEnv
+from pyskl.distributed.rendezvous import Timeouts, init_process_group
 from pyskl.distributed.stop_signals import StopSignals
-from pyskl.distributed.timeouts import Patience
-from pyskl.errors import LostProcessError
+from pyskl.errors import LostProcessError, RunError
 from pyskl.logging.log import get_logger
 
-# Seconds between two rounds of talking.
-_ROUND = 0.25
+# Seconds between two heartbeats.
+HEARTBEAT_INTERVAL = 0.25
 
-# Seconds that a process which failed gets to tell its own error before the others end.
-_GRACE = 5.0
+# Seconds in which a process that failed can report its own error before the others end.
+GRACE_PERIOD = 5.0
 
 
 @dataclass
-class _Peer:
-    """What was heard of a process, and when (by this process's clock that never jumps)."""
+class _RankStatus:
+    """The last heartbeat of a process, and when its values changed (by the monotonic clock)."""
 
-    beat: str = ""
-    heard: float = field(default_factory=time.monotonic)
-    moves: str = ""
-    moved: float = field(default_factory=time.monotonic)
-    doing: str = "starting"
-    state: str = "alive"
+    state: str = "running"
+    activity: str = "starting"
+    beat: int = -1
+    beat_time: float = field(default_factory=time.monotonic)
+    progress: int = -1
+    progress_time: float = field(default_factory=time.monotonic)
+
+    def update(self, heartbeat: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        if heartbeat["beat"] != self.beat:
+            self.beat, self.beat_time = heartbeat["beat"], now
+        if heartbeat["progress"] != self.progress:
+            self.progress, self.progress_time = heartbeat["progress"], now
+        self.state, self.activity = heartbeat["state"], heartbeat["activity"]
 
 
-class Watch:
-    """Agreement on stopping and signs of life, within a ``with`` block.
+class Monitor:
+    """Ends this process if another one is lost or all of them stall, within a ``with`` block.
 
     Args:
-        place: Which of the processes this is.
-        stop: Where requests to stop arrive; None where nobody asks.
-        patience: How long a process may give no sign of life, and all of them may stand still.
-        store: Where the processes leave word for each other; by default the store by which
-            ``torch.distributed`` brought them together.
+        env: The position of this process.
+        stop: Receives requests to stop; by default there are none.
+        timeouts: When a process counts as lost and a run as stalled.
+        store: Where the processes exchange heartbeats; None if there is one process.
     """
 
     def __init__(
         self,
-        place: Place | None = None,
+        env: DistEnv | None = None,
         stop: StopSignals | None = None,
         *,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         store: dist.Store | None = None,
     ) -> None:
-        self.place = place or Place()
+        self.env = env or DistEnv()
         self.stop = stop or StopSignals()
-        self.patience = patience or Patience()
-        self.reason = ""
-        self._moves = 0
-        self._doing: tuple[object, ...] = ("starting",)
-        self._lock = threading.Lock()
-        self._noticed = False
-        self._entered = 0
-        self._last: int | None = None
-        self._agreed = threading.Event()
-        self._closing = threading.Event()
-        self._answered = time.monotonic()
-        self._refused: float | None = None
-        self._peers = {rank: _Peer() for rank in range(self.place.world_size)}
-        self._threads: list[threading.Thread] = []
+        self.timeouts = timeouts or Timeouts()
         self._store = store
+        self._activity: tuple[object, ...] = ("starting",)
+        self._progress = 0
+        self._ranks = {rank: _RankStatus() for rank in range(self.env.world_size)}
+        self._store_answered = time.monotonic()
+        self._store_failed: float | None = None
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
 
-    def __enter__(self) -> Watch:
-        """Start watching: over the other processes if there are any, and over standing still."""
-        if self._store is None and in_group():
-            self._store = own_part(connect(self.patience.timeout), "watch")
-        for work in (self._judge,) if self._store is None else (self._talk, self._judge):
-            self._threads.append(threading.Thread(target=work, daemon=True))
-            self._threads[-1].start()
+    def __enter__(self) -> Monitor:
+        """Start the threads."""
+        self._threads = [threading.Thread(target=self._evaluate, daemon=True)]
+        if self._store is not None:
+            exchange = threading.Thread(target=self._exchange, args=(self._store,), daemon=True)
+            self._threads.append(exchange)
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -100,180 +102,198 @@ class Watch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop watching; tell the others if it is for an error."""
+        """Stop the threads, and tell the other processes how this one ended."""
         self._closing.set()
         for thread in self._threads:
-            thread.join(timeout=2 * _ROUND)
-        if self._store is None:
-            return
-        state = "done" if kind is None else f"failed ({kind.__name__})"
-        try:
-            self._store.set(f"beat/{self.place.rank}", f"{state}|end|end|{state}")
-        except (RuntimeError, ConnectionError):  # the process that holds the store is gone
-            return
-
-    # --- what the training loop calls -------------------------------------------------------------
-
-    def doing(self, *words: object) -> None:
-        """Note what this process does now, as a sign that it gets on."""
-        self._doing = words
-        self._moves += 1
-
-    def rest(self) -> None:
-        """Note that what follows is no training, and may take as long as it likes."""
-        self._moves = 0
-
-    def may_enter(self) -> bool:
-        """Return whether to go into what comes next together with all others, or to stop here."""
-        if self._store is None:
-            self.reason = self.stop.requested or ""
-            return self.stop.requested is None
-        with self._lock:
-            if not self._noticed:
-                self._entered += 1
-                return True
-        self._agreed.wait()  # the judge ends this if one of the others never answers
-        if self._last is not None and self._entered < self._last:
-            self._entered += 1
-            return True
-        return False
-
-    def is_stopping(self) -> bool:
-        """Return whether :meth:`may_enter` would say no, without waiting for an agreement."""
-        if self._store is None:
-            return not self.may_enter()
-        return self._agreed.is_set() and self._last is not None and self._entered >= self._last
-
-    def explained(self, error: BaseException) -> LostProcessError | None:
-        """Return which process was lost, if that is why talking to the others failed."""
-        end = time.monotonic() + 2 * _GRACE
-        while self._store is not None and time.monotonic() < end:
-            lost = self._lost(_GRACE / 2, _GRACE / 5)
-            if lost is not None:
-                return LostProcessError(f"{lost}; {_cause(error)}")
-            time.sleep(_ROUND)
-        return None
-
-    # --- the thread that talks --------------------------------------------------------------------
-
-    def _talk(self) -> None:
-        beat = 0
-        while not self._closing.wait(_ROUND):
-            beat += 1
+            thread.join(timeout=2 * HEARTBEAT_INTERVAL)
+        if self._store is not None:
+            state = "finished" if kind is None else f"failed ({kind.__name__})"
             try:
-                self._round(beat)
-            except (RuntimeError, ConnectionError):  # who holds the store is gone: see `_judge`
-                self._refused = self._refused or time.monotonic()
-                continue
-            self._answered, self._refused = time.monotonic(), None
+                self._publish(-1, state)
+            except (RuntimeError, ConnectionError):  # process 0, which holds the store, is gone
+                return
 
-    def _round(self, beat: int) -> None:
-        store, rank = self._store, self.place.rank
-        if store is None:
-            return
-        store.set(f"beat/{rank}", self._word(beat))
-        for other, peer in self._peers.items():
-            if store.check([f"beat/{other}"]):
-                _hear(peer, store.get(f"beat/{other}").decode())
-        if self._noticed:
-            self._try_to_agree(store)
-        elif self.stop.requested is not None or store.check(["stop"]):
-            with self._lock:
-                self._noticed = True
-            if not store.check(["stop"]):
-                store.set("stop", f"{self.stop.requested} to process {rank}")
-            store.set(f"stop/{rank}", str(self._entered))
+    def report(self, *activity: object) -> None:
+        """Note the current activity; each call counts as progress."""
+        self._activity = activity
+        self._progress += 1
 
-    def _word(self, beat: int) -> str:
-        """Return what this process lets the others know."""
-        return f"alive|{beat}|{self._moves}|{' '.join(map(str, self._doing))}"
+    def pause(self) -> None:
+        """Allow what follows to take any time, until the next :meth:`report`."""
+        self._progress = 0
 
-    def _try_to_agree(self, store: dist.Store) -> None:
-        keys = [f"stop/{rank}" for rank in self._peers]
-        if self._agreed.is_set() or not store.check(keys):
-            return
-        self.reason = store.get("stop").decode()
-        self._last = max(int(store.get(key)) for key in keys)
-        self._agreed.set()
-
-    # --- the thread that judges -------------------------------------------------------------------
-
-    def _judge(self) -> None:
-        last = time.monotonic()
-        while not self._closing.wait(_ROUND):
-            now = time.monotonic()
-            if now - last > _GRACE:  # this process itself was stopped, and heard nobody meanwhile
-                self._forgive(now)
-            last = now
-            if self._store is None:
-                _hear(self._peers[self.place.rank], self._word(0))
-            lost = self._lost(
-                self.patience.timeout, _GRACE, " (dist_params.timeout)"
-            ) or self._stuck(now)
-            if lost is not None and not self._closing.is_set():
-                get_logger().critical("%s; this process ends", lost)
-                os._exit(LostProcessError.exit_status)
-
-    def _forgive(self, now: float) -> None:
-        self._answered = now
-        for peer in self._peers.values():
-            peer.heard = peer.moved = now
-
-    def _lost(self, timeout: float, grace: float, key: str = "") -> str | None:
-        """Return a sentence on a process that is lost, if one is.
+    @contextmanager
+    def explain_failures(
+        self, describe_position: Callable[[], str], hint: str = ""
+    ) -> Iterator[None]:
+        """Replace an error of torch by one that names the data worker or process that was lost.
 
         Args:
-            timeout: Seconds that one may be silent.
-            grace: Seconds that one which is known to have ended gets to tell why itself.
-            key: The config's key of the timeout, to be named in the sentence.
+            describe_position: Returns where this process was, such as ``'after iteration 12'``.
+            hint: What to add if a data worker was lost.
+
+        Raises:
+            LostProcessError: in place of the error.
         """
-        now, zero = time.monotonic(), self._peers[0]
-        for rank, peer in self._peers.items():
-            if rank == self.place.rank:
-                continue
-            silent = now - peer.heard
-            if peer.state.startswith("failed") and silent > grace:
-                return f"process {rank} {peer.state}, while {peer.doing}"
-            if peer.state == "alive" and silent > timeout and now - self._answered < timeout / 2:
-                return (
-                    f"process {rank} has given no sign of life for {silent:.0f} s{key}, since it "
-                    f"was {peer.doing}: it was killed or stopped, or its machine is gone"
-                )
-        if self._refused is not None and now - self._refused > grace:
-            return (
-                f"process 0 has ended, through which the others talk: it was killed, or its "
-                f"machine is gone, since it was {zero.doing}"
+        try:
+            yield
+        except RunError:
+            raise
+        except RuntimeError as error:
+            lost = self._diagnose(error, describe_position(), hint)
+            if lost is None:
+                raise
+            raise lost from error
+
+    def _diagnose(self, error: RuntimeError, position: str, hint: str) -> LostProcessError | None:
+        """Return the error that names what was lost, if that caused an error of torch."""
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        if text.startswith("DataLoader"):
+            memory = "if the system killed it, memory probably ran out: lower data.workers_per_gpu"
+            return LostProcessError(
+                f"process {self.env.rank} lost a data worker {position} ({text.strip()})",
+                hint=f"{memory}. {hint}" if hint else memory,
             )
-        unanswered = now - self._answered
-        if unanswered > timeout and self.place.rank != 0:
+        # Torch may notice before this process has missed a heartbeat.
+        end = time.monotonic() + 2 * GRACE_PERIOD
+        while self._store is not None and time.monotonic() < end:
+            lost = self._lost_process(GRACE_PERIOD / 2, GRACE_PERIOD / 5)
+            if lost is not None:
+                # Without the position in gloo's source that the message starts with.
+                cause = re.sub(r"^\[\S+:\d+\]\s*", "", text).partition(". ")[0]
+                return LostProcessError(f"{lost} ({cause})")
+            time.sleep(HEARTBEAT_INTERVAL)
+        return None
+
+    def _publish(self, beat: int, state: str = "running") -> dict[str, Any]:
+        """Send a heartbeat, and return it."""
+        heartbeat = {
+            "state": state,
+            "activity": " ".join(map(str, self._activity)),
+            "beat": beat,
+            "progress": self._progress,
+        }
+        if self._store is not None:
+            self._store.set(f"heartbeat/{self.env.rank}", json.dumps(heartbeat))
+        return heartbeat
+
+    def _exchange(self, store: dist.Store) -> None:
+        beat = 0
+        while not self._closing.wait(HEARTBEAT_INTERVAL):
+            beat += 1
+            try:
+                self._publish(beat)
+                for rank, status in self._ranks.items():
+                    if store.check([f"heartbeat/{rank}"]):
+                        status.update(json.loads(store.get(f"heartbeat/{rank}")))
+            except (RuntimeError, ConnectionError):  # process 0, which holds the store, is gone
+                self._store_failed = self._store_failed or time.monotonic()
+            else:
+                self._store_answered, self._store_failed = time.monotonic(), None
+
+    def _evaluate(self) -> None:
+        last = time.monotonic()
+        while not self._closing.wait(HEARTBEAT_INTERVAL):
+            now = time.monotonic()
+            if now - last > GRACE_PERIOD:  # this process itself was frozen and received nothing
+                self._store_answered = now
+                for status in self._ranks.values():
+                    status.beat_time = status.progress_time = now
+            last = now
+            if self._store is None:
+                self._ranks[self.env.rank].update(self._publish(0))
+            problem = self._lost_process(
+                self.timeouts.timeout, GRACE_PERIOD, " (dist_params.timeout)"
+            ) or self._stall(now)
+            if problem is not None and not self._closing.is_set():
+                get_logger().critical("%s; this process exits", problem)
+                os._exit(LostProcessError.exit_status)
+
+    def _lost_process(self, timeout: float, grace: float, key: str = "") -> str | None:
+        """Return a sentence about a process that was lost, if there is one.
+
+        Args:
+            timeout: Seconds without a heartbeat after which a process is lost.
+            grace: Seconds that a process which failed has to report its own error.
+            key: The config key of the timeout, to name in the sentence.
+        """
+        now, main = time.monotonic(), self._ranks[0]
+        cause = "it was killed or stopped, or its machine is gone"
+        for rank, status in self._ranks.items():
+            if rank == self.env.rank:
+                continue
+            silence = now - status.beat_time
+            if status.state.startswith("failed") and silence > grace:
+                return f"process {rank} {status.state}; its last activity was {status.activity}"
+            if (
+                status.state == "running"
+                and silence > timeout
+                and now - self._store_answered < timeout / 2
+            ):
+                return (
+                    f"process {rank} has sent no heartbeat for {silence:.0f} s{key}; its last "
+                    f"activity was {status.activity}; {cause}"
+                )
+        if self._store_failed is not None and now - self._store_failed > grace:
+            return f"process 0 is gone; its last activity was {main.activity}; {cause}"
+        silence = now - self._store_answered
+        if silence > timeout and self._store is not None and self.env.rank != 0:
             return (
-                f"process 0 has not answered for {unanswered:.0f} s{key}, since it was "
-                f"{zero.doing}: it was killed or stopped, or its machine is gone"
+                f"process 0 has not answered for {silence:.0f} s{key}; its last activity was "
+                f"{main.activity}; {cause}"
             )
         return None
 
-    def _stuck(self, now: float) -> str | None:
-        """Return a sentence on a run in which nobody gets on, if that is so."""
-        peers = self._peers.values()
-        if self._moves == 0 or any(now - peer.moved < self.patience.stall for peer in peers):
+    def _stall(self, now: float) -> str | None:
+        """Return a sentence about a run in which no process makes progress, if that is so."""
+        limit = self.timeouts.stall
+        if self._progress == 0 or any(
+            now - status.progress_time < limit for status in self._ranks.values()
+        ):
             return None
-        each = "; ".join(f"process {rank}: {peer.doing}" for rank, peer in self._peers.items())
-        return f"no process has got on for {self.patience.stall:.0f} s (dist_params.stall): {each}"
+        each = "; ".join(f"process {rank}: {s.activity}" for rank, s in self._ranks.items())
+        return f"no process has made progress for {limit:.0f} s (dist_params.stall): {each}"
 
 
-def _hear(peer: _Peer, message: str) -> None:
-    state, beat, moves, doing = message.split("|", 3)
-    now = time.monotonic()
-    if beat != peer.beat:
-        peer.beat, peer.heard = beat, now
-    if moves != peer.moves:
-        peer.moves, peer.moved = moves, now
-    peer.state = state
-    if state == "alive":
-        peer.doing = doing
+@contextmanager
+def distributed_run(
+    env: DistEnv,
+    device: torch.device,
+    dist_params: Mapping[str, Any] | None = None,
+    *,
+    handle_signals: bool = True,
+) -> Iterator[Monitor]:
+    """Join the process group, if there are several processes, and monitor the run.
 
+    Args:
+        env: The position of this process.
+        device: Its device.
+        dist_params: The config's ``dist_params``: ``backend`` and the fields of :class:`Timeouts`.
+        handle_signals: Whether SIGTERM, SIGUSR1 and Ctrl-C should be requests to stop.
 
-def _cause(error: BaseException) -> str:
-    """Return the first sentence of an error, without the place in the source that gloo names."""
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return re.sub(r"^\[\S+:\d+\]\s*", "", line).partition(". ")[0]
+    Yields:
+        The monitor of the run.
+
+    Raises:
+        DeviceError: if process 0 can't listen on its port.
+        LostProcessError: if other processes don't come.
+    """
+    timeouts = Timeouts.from_config(dist_params)
+    rendezvous = None
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if env.world_size > 1:
+        backend = (dist_params or {}).get("backend")
+        rendezvous = init_process_group(env, device, backend, timeouts)
+    try:
+        stop = StopSignals(timeouts.stall)
+        store = rendezvous.store("monitor", new_connection=True) if rendezvous else None
+        with (
+            stop if handle_signals else nullcontext(),
+            Monitor(env, stop, timeouts=timeouts, store=store) as monitor,
+        ):
+            yield monitor
+            barrier()  # process 0, which holds the store, must not leave first
+    finally:
+        if rendezvous is not None:
+            dist.destroy_process_group()

@@ -1,102 +1,248 @@
-"""Where the processes of a run meet: a part of a store that only this start of them uses.
+"""How the processes of a run find each other and form a process group.
 
-The store is process 0's own, or that of torchrun's agent. Whoever waits for others waits within
-bounds, which torch alone does not: its connection to a store tries for several times the timeout.
-
-torchrun's agent keeps one store for all starts of a run's processes. What those of an earlier start
-left there (addresses of processes that are gone) must not be taken for news, which torch from 2.5
-on leaves to chance (pytorch/pytorch#135712). The count of restarts, which earlier versions took to
-tell the starts apart, is each machine's own: where one machine starts its processes again as
-another's have failed, it does not count that. So the processes agree on a name that is new.
+``torch.distributed`` alone falls short in three ways: it does not say which process is missing, it
+retries some connections for minutes beyond its timeout, and when torchrun starts failed processes
+again they may read addresses that the earlier processes left in the store of torchrun's agent
+(pytorch/pytorch#135712). The restart count does not tell the attempts apart, since each machine
+counts its own. So the processes agree on a new random id, which prefixes all their keys.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+import torch
 import torch.distributed as dist
 
-from pyskl.distributed.timeouts import at_most
+from pyskl.distributed.env import DistEnv
 from pyskl.errors import DeviceError, LostProcessError
 from pyskl.logging.log import get_logger
 
-# Seconds between two looks into the store.
-_POLL = 0.02
-
-# Seconds between two messages that say who is waited for.
-_TELL = 30.0
+# Seconds between two looks into the store, and between two messages about a missing process.
+_POLL_INTERVAL = 0.02
+_REPORT_INTERVAL = 30.0
 
 
-def is_store_of_agent() -> bool:
-    """Return whether the store is that of torchrun's agent, which outlives the processes."""
-    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+@dataclass(frozen=True)
+class Timeouts:
+    """The times of a config's ``dist_params``, in seconds.
+
+    Attributes:
+        join: How long to wait until all processes have started. It is long because somebody may
+            start them by hand, one machine after the other.
+        timeout: How long a process may send no heartbeat before it counts as lost.
+        stall: How long all processes may go without a step or a batch before the run ends.
+    """
+
+    join: float = 600.0
+    timeout: float = 120.0
+    stall: float = 1800.0
+
+    @classmethod
+    def from_config(cls, dist_params: Mapping[str, Any] | None) -> Timeouts:
+        """Return the times in ``dist_params``, with defaults for those it lacks."""
+        given = dist_params or {}
+        return cls(**{k: float(given[k]) for k in ("join", "timeout", "stall") if k in given})
 
 
-def open_store(rank: int, world_size: int, patience: float) -> dist.Store:
-    """Return the store that the environment names: process 0's own, unless an agent keeps one.
+class Rendezvous:
+    """The store through which the processes of a run met.
+
+    The store belongs to process 0, or to torchrun's agent.
 
     Args:
-        rank: Which process this is.
-        world_size: The number of all.
-        patience: Seconds to wait for process 0.
+        env: The position of this process.
+        timeouts: How long to wait for the others.
 
     Raises:
         DeviceError: if process 0 can't listen on its port.
-        LostProcessError: if process 0 does not come.
+        LostProcessError: if a process does not come, or process 0 ends meanwhile.
     """
-    host, port = _address()
-    if rank > 0 or is_store_of_agent():
-        if not _wait(lambda: _listens(host, port), patience, f"process 0 at {host}:{port}"):
+
+    def __init__(self, env: DistEnv, timeouts: Timeouts) -> None:
+        self._timeout = timeouts.timeout
+        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        self._address = host, port
+        # Keep a reference: the store of process 0 lives as long as this object.
+        if env.rank > 0 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            if not _wait_until(
+                lambda: _accepts_connections(host, port), timeouts.join, "process 0"
+            ):
+                raise LostProcessError(
+                    f"process 0 has not started at {host}:{port} within {timeouts.join:.0f} s "
+                    "(dist_params.join)"
+                )
+            self._store = self._connect()
+        else:
+            try:
+                self._store = dist.TCPStore(
+                    host,
+                    port,
+                    env.world_size,
+                    is_master=True,
+                    timeout=timedelta(seconds=max(1.0, timeouts.join)),
+                    wait_for_workers=False,
+                )
+            except dist.DistNetworkError as error:
+                raise DeviceError(
+                    f"process 0 can't listen on port {port} ({_first_line(error)})",
+                    hint="choose another with PORT (dist_train.sh, slurm) or --master-port "
+                    "(torchrun)",
+                ) from error
+        try:
+            self._run_id = agree_on_run_id(self._store, env, timeouts.join)
+        except LostProcessError:
+            raise
+        except (RuntimeError, ConnectionError) as error:
             raise LostProcessError(
-                f"process 0 has not come to {host}:{port} for {patience:.0f} s (dist_params.join): "
-                "it was not started, or has ended"
+                f"process 0 ended while the processes were starting ({_first_line(error)})"
+            ) from error
+
+    def store(self, use: str, *, new_connection: bool = False) -> dist.Store:
+        """Return a part of the store that only this start of the run uses.
+
+        Args:
+            use: Name of the part.
+            new_connection: Whether to open a connection for it, so that a request of another thread
+                does not block it.
+        """
+        store = self._connect() if new_connection else self._store
+        return dist.PrefixStore(f"{self._run_id}/{use}", store)
+
+    def _connect(self) -> dist.TCPStore:
+        host, port = self._address
+        message = f"process 0 has not answered at {host}:{port} within {self._timeout:.0f} s"
+        with exit_after(self._timeout, message):
+            return dist.TCPStore(
+                host,
+                port,
+                is_master=False,
+                timeout=timedelta(seconds=max(1.0, self._timeout)),
+                wait_for_workers=False,
             )
-        return connect(patience)
-    try:
-        return dist.TCPStore(
-            host,
-            port,
-            world_size,
-            is_master=True,
-            timeout=timedelta(seconds=max(1.0, patience)),
-            wait_for_workers=False,
-        )
-    except dist.DistNetworkError as error:
-        raise DeviceError(
-            f"process 0 can't listen on port {port} ({str(error).partition(chr(10))[0]}): choose "
-            "another, with PORT (dist_train.sh, slurm) or --master-port (torchrun)"
-        ) from error
 
 
-def connect(timeout: float) -> dist.Store:
-    """Return a connection of its own to the store that the environment names.
+def init_process_group(
+    env: DistEnv, device: torch.device, backend: str | None, timeouts: Timeouts
+) -> Rendezvous:
+    """Join the process group of a run with several processes.
 
     Args:
-        timeout: Seconds that an answer may take; for the connection itself, after which this
-            process ends.
+        env: The position of this process.
+        device: Its device.
+        backend: The backend for a GPU; by default ``'nccl'``. On the CPU it is always ``'gloo'``.
+        timeouts: How long to wait for the others.
+
+    Returns:
+        The rendezvous, which must live as long as the group.
+
+    Raises:
+        DeviceError: if process 0 can't listen on its port.
+        LostProcessError: if other processes don't come, or end before all are connected.
     """
-    host, port = _address()
-    with at_most(timeout, f"process 0 has not answered at {host}:{port} for {timeout:.0f} s"):
-        return dist.TCPStore(
-            host,
-            port,
-            is_master=False,
-            timeout=timedelta(seconds=max(1.0, timeout)),
-            wait_for_workers=False,
+    rendezvous = Rendezvous(env, timeouts)
+    chosen = (backend or "nccl") if device.type == "cuda" else "gloo"
+    problem = (
+        "all processes started, but could not connect to each other: one was killed meanwhile, or "
+        "the network blocks connections between some of them"
+    )
+    try:
+        with exit_after(timeouts.timeout, problem):
+            dist.init_process_group(
+                chosen,
+                store=rendezvous.store("group"),
+                rank=env.rank,
+                world_size=env.world_size,
+                device_id=device if chosen == "nccl" else None,
+                timeout=timedelta(seconds=timeouts.stall),
+            )
+    except (RuntimeError, ConnectionError) as error:
+        raise LostProcessError(f"{problem} ({_first_line(error)})") from error
+    return rendezvous
+
+
+def agree_on_run_id(store: dist.Store, env: DistEnv, timeout: float) -> str:
+    """Return an id that all processes of this start share and no earlier start had.
+
+    Every other process publishes a random token. Process 0 answers each token with the id until
+    every process has confirmed that it received it. Tokens of an earlier start are answered too,
+    but nobody confirms them.
+
+    Args:
+        store: May hold anything that earlier starts left.
+        env: The position of this process.
+        timeout: Seconds to wait for the others.
+
+    Raises:
+        LostProcessError: with the numbers of the processes that did not come.
+    """
+    if env.rank > 0:
+        token = uuid.uuid4().hex
+        store.set(f"pyskl/token/{env.rank}", token)
+        answer = f"pyskl/answer/{token}"
+        if not _wait_until(lambda: store.check([answer]), timeout, "process 0"):
+            raise LostProcessError(
+                f"process 0 has not answered process {env.rank} within {timeout:.0f} s "
+                "(dist_params.join)"
+            )
+        run_id = store.get(answer).decode()
+        store.set(f"{run_id}/confirmed/{env.rank}", "")
+        return run_id
+    run_id = f"pyskl/run/{uuid.uuid4().hex}"
+    missing = set(range(1, env.world_size))
+
+    def all_confirmed() -> bool:
+        for rank in sorted(missing):
+            if store.check([f"{run_id}/confirmed/{rank}"]):
+                missing.discard(rank)
+            elif store.check([f"pyskl/token/{rank}"]):
+                token = store.get(f"pyskl/token/{rank}").decode()
+                store.set(f"pyskl/answer/{token}", run_id)
+        return not missing
+
+    if not _wait_until(all_confirmed, timeout, "the other processes"):
+        raise LostProcessError(
+            f"{len(missing)} of {env.world_size} processes have not started within "
+            f"{timeout:.0f} s (dist_params.join): {sorted(missing)}"
         )
+    return run_id
 
 
-def _address() -> tuple[str, int]:
-    return os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+@contextmanager
+def exit_after(seconds: float, message: str) -> Iterator[None]:
+    """Exit with the status of a lost process if the block takes longer.
+
+    For calls of torch that may block on a process that is gone and can't be interrupted.
+
+    Args:
+        seconds: How long the block may take.
+        message: What to log then.
+    """
+
+    def exit_now() -> None:
+        get_logger().critical("%s; this process exits", message)
+        os._exit(LostProcessError.exit_status)
+
+    timer = threading.Timer(seconds, exit_now)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
-def _listens(host: str, port: int) -> bool:
-    """Return whether somebody takes a connection; torch itself would go on trying for minutes."""
+def _accepts_connections(host: str, port: int) -> bool:
+    """Return whether something listens; a TCPStore would print C++ errors while nothing does."""
     try:
         socket.create_connection((host, port), timeout=5).close()
     except OSError:
@@ -104,74 +250,19 @@ def _listens(host: str, port: int) -> bool:
     return True
 
 
-def agree_on_name(store: dist.Store, rank: int, world_size: int, timeout: float) -> str:
-    """Return a name that all processes of this start have, and none of an earlier one had.
-
-    Each process calls out a word that was never said before. Process 0 answers each word with the
-    name until every process has confirmed that it heard this one: words of an earlier start are
-    answered too, but nobody listens.
-
-    Args:
-        store: Where earlier starts may have left anything.
-        rank: Which process this is.
-        world_size: The number of all.
-        timeout: Seconds to wait for the others.
-
-    Raises:
-        LostProcessError: naming who did not come.
-    """
-    try:
-        return _agreed_name(store, rank, world_size, timeout)
-    except (RuntimeError, ConnectionError) as error:
-        if isinstance(error, LostProcessError):
-            raise
-        raise LostProcessError(
-            "process 0 has ended, through which the others talk, while the processes were meeting: "
-            "it was killed, or its machine is gone"
-        ) from error
-
-
-def _agreed_name(store: dist.Store, rank: int, world_size: int, timeout: float) -> str:
-    if rank > 0:
-        word = uuid.uuid4().hex
-        store.set(f"pyskl/word/{rank}", word)
-        answer = f"pyskl/answer/{word}"
-        if not _wait(lambda: store.check([answer]), timeout, "process 0"):
-            raise LostProcessError(f"process 0 has not answered process {rank} for {timeout:.0f} s")
-        name = store.get(answer).decode()
-        store.set(f"pyskl/heard/{name}/{rank}", "")
-        return name
-    name = uuid.uuid4().hex
-    missing = set(range(1, world_size))
-    answered: set[str] = set()
-
-    def all_heard() -> bool:
-        for other in sorted(missing):
-            if store.check([f"pyskl/heard/{name}/{other}"]):
-                missing.discard(other)
-            elif store.check([f"pyskl/word/{other}"]):
-                word = store.get(f"pyskl/word/{other}").decode()
-                if word not in answered:
-                    store.set(f"pyskl/answer/{word}", name)
-                    answered.add(word)
-        return not missing
-
-    if not _wait(all_heard, timeout, "the other processes"):
-        raise LostProcessError(
-            f"of {world_size} processes {sorted(missing)} have not come for {timeout:.0f} s"
-        )
-    return name
-
-
-def _wait(is_so: Callable[[], bool], timeout: float, whom: str) -> bool:
-    """Wait until something is so; return False if it is not in time."""
-    begin = told = time.monotonic()
-    while not is_so():
+def _wait_until(condition: Callable[[], bool], timeout: float, whom: str) -> bool:
+    """Wait for a condition; return False on timeout."""
+    start = last_report = time.monotonic()
+    while not condition():
         now = time.monotonic()
-        if now - begin > timeout:
+        if now - start > timeout:
             return False
-        if now - told > _TELL:
-            told = now
-            get_logger().warning("waiting for %s since %.0f s", whom, now - begin)
-        time.sleep(_POLL)
+        if now - last_report > _REPORT_INTERVAL:
+            last_report = now
+            get_logger().warning("waiting for %s for %.0f s", whom, now - start)
+        time.sleep(_POLL_INTERVAL)
     return True
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: SIGTERM, SIGUSR1 (slurm's warning of preemption), Ctrl-C."""
+"""Signals that ask a run to stop: SIGTERM, SIGUSR1 (Slurm's warning of preemption), Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,92 +7,141 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Callable
-from functools import cache
-from types import FrameType, TracebackType
+from datetime import timedelta
+from functools import cache, partial
+from types import FrameType
 from typing import Any
 
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader
+
+from pyskl.distributed.collectives import is_distributed
 from pyskl.errors import StoppedError
 
-_NAMES = ("SIGTERM", "SIGUSR1", "SIGINT")
+_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGUSR1", "SIGINT")
+    if hasattr(signal, name)  # Windows has no SIGUSR1
+]
+
+# A stop request as one integer: the rank that received the signal, and the signal's number.
+_RANK_FACTOR = 1000
 
 
 class StopSignals:
-    """Notes that the run was asked to stop, within a ``with`` block of the main thread.
+    """Turns signals into a request to stop on which all ranks act at the same point.
 
-    While :attr:`at_once` is set, as it is where there is nothing to save, the first signal raises
-    :class:`StoppedError`; otherwise it only sets :attr:`requested`, and who trains looks at that
-    between steps. A second Ctrl-C is Python's own: it raises :class:`KeyboardInterrupt`.
-    """
+    Within a ``with`` block of the main thread. In a distributed run every rank has to enter it, and
+    every rank has to call :meth:`should_continue` equally often.
 
-    def __init__(self) -> None:
-        self.requested: str | None = None
-        self.at_once = True
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> StopSignals:
-        """Take the signals; in a thread other than the main one Python does not allow it."""
-        if threading.current_thread() is threading.main_thread():
-            for name in _NAMES:
-                number = getattr(signal, name, None)  # Windows lacks SIGUSR1
-                if number is not None:
-                    self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Give the signals back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        self._before.clear()
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.requested = signal.Signals(number).name
-        if number == signal.SIGINT:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        if self.at_once:
-            raise StoppedError(f"stopped by {self.requested} where there was nothing to save")
-
-
-def leave_signals_to_the_run(worker: int, then: Callable[[int], None] | None = None) -> None:
-    """Let a data worker outlive the signal that asks the whole job to stop.
-
-    A scheduler signals every process of a job. Without its workers the run could not go on to the
-    step at which all processes stop. The first SIGTERM is passed over; the second, which comes from
-    the process that started the worker, ends it.
+    While :attr:`raise_at_once` is set, as it is when there is nothing to save, a signal raises
+    :class:`StoppedError`. Otherwise it sets :attr:`requested`. A second Ctrl-C raises
+    :class:`KeyboardInterrupt`.
 
     Args:
-        worker: Its number, which every ``worker_init_fn`` is given.
-        then: The ``worker_init_fn`` that the loader had, if any.
+        timeout: Seconds to wait for another rank in :meth:`should_continue`.
     """
-    for name in ("SIGINT", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
-    def pass_over(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def __init__(self, timeout: float = 1800.0) -> None:
+        self.requested: signal.Signals | None = None
+        self.raise_at_once = True
+        self.reason = ""
+        self._timeout = timeout
+        self._handlers: dict[int, Any] = {}
+        self._group: dist.ProcessGroup | None = None
+        self._pending: tuple[dist.Work, torch.Tensor] | None = None
 
-    signal.signal(signal.SIGTERM, pass_over)
+    def __enter__(self) -> StopSignals:
+        """Install the handlers; Python allows that only in the main thread."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                self._handlers[number] = signal.signal(number, self._handle)
+        if is_distributed():
+            # On the CPU, so that no step waits for a GPU.
+            self._group = dist.new_group(backend="gloo", timeout=timedelta(seconds=self._timeout))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Restore the previous handlers."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        self._handlers.clear()
+        self._group = self._pending = None
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.requested = signal.Signals(number)
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self.raise_at_once:
+            raise StoppedError(f"stopped by {self.requested.name}; there was nothing to save")
+
+    def should_continue(self, *, wait: bool = False) -> bool:
+        """Return whether to continue; the same on every rank.
+
+        In a distributed run each call starts an all-reduce of the request and returns the result of
+        the one that the previous call started. So a request takes effect one call later, and no
+        call waits for the network.
+
+        Args:
+            wait: Wait for the result of this call instead, as at the end of a run.
+        """
+        if self._group is None:
+            if self.requested is not None:
+                self.reason = self.requested.name
+            return self.requested is None
+        return self._exchange_requests() and (not wait or self._exchange_requests())
+
+    def _exchange_requests(self) -> bool:
+        previous, self._pending = self._pending, None
+        if previous is not None:
+            work, flag = previous
+            work.wait()
+            if flag:
+                rank, number = divmod(int(flag), _RANK_FACTOR)
+                self.reason = f"{signal.Signals(number).name} to process {rank}"
+                return False
+        request = self.requested
+        flag = torch.tensor(0 if request is None else dist.get_rank() * _RANK_FACTOR + request)
+        work = dist.all_reduce(flag, dist.ReduceOp.MAX, group=self._group, async_op=True)
+        self._pending = work, flag
+        return True
+
+
+def prepare_workers(loader: DataLoader, timeout: float) -> None:
+    """Make the data workers of a loader survive a request to stop, and not hang forever.
+
+    A scheduler signals every process of a job. Without its workers the run could not continue to
+    the step at which all processes stop. So the workers ignore signals, and the workers that are
+    left when this process ends, as after an error, are killed.
+
+    Args:
+        loader: Before its first iteration.
+        timeout: Seconds to wait for a batch.
+    """
+    if getattr(loader, "num_workers", 0) > 0:
+        loader.worker_init_fn = partial(_ignore_signals, loader.worker_init_fn)
+        loader.timeout = loader.timeout or timeout
+        _kill_workers_at_exit()
+
+
+def _ignore_signals(then: Callable[[int], None] | None, worker_id: int) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     if then is not None:
-        then(worker)
+        then(worker_id)
 
 
 @cache
-def end_workers_at_exit() -> None:
-    """Let data workers that are left when this process ends end with it, as after an error.
-
-    :mod:`multiprocessing` asks each of them by one SIGTERM and waits for it without end, but a
-    worker of :func:`leave_signals_to_the_run` passes over the first. This comes before that.
-    """
+def _kill_workers_at_exit() -> None:
+    # multiprocessing would send SIGTERM, which they ignore, and wait for them forever. A handler
+    # that is registered later runs earlier.
     atexit.register(_kill_workers)
 
 
 def _kill_workers() -> None:
     if hasattr(signal, "SIGCHLD"):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take it for a failure
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would report it as a failure
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

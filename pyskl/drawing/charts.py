@@ -1,19 +1,19 @@
-"""Charts as SVG, for pages and as pictures of their own.
+"""Charts as SVG elements, for pages and as files.
 
-Colours come from the page's roles (``page.css``), so a chart follows light and dark. Each has a
-title that a screen reader reads, and its values as tooltips.
+Colours are the CSS variables of ``page.css``, so a chart follows light and dark. Each has a title
+for screen readers, and its values as tooltips.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 SERIES_COLOURS = ("var(--accent)", "var(--right)", "var(--good)", "var(--warn)", "var(--bad)")
-"""Of the series of a chart, in order; after the last the first comes again, in lines as dashes."""
+"""Colours of the series of a chart, in order. Further lines repeat them with dashes."""
 
-_LEFT, _BOTTOM, _TOP, _RIGHT = 52, 34, 10, 12
+_LEFT, _BOTTOM, _TOP, _RIGHT = 52, 34, 10, 12  # margins of charts with axes
 
 
 def bar_chart(
@@ -24,28 +24,16 @@ def bar_chart(
     width: int = 560,
     unit: str = "",
 ) -> str:
-    """Return horizontal bars, one a line, each with its label and value.
+    """Return horizontal bars, one in each row, with labels and values.
 
     Args:
-        labels: Of the bars.
-        values: Their lengths; not negative.
+        labels: Labels of the bars.
+        values: Their lengths, not negative.
         title: What the chart shows, for screen readers.
         width: Pixels.
-        unit: Written behind each value.
+        unit: Written after each value.
     """
-    line, margin = 18, 12 + 6.2 * max((len(label) for label in labels), default=0)
-    room = max(width - margin - 70, 60)
-    greatest = max([*values, 0]) or 1
-    rows = []
-    for index, (label, value) in enumerate(zip(labels, values)):
-        middle, length = index * line + 9, room * value / greatest
-        rows.append(
-            f'<text x="{margin - 6:.0f}" y="{middle + 4}" text-anchor="end">{escape(label)}</text>'
-            f'<rect class="bar" x="{margin:.0f}" y="{middle - 6}" width="{length:.1f}" height="12">'
-            f"<title>{escape(label)}: {short(value)}{unit}</title></rect>"
-            f'<text x="{margin + length + 5:.1f}" y="{middle + 4}">{short(value)}{unit}</text>'
-        )
-    return chart_svg(width, len(labels) * line, title, "".join(rows))
+    return _bars(labels, {"": values}, title, width, unit)
 
 
 def grouped_bars(
@@ -55,44 +43,56 @@ def grouped_bars(
     title: str,
     width: int = 560,
 ) -> str:
-    """Return horizontal bars, one of each series beside a label, with a legend above.
+    """Return horizontal bars, one of each series at each label, with a legend.
 
     Args:
-        labels: Of the groups of bars.
-        series: The lengths of the bars of each series, one for a label; not negative.
+        labels: Labels of the groups of bars.
+        series: Lengths of the bars of each series, one for each label, not negative.
         title: What the chart shows, for screen readers.
         width: Pixels.
     """
+    return _bars(labels, series, title, width)
+
+
+def _bars(
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    title: str,
+    width: int,
+    unit: str = "",
+) -> str:
     bar, gap = (12, 6) if len(series) == 1 else (8, 8)
     margin = 12 + 6.2 * max((len(label) for label in labels), default=0)
-    room = max(width - margin - 50, 60)
+    room = max(width - margin - 70, 60)
     greatest = max((value for values in series.values() for value in values), default=0) or 1
-    top, group = 18 * len(series), bar * len(series) + gap
+    names = [name for name in series if name]
+    top, group = 18 * len(names), bar * len(series) + gap
     parts = []
+    for row, name in enumerate(names):
+        colour = SERIES_COLOURS[row % len(SERIES_COLOURS)]
+        parts.append(
+            f'<rect x="{margin:.0f}" y="{18 * row + 3}" width="10" height="10" '
+            f'style="fill:{colour}"/>' + _text(margin + 16, 18 * row + 12, name)
+        )
     for number, (name, values) in enumerate(series.items()):
         colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
-        parts.append(
-            f'<rect x="{margin:.0f}" y="{18 * number + 3}" width="10" height="10" '
-            f'style="fill:{colour}"/>'
-            f'<text x="{margin + 16:.0f}" y="{18 * number + 12}">{escape(name)}</text>'
-        )
+        small = "small" if len(series) > 1 else ""
         for index, (label, value) in enumerate(zip(labels, values)):
             y, length = top + index * group + number * bar + gap / 2, room * value / greatest
+            text = f"{short(value)}{unit}"
+            tooltip = ", ".join(part for part in (label, name) if part)
             parts.append(
                 f'<rect x="{margin:.0f}" y="{y:.1f}" width="{length:.1f}" height="{bar - 1}" '
-                f'style="fill:{colour}"><title>{escape(label)}, {escape(name)}: {short(value)}'
-                f"</title></rect>"
-            )
-            if value:
-                parts.append(
-                    f'<text class="small" x="{margin + length + 4:.1f}" y="{y + bar - 1:.1f}">'
-                    f"{short(value)}</text>"
+                f'style="fill:{colour}"><title>{escape(tooltip)}: {text}</title></rect>'
+                + (
+                    _text(margin + length + 4, y + bar - 1, text, kind=small)
+                    if value or not small
+                    else ""
                 )
+            )
     for index, label in enumerate(labels):
         middle = top + (index + 0.5) * group + 4
-        parts.append(
-            f'<text x="{margin - 6:.0f}" y="{middle:.1f}" text-anchor="end">{escape(label)}</text>'
-        )
+        parts.append(_text(margin - 6, middle, label, anchor="end"))
     return chart_svg(width, top + len(labels) * group, title, "".join(parts))
 
 
@@ -105,26 +105,25 @@ def histogram(
     width: int = 420,
     height: int = 200,
 ) -> str:
-    """Return upright bars over an axis of numbers.
+    """Return vertical bars over a numeric axis.
 
     Args:
-        edges: Of the bins, one more than counts.
-        counts: In each bin.
+        edges: Bin edges, one more than counts.
+        counts: Counts in each bin.
         title: What the chart shows, for screen readers.
-        label: Of the axis, with its unit.
+        label: Label of the axis, with its unit.
         width: Pixels.
         height: Pixels.
     """
-    x, y = _scales(edges[0], edges[-1], 0, max([*counts, 1]), width, height)
-    bars = []
-    for low, high, count in zip(edges, edges[1:], counts):
-        bars.append(
-            f'<rect class="bar" x="{x(low) + 0.5:.1f}" y="{y(count):.1f}" '
-            f'width="{max(x(high) - x(low) - 1, 0.5):.1f}" height="{y(0) - y(count):.1f}">'
-            f"<title>{short(low)} to {short(high)}: {count}</title></rect>"
-        )
-    axes = _axes(edges[0], edges[-1], 0, max([*counts, 1]), width, height, label)
-    return chart_svg(width, height, title, axes + "".join(bars))
+    axes = _Axes((edges[0], edges[-1]), (0, max([*counts, 1])), width, height)
+    x, y = axes.x, axes.y
+    bars = [
+        f'<rect class="bar" x="{x(low) + 0.5:.1f}" y="{y(count):.1f}" '
+        f'width="{max(x(high) - x(low) - 1, 0.5):.1f}" height="{y(0) - y(count):.1f}">'
+        f"<title>{short(low)} to {short(high)}: {count}</title></rect>"
+        for low, high, count in zip(edges, edges[1:], counts)
+    ]
+    return chart_svg(width, height, title, axes.svg(label) + "".join(bars))
 
 
 def line_chart(
@@ -135,52 +134,47 @@ def line_chart(
     width: int = 460,
     height: int = 240,
 ) -> str:
-    """Return lines over an axis of numbers, with a legend where there are several.
+    """Return lines over a numeric axis, with a legend if there are several.
 
     Args:
-        series: The points (x, y) of each line, by its name; values that are not finite are left
-            out.
+        series: Points (x, y) of each line, by its name. Points that are not finite are left out.
         title: What the chart shows, for screen readers.
-        label: Of the axis, with its unit.
+        label: Label of the axis, with its unit.
         width: Pixels.
         height: Pixels.
     """
-    kept = {
+    lines = {
         name: [point for point in points if all(map(math.isfinite, point))]
         for name, points in series.items()
     }
-    points = [point for line in kept.values() for point in line] or [(0.0, 0.0)]
-    left, right = min(point[0] for point in points), max(point[0] for point in points)
-    low, high = min(point[1] for point in points), max(point[1] for point in points)
-    legend_height = 16 * len(kept) if len(kept) > 1 else 0
-    x, y = _scales(left, right, low, high, width, height)
-    drawn = [_axes(left, right, low, high, width, height, label)]
-    for index, (name, line) in enumerate(kept.items()):
-        colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
-        path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
-        turn = index // len(SERIES_COLOURS)
+    xs, ys = zip(*([point for line in lines.values() for point in line] or [(0.0, 0.0)]))
+    axes = _Axes((min(xs), max(xs)), (min(ys), max(ys)), width, height)
+    legend_height = 16 * len(lines) if len(lines) > 1 else 0
+    parts = [axes.svg(label)]
+    for index, (name, line) in enumerate(lines.items()):
+        turn, number = divmod(index, len(SERIES_COLOURS))
+        colour = SERIES_COLOURS[number]
         dashes = f";stroke-dasharray:{max(6 // turn, 1)} 3" if turn else ""
-        drawn.append(
-            f'<polyline class="series" style="stroke:{colour}{dashes}" points="{path}">'
+        points = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in line)
+        parts.append(
+            f'<polyline class="series" style="stroke:{colour}{dashes}" points="{points}">'
             f"<title>{escape(name)}</title></polyline>"
         )
         if len(line) == 1:
-            drawn.append(
-                f'<circle cx="{x(line[0][0]):.1f}" cy="{y(line[0][1]):.1f}" r="3" '
-                f'style="fill:{colour}"/>'
-            )
+            cx, cy = points.split(",")
+            parts.append(f'<circle cx="{cx}" cy="{cy}" r="3" style="fill:{colour}"/>')
         if legend_height:
             row = height + 16 * index + 8
-            drawn.append(
+            parts.append(
                 f'<line x1="{_LEFT}" x2="{_LEFT + 18}" y1="{row}" y2="{row}" '
                 f'style="stroke:{colour};stroke-width:3{dashes}"/>'
-                f'<text x="{_LEFT + 24}" y="{row + 4}">{escape(name)}</text>'
+                + _text(_LEFT + 24, row + 4, name)
             )
-    return chart_svg(width, height + legend_height, title, "".join(drawn))
+    return chart_svg(width, height + legend_height, title, "".join(parts))
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return round numbers from ``low`` to ``high``, about ``most`` of them.
+    """Return about ``most`` round numbers from ``low`` to ``high``.
 
     Example:
         >>> ticks(0, 100)
@@ -197,50 +191,17 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def short(value: float) -> str:
-    """Return a number in at most four digits."""
+    """Return a number with at most four digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _scales(
-    left: float, right: float, low: float, high: float, width: int, height: int
-) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """Return the functions from values to pixels."""
-    wide, tall = (right - left) or 1, (high - low) or 1
-    return (
-        lambda value: _LEFT + (value - left) / wide * (width - _LEFT - _RIGHT),
-        lambda value: height - _BOTTOM - (value - low) / tall * (height - _BOTTOM - _TOP),
-    )
-
-
-def _axes(
-    left: float, right: float, low: float, high: float, width: int, height: int, label: str
-) -> str:
-    x, y = _scales(left, right, low, high, width, height)
-    parts = [
-        f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{short(value)}</text>'
-        f'<line class="axis" x1="{_LEFT}" x2="{width - _RIGHT}" y1="{y(value):.1f}" '
-        f'y2="{y(value):.1f}"/>'
-        for value in ticks(low, high)
-    ]
-    parts += [
-        f'<text x="{x(value):.1f}" y="{height - _BOTTOM + 14}" text-anchor="middle">'
-        f"{short(value)}</text>"
-        for value in ticks(left, right)
-    ]
-    middle = (_LEFT + width - _RIGHT) / 2
-    parts.append(
-        f'<text x="{middle:.0f}" y="{height - 4}" text-anchor="middle">{escape(label)}</text>'
-    )
-    return "".join(parts)
-
-
 def chart_svg(width: int, height: int, title: str, content: str) -> str:
-    """Return SVG elements as a chart, for the page's colours and for screen readers.
+    """Return SVG elements as a chart.
 
     Args:
         width: Pixels.
         height: Pixels.
-        title: What the chart shows.
+        title: What the chart shows, for screen readers.
         content: The elements.
     """
     return (
@@ -248,3 +209,40 @@ def chart_svg(width: int, height: int, title: str, content: str) -> str:
         f'height="{height}" viewBox="0 0 {width} {height}"><title>{escape(title)}</title>'
         f"{content}</svg>"
     )
+
+
+class _Axes:
+    """Numeric axes with ticks; ``x`` and ``y`` map values to pixels."""
+
+    def __init__(
+        self, xlim: tuple[float, float], ylim: tuple[float, float], width: int, height: int
+    ) -> None:
+        self.xlim, self.ylim = xlim, ylim
+        self.width, self.height = width, height
+
+    def x(self, value: float) -> float:
+        low, high = self.xlim
+        return _LEFT + (value - low) / ((high - low) or 1) * (self.width - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        low, high = self.ylim
+        room = self.height - _BOTTOM - _TOP
+        return self.height - _BOTTOM - (value - low) / ((high - low) or 1) * room
+
+    def svg(self, label: str) -> str:
+        """Return the grid lines, the ticks and the label of the horizontal axis."""
+        end = self.width - _RIGHT
+        parts = [_text((_LEFT + end) / 2, self.height - 4, label, anchor="middle")]
+        for value in ticks(*self.ylim):
+            y = self.y(value)
+            parts.append(_text(_LEFT - 6, y + 4, short(value), anchor="end"))
+            parts.append(f'<line class="axis" x1="{_LEFT}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        for value in ticks(*self.xlim):
+            x, y = self.x(value), self.height - _BOTTOM + 14
+            parts.append(_text(x, y, short(value), anchor="middle"))
+        return "".join(parts)
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", kind: str = "") -> str:
+    kind = f'class="{kind}" ' if kind else ""
+    return f'<text {kind}x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

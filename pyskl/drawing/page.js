@@ -1,5 +1,5 @@
 'use strict';
-// What every page can do: change between light and dark, and sort its tables.
+// For every page: switch between light and dark, and sort tables.
 (() => {
   const root = document.documentElement;
   const dark = window.matchMedia('(prefers-color-scheme: dark)');
@@ -11,7 +11,7 @@
     const value = Number(text.replace(/[,\s%]/g, ''));
     return text.trim() === '' || Number.isNaN(value) ? null : value;
   };
-  // Numbers before words, and what is empty last, whichever way the rest goes.
+  // Numbers before words; empty cells last in both directions.
   const compare = (a, b, sign) => {
     const empty = [a, b].map((text) => ['', '–'].includes(text.trim()));
     if (empty[0] !== empty[1]) return empty[0] ? 1 : -1;

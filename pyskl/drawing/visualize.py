@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.config import load_config
-from pyskl.datasets.nested import first_with
+from pyskl.datasets.dataset_tree import first_with
 from pyskl.drawing.page import Section, page, table
 from pyskl.drawing.skeleton.clip import Clip, Stream, Up, stream_clip
 from pyskl.drawing.skeleton.picture import PictureStyle, movie_frames, save_figure, strip_figure

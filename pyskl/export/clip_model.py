@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pyskl.errors import InputError
-from pyskl.models.fuse import fuse_conv_bn
+from pyskl.models.convert import fuse_conv_bn
 
 
 class ClipModel(nn.Module):
@@ -24,7 +24,7 @@ class ClipModel(nn.Module):
 
     Args:
         recognizer: A :class:`pyskl.models.RecognizerGCN` in evaluation mode.
-        fuse: Fold BatchNorm into convolutions; see :func:`pyskl.models.fuse.fuse_conv_bn`.
+        fuse: Fold BatchNorm into convolutions; see :func:`pyskl.models.convert.fuse_conv_bn`.
         half: Keep weights in float16, and compute in it. The normalisation of the keypoints and
             the head stay in float32: keypoints come in any unit, millimetres too, and a sum over
             all frames and joints is where float16 would lose most.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pyskl.apis.data import build_data, loader_settings
 from pyskl.apis.test import check_measurable, test_model
 from pyskl.datasets import build_dataset
-from pyskl.datasets.nested import first_with
+from pyskl.datasets.dataset_tree import first_with
 from pyskl.errors import ConfigError, InputError
 from pyskl.evaluation.evaluate import evaluate
 from pyskl.runtime.recognizer import ExportedRecognizer

@@ -11,8 +11,8 @@ from typing import Any
 from torch import nn
 
 import pyskl
+from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.label_names import names_of_data
-from pyskl.datasets.nested import first_with
 from pyskl.errors import ConfigError, InputError
 from pyskl.files.hashing import sha256_of
 from pyskl.registry import PIPELINES

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from pyskl.checkpoints.checkpoint import load_weights
-from pyskl.checkpoints.safetensors import read_weights
+from pyskl.checkpoints.checkpoint import read_safetensors
+from pyskl.checkpoints.weights import load_weights
 from pyskl.export.source import Source
 from pyskl.export.torch_recognizer import TorchRecognizer
 from pyskl.runtime.metadata import KEY
@@ -39,7 +39,7 @@ def reread(source: Source, path: Path) -> TorchRecognizer:
     recognizer: Any = copy.deepcopy(source.recognizer)
     for value in recognizer.state_dict().values():
         value.zero_()  # what the file lacks must not be there by itself
-    load_weights(recognizer, read_weights(path), str(path))
+    load_weights(recognizer, read_safetensors(path), str(path))
 
     def logits(clips: Tensor) -> Tensor:
         return recognizer.logits(clips).squeeze(1)  # (N, 1, L) → (N, L)

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from pyskl.export.clip_model import ClipModel
-from pyskl.models import plain_path
 from pyskl.runtime.metadata import ModelMetadata
 
 # Sizes of the clips that a model is traced with. They differ from each other and from 1, as equal
@@ -72,7 +71,7 @@ def exporting() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with plain_path(), torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -1,4 +1,4 @@
-"""Where this package keeps what it can get or make again."""
+"""The folder for files that can be downloaded or computed again."""
 
 from __future__ import annotations
 

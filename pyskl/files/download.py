@@ -1,175 +1,406 @@
-"""Files from the web: fetched once, whole, and kept with their hash."""
+"""Download files: resumed after interruptions, retried, locked, and checked by size and hash.
+
+No library that we know (pooch, torch.hub, fsspec) resumes a broken download with ``If-Range``,
+checks the free disk space first and refuses to be redirected from https to http, so this is our
+own, on top of :mod:`urllib.request`.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import http.client
+import logging
 import os
 import re
+import shutil
+import socket
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, Any
 from urllib.parse import urlsplit
 
-from pyskl.errors import CheckpointError
-from pyskl.files.cache_dir import cache_folder
-from pyskl.files.hashing import sha256_of
-from pyskl.files.recorded_hash import record_hash, record_of, recorded_hash
-from pyskl.files.transfer import DownloadError, Source, Transfer
-from pyskl.logging.log import get_logger
+from filelock import FileLock, Timeout
+from tqdm import tqdm
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from pyskl.errors import InputError
+from pyskl.files.cache_dir import cache_folder
+from pyskl.files.hashing import hash_record, record_hash, recorded_hash, sha256_of
 
 SCHEMES = ("https", "http", "file")
 
-# Hosts of the family's files that are linked by http but answer to https.
-_SPEAK_HTTPS = ("download.openmmlab.com",)
+TIMEOUT = 30.0
+"""Seconds to wait for an answer."""
+
+RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before each new attempt, as long as none gets any further."""
+
+# Hosts of published checkpoints that are linked by http but answer to https.
+_HTTPS_HOSTS = ("download.openmmlab.com",)
+
+_CHUNK = 1 << 16
+_TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
+
+# Errors of the connection, unlike those of this machine's disk ...
+_CONNECTION_ERRORS = (
+    *(urllib.error.URLError, http.client.HTTPException, ssl.SSLError),
+    *(TimeoutError, ConnectionError),
+)
+# ... and those that another attempt does not change: an unknown name (as when offline), a forged
+# certificate; the rest is about file:// URLs.
+_PERMANENT_ERRORS = (
+    *(socket.gaierror, ssl.SSLCertVerificationError),
+    *(FileNotFoundError, PermissionError, IsADirectoryError, str),
+)
+
+_logger = logging.getLogger("pyskl")
+
+
+class DownloadError(InputError):
+    """A file can't be downloaded or stored, or is not the one that it should be."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file on the web, and what is known about it.
+
+    Attributes:
+        url: ``https://``, ``file://`` (for tests and mirrors on this machine) or ``http://``.
+        size: Bytes, if known.
+        sha256: Its hash, or the beginning of it, if known. By default what its name promises:
+            ``j-1a2b3c4d.pth`` ends in the beginning of its own hash.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+
+    @property
+    def expected_hash(self) -> str | None:
+        """The hash that the file must have, or its beginning."""
+        promised = re.search(r"-([0-9a-f]{8,64})\.\w+$", urlsplit(self.url).path)
+        return self.sha256 or (promised[1] if promised else None)
 
 
 def local_checkpoint(location: str | Path, *, trusted: bool = False) -> Path:
-    """Return a file for a path or URL, downloading it on first use.
+    """Return a local file for a path or URL, downloading it on first use.
 
-    Downloads are kept in ``$PYSKL_HOME/checkpoints`` (``~/.cache/pyskl`` by default); see
-    :func:`fetch` for how.
+    Downloads are kept in ``$PYSKL_HOME/checkpoints`` (``~/.cache/pyskl`` by default).
 
     Args:
         location: A path, or a URL.
-        trusted: Also take ``http://``.
+        trusted: Also accept ``http://``.
 
     Raises:
-        CheckpointError: if it can't be fetched, or its hash is not what it was.
+        DownloadError: if it can't be downloaded, or its hash is not what it was.
     """
     url = str(location)
     if urlsplit(url).scheme not in SCHEMES:
         return Path(location)
-    try:
-        url = secure(url, trusted=trusted)
-        return fetch(
-            Source(url),
-            cached_checkpoint(url),
-            trusted=trusted,
-            otherwise="fetch it by other means and give its path",
-            elsewhere="set PYSKL_HOME to another folder",
-        )
-    except DownloadError as error:
-        raise CheckpointError(str(error)) from error
+    url = secure_url(url, trusted=trusted)
+    hint = "download it by other means and give its path"
+    return fetch(RemoteFile(url), cached_checkpoint(url), trusted=trusted, hint=hint)
 
 
-def secure(url: str, *, trusted: bool = False) -> str:
-    """Return a URL without ``http://``, where its host is known to speak https.
+def secure_url(url: str, *, trusted: bool = False) -> str:
+    """Replace ``http://`` by ``https://`` if the host is known to support it.
 
     Raises:
-        DownloadError: for another ``http://``, unless it is trusted.
+        DownloadError: for any other ``http://``, unless it is trusted.
     """
     parts = urlsplit(url)
-    if parts.scheme != "http":
-        return url
-    if parts.hostname in _SPEAK_HTTPS:
+    if parts.scheme == "http" and parts.hostname in _HTTPS_HOSTS:
         return url.replace("http://", "https://", 1)
-    if not trusted:
+    if parts.scheme == "http" and not trusted:
         raise DownloadError(
-            f"{url}: over http anybody on the way can change the file; use https, or say "
-            "--trust-files"
+            "over http anybody on the way can change the file",
+            file=url,
+            hint="use https, or pass --trust-files",
         )
     return url
 
 
 def cached_checkpoint(url: str) -> Path:
-    """Return the file in which :func:`local_checkpoint` keeps what it fetches from a URL."""
+    """Return the path at which :func:`local_checkpoint` keeps the file of a URL."""
     parts = urlsplit(url)
     query = f"{parts.query}_" if parts.query else ""
-    readable = re.sub(r"[^\w.-]+", "_", f"{parts.netloc}_{query}{parts.path.lstrip('/')}")
-    if len(readable) > 150:  # file systems take 255, and there are suffixes to come
-        readable = f"{hashlib.sha256(url.encode()).hexdigest()[:16]}_{readable[-130:]}"
-    return cache_folder() / "checkpoints" / readable
+    name = re.sub(r"[^\w.-]+", "_", f"{parts.netloc}_{query}{parts.path.lstrip('/')}")
+    if len(name) > 150:  # file systems allow 255, and suffixes are added
+        name = f"{hashlib.sha256(url.encode()).hexdigest()[:16]}_{name[-130:]}"
+    return cache_folder() / "checkpoints" / name
+
+
+def partial_path(target: Path) -> Path:
+    """Return the file that holds what was downloaded of another so far."""
+    return target.with_name(f".{target.name}.partial")
 
 
 def fetch(
-    source: Source,
-    target: Path,
-    *,
-    trusted: bool = False,
-    otherwise: str | None = None,
-    elsewhere: str = "choose another folder",
+    remote: RemoteFile, target: Path, *, trusted: bool = False, hint: str | None = None
 ) -> Path:
-    """Return ``target``, downloading it unless it is there.
+    """Download a file unless it is there, and compare it with its hash.
 
-    Nothing has its name before it is whole. What a broken connection left is gone on with, by this
-    run or the next. A hash that is not known is written down on first use (``TARGET.sha256``) and
-    checked ever after. Of several processes that want one file, one fetches it.
+    The file gets its name once it is complete. A broken download is resumed by this run or the
+    next. If no hash is known, it is recorded on first use (``TARGET.sha256``) and compared ever
+    after. Of several processes that want the same file, one downloads it.
 
     Args:
-        source: Where from.
-        target: Where to.
-        trusted: Also take ``http://``, and follow a server that leads there: anybody on the way
-            can then change the file.
-        otherwise: What the user can do instead; by default save the file as ``target``.
-        elsewhere: What the user can do where ``target`` can't be written.
+        remote: The file on the web.
+        target: The file on this machine.
+        trusted: Also accept ``http://``, and redirections to it: anybody on the way can then change
+            the file.
+        hint: What the user can do instead; by default save the file as ``target``.
+
+    Returns:
+        ``target``.
 
     Raises:
-        DownloadError: if it can't be fetched or kept, or its hash is not what it should be.
+        DownloadError: if it can't be downloaded or stored, or its hash is not what it should be.
     """
-    source = replace(source, url=secure(source.url, trusted=trusted))
-    otherwise = otherwise or f"fetch it by other means and save it as {target}"
+    remote = replace(remote, url=secure_url(remote.url, trusted=trusted))
+    hint = hint or f"download it by other means and save it as {target}"
     try:
         if not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(target.parent):
+            with _locked(target):
                 if not target.is_file():  # another process may have been faster
-                    Transfer(source, target, trusted=trusted, otherwise=otherwise).run()
-        digest = checked_hash(source, target)
+                    _Download(remote, target, trusted=trusted, hint=hint).run()
+        digest = verify(remote, target)
         if recorded_hash(target) is None:
             record_hash(target, digest)
     except OSError as error:
         raise DownloadError(
-            f"{source.url} could not be kept as {target} ({error}); free some space there, or "
-            f"{elsewhere}"
+            f"could not be stored as {target} ({error})",
+            file=remote.url,
+            hint="free some space there, or choose another folder (--out, PYSKL_HOME)",
         ) from error
     return target
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time download; the others wait and find the file."""
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                get_logger().info("waiting for another process that downloads to %s", folder)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def checked_hash(source: Source, target: Path) -> str:
-    """Return a file's SHA-256, held against what is known of it.
-
-    Args:
-        source: Where it came from.
-        target: The file.
+def verify(remote: RemoteFile, target: Path) -> str:
+    """Return a file's SHA-256, after comparing it with what is known and recorded.
 
     Raises:
-        DownloadError: if it is not what it should be, or what was written down.
+        DownloadError: if it is another one.
     """
-    digest, recorded = sha256_of(target), recorded_hash(target)
-    expected = source.expected_hash
+    digest, recorded, expected = sha256_of(target), recorded_hash(target), remote.expected_hash
     if expected and not digest.startswith(expected):
         raise DownloadError(
-            f"{target} is not the file at {source.url}: its SHA-256 is {digest}, but should be "
-            f"{expected}; move it away to fetch that one"
+            f"this is not the file at {remote.url}",
+            file=target,
+            found=f"the SHA-256 {digest}",
+            expected=expected,
+            hint="move it away to download that one",
         )
     if recorded not in (None, digest):
         raise DownloadError(
-            f"{target} (from {source.url}) is not the file it was when it was downloaded: its "
-            f"SHA-256 is {digest}; delete it and {record_of(target).name} to fetch it again"
+            f"it changed since it was downloaded from {remote.url}",
+            file=target,
+            found=f"the SHA-256 {digest}",
+            expected=recorded,
+            hint=f"delete it and {hash_record(target).name} to download it again",
         )
     return digest
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Let one process at a time download a file; the others wait and find it."""
+    path = target.with_name(f".{target.name}.lock")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _logger.info("waiting for another process that downloads %s", target)
+        lock.acquire()
+    try:
+        yield
+        path.unlink(missing_ok=True)  # whoever locks from now on finds the file
+    finally:
+        lock.release()
+
+
+class _Download:
+    """Downloads one file; see :func:`fetch`."""
+
+    def __init__(self, remote: RemoteFile, target: Path, *, trusted: bool, hint: str) -> None:
+        self._remote, self._url, self._target, self._hint = remote, remote.url, target, hint
+        self._partial = partial_path(target)
+        # What the server calls this version of the file (ETag), to resume only the same one.
+        self._version = target.with_name(f".{target.name}.version")
+        https_only = urlsplit(self._url).scheme == "https" and not trusted
+        self._opener = urllib.request.build_opener(*([_HttpsRedirects()] if https_only else []))
+
+    def run(self) -> None:
+        """Download the file, with new attempts where they may help, and give it its name."""
+        _logger.info("downloading %s to %s", self._url, self._target)
+        failures, furthest = 0, self._kept()
+        while True:
+            try:
+                self._attempt()
+                break
+            except _CONNECTION_ERRORS as error:
+                if self._kept() > furthest:
+                    failures, furthest = 0, self._kept()
+                if failures == len(RETRY_PAUSES) or not _is_temporary(error):
+                    raise self._failure(error) from error
+                pause = RETRY_PAUSES[failures]
+                failures += 1
+                _logger.warning("%s: %s; retrying in %g s", self._url, _reason(error), pause)
+                time.sleep(pause)
+        expected, digest = self._remote.expected_hash, sha256_of(self._partial)
+        if expected and not digest.startswith(expected):
+            self._discard()
+            raise DownloadError(
+                "the downloaded file is another one",
+                file=self._url,
+                found=f"the SHA-256 {digest}",
+                expected=expected,
+                hint=self._hint,
+            )
+        self._version.unlink(missing_ok=True)
+        os.replace(self._partial, self._target)
+
+    def _kept(self) -> int:
+        return self._partial.stat().st_size if self._partial.is_file() else 0
+
+    def _discard(self) -> None:
+        self._partial.unlink(missing_ok=True)
+        self._version.unlink(missing_ok=True)
+
+    def _attempt(self) -> None:
+        """Download the file, or what is missing of it."""
+        start = self._kept()
+        version = self._version.read_text("latin1") if start and self._version.is_file() else ""
+        # Identity: the announced length is that of the file. Some servers reject Python's own
+        # User-Agent.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "pyskl"}
+        if version:
+            headers |= {"Range": f"bytes={start}-", "If-Range": version}
+        request = urllib.request.Request(self._url, headers=headers)
+        try:
+            with self._opener.open(request, timeout=TIMEOUT) as answer:
+                resumed = bool(version) and getattr(answer, "status", 200) == 206
+                self._receive(answer, start if resumed else 0)
+        except urllib.error.HTTPError as error:
+            if error.code != 416 or not version:
+                raise
+            self._discard()
+            raise ConnectionError("what was downloaded before does not fit the file") from error
+
+    def _receive(self, answer: Any, start: int) -> None:
+        """Store an answer, which begins with byte ``start`` of the file."""
+        if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            self._discard()
+            raise ConnectionError("the server sent another part than was asked for")
+        length = answer.headers.get("Content-Length", "")
+        expected = int(length) if length.isdigit() else None
+        self._check_size(start, expected)
+        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+        with self._partial.open("ab" if start else "wb") as file:
+            if not start:  # a weak ETag (W/) may belong to two different files
+                self._version.write_text("" if version.startswith("W/") else version, "latin1")
+            bar = tqdm(
+                desc=self._target.name,
+                total=None if expected is None else start + expected,
+                initial=start,
+                unit="B",
+                unit_scale=True,
+                disable=not sys.stderr.isatty(),
+                leave=False,
+            )
+            with bar:
+                received = _copy(answer, file, bar)
+            file.flush()
+            os.fsync(file.fileno())
+        if expected is not None and received != expected:
+            raise ConnectionError(f"the connection ended after {received} of {expected} bytes")
+
+    def _check_size(self, start: int, expected: int | None) -> None:
+        """Compare the announced size with the known size and the free space."""
+        if expected is None:
+            return
+        total = start + expected
+        if self._remote.size not in (None, total):
+            raise DownloadError(
+                "the server announces another size",
+                file=self._url,
+                found=f"{total} bytes",
+                expected=f"{self._remote.size} bytes",
+                hint=self._hint,
+            )
+        # A download that starts anew replaces its own partial file.
+        free = shutil.disk_usage(self._target.parent).free + (0 if start else self._kept())
+        if expected > free:
+            raise DownloadError(
+                f"not enough space in {self._target.parent.resolve()}",
+                file=self._url,
+                found=readable_size(free),
+                expected=readable_size(expected),
+            )
+        of = f" of {readable_size(total)}" if start else ""
+        _logger.info("%s%s to download", readable_size(expected), of)
+
+    def _failure(self, error: Exception) -> DownloadError:
+        kept, hint = self._kept(), self._hint
+        if kept:
+            hint += f"; {kept} bytes are kept, and the next attempt continues from there"
+        else:
+            self._discard()
+        problem = f"could not be downloaded ({_reason(error)})"
+        return DownloadError(problem, file=self._url, hint=hint)
+
+
+class _HttpsRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirections, but not from https to anything else."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Refuse another scheme than https."""
+        if urlsplit(newurl).scheme != "https":
+            raise DownloadError(f"the server redirects to {newurl}", file=req.full_url)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _copy(answer: Any, file: IO[bytes], bar: tqdm) -> int:
+    """Write what arrives as soon as it arrives, so that nothing is lost; return its bytes."""
+    received = 0
+    while block := answer.read1(_CHUNK):
+        file.write(block)
+        received += len(block)
+        bar.update(len(block))
+    return received
+
+
+def _is_temporary(error: Exception) -> bool:
+    """Whether another attempt may succeed."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code in _TEMPORARY_STATUS
+    return not isinstance(getattr(error, "reason", error), _PERMANENT_ERRORS)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answers {error.code} {error.reason}"
+    if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
+        return f"no answer within {TIMEOUT:g} s"
+    if isinstance(error, urllib.error.URLError):
+        offline = isinstance(error.reason, (socket.gaierror, ConnectionError))
+        return f"{'is this machine offline? ' if offline else ''}{error.reason}"
+    return str(error) or type(error).__name__
+
+
+def readable_size(size: float) -> str:
+    """Return a number of bytes for people: ``'1.24 GB'``."""
+    units = ["bytes", "kB", "MB", "GB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    number = f"{size:.3g}" if size < 100 else f"{size:.0f}"
+    return f"{number} {units[0]}"

@@ -1,18 +1,41 @@
-"""The SHA-256 of a file of any size."""
+"""SHA-256 of files, and the record of it next to a downloaded file.
+
+``FILE.sha256`` holds the hash of ``FILE``. It tells whether the file is still the one that was
+downloaded, not who made it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-# How much of a file is held in memory at once.
-_BLOCK = 1 << 20
+from pyskl.files.atomic import write_text
+
+_CHUNK = 1 << 20  # bytes in memory at once
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal; raises OSError where it can't be read."""
+    """Return the SHA-256 of a file in hexadecimal; raises OSError if it can't be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_CHUNK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def hash_record(path: Path) -> Path:
+    """Return the file that records the hash of ``path``."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def recorded_hash(path: Path) -> str | None:
+    """Return the recorded hash of a file, or None if there is none."""
+    try:
+        return hash_record(path).read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+
+
+def record_hash(path: Path, digest: str) -> None:
+    """Record the hash of a file."""
+    write_text(hash_record(path), digest + "\n")

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from pyskl.config import check_config, load_config
-from pyskl.datasets.nested import keyed_leaves
+from pyskl.apis.prepare import prepare
+from pyskl.config import load_config
+from pyskl.datasets.dataset_tree import leaves
 from pyskl.errors import ConfigError, did_you_mean
 from pyskl.health.measure import SampleMeasurements
 from pyskl.health.report import Finding, Item, Statistics
@@ -105,14 +106,14 @@ def expectations_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> C
     data_sets = [
         (key, leaf)
         for name in ("train", "val", "test")
-        for key, leaf in keyed_leaves(value("data", name), f"data.{name}")
+        for key, leaf in leaves(value("data", name), f"data.{name}")
     ]
     here = [(key, leaf) for key, leaf in data_sets if reads_this_file(leaf)]
     faults: tuple[str, ...] = ()
     try:
-        check_config(loaded, ())  # does not open the data sets
+        prepare(loaded, ())  # does not open the data sets
     except ConfigError as error:
-        faults = tuple(line.strip() for line in str(error).splitlines()[1:]) or (str(error),)
+        faults = tuple(map(str, error.errors)) or (str(error),)
     layout = value("model", "backbone", "graph_cfg", "layout")
     try:
         layout = None if layout is None else resolve_layout(layout)

@@ -199,8 +199,8 @@ def _coordinates(statistics: Statistics) -> str:
 def _joints(statistics: Statistics) -> str:
     least = min(statistics.presence)
     if least > _NEARLY_ALWAYS:
-        share = f"at least {100 * least:.6g} % of" if least < 1 else "all"
-        return f"<p>No joint is missing in {share} frames with a person.</p>"
+        share = f"at least {100 * least:.6g} % of the" if least < 1 else "all"
+        return f"<p>Each joint is present in {share} frames with a person.</p>"
     labels = [_label(joint, statistics.joint_names) for joint in range(len(statistics.presence))]
     title = "Share of the frames with a person in which the joint is not missing"
     values = [100 * share for share in statistics.presence]

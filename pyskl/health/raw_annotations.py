@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.annotation import label_names_beside, read_annotation_pickle
-from pyskl.datasets.packed.folder import is_pack
+from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import AnnotationError
 from pyskl.unpickling.load import load_plain_pickle

@@ -16,7 +16,7 @@ from pyskl.errors import InputError
 from pyskl.inference.samples import joints_of, lines_of
 from pyskl.inference.sources import Item, Unread
 from pyskl.recordings import RecordingError
-from pyskl.recordings.json_file import parse_json
+from pyskl.recordings.input_file import parse_json
 from pyskl.recordings.numbers import brief, number
 
 # A frame of a hundred persons has some 500 kB as JSON.
@@ -89,7 +89,7 @@ def frames_of_lines(stream: IO[str], channels: str | None = None) -> Iterator[Fr
         stream: Lines of JSON: ``{"keypoint": (M, V, C) or (V, C), "keypoint_score": ..., "t":
             seconds}``, or the keypoint alone; ``[]`` is nobody.
         channels: What the last axis is; see
-            :class:`~pyskl.recordings.options.ReadOptions`.
+            :class:`~pyskl.recordings.ReadOptions`.
     """
     for position, line in enumerate(lines_of(stream, _MAX_LINE)):
         try:

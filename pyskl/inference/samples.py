@@ -11,9 +11,9 @@ from typing import IO, Any
 import numpy as np
 
 from pyskl.recordings import Recording, RecordingError
-from pyskl.recordings.json_file import parse_json
+from pyskl.recordings.input_file import parse_json
 from pyskl.recordings.numbers import MAX_JOINTS, brief, number, seen_joints, whole_number
-from pyskl.recordings.options import CHANNELS
+from pyskl.recordings.reader import CHANNELS
 
 # A recording of ten minutes has some 20 MB as JSON; a line without an end must not fill the memory.
 MAX_LINE = 256 << 20
@@ -50,7 +50,7 @@ def recording_of_json(
             ``frame_dir``), ``keypoint_score``, ``img_shape`` (height, width), ``fps``.
         where: What messages call it, and its name where it has none.
         channels: What the last axis is; see
-            :class:`~pyskl.recordings.options.ReadOptions`.
+            :class:`~pyskl.recordings.ReadOptions`.
         image_size: Where the sample does not say it.
         fps: Likewise.
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from pyskl.datasets.annotation import load_annotations
-from pyskl.datasets.packed.folder import is_pack
+from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import InputError
 from pyskl.inference.joints import fitted
 from pyskl.inference.samples import lines_of, recording_of_json
 from pyskl.inference.video import VIDEO_SUFFIXES, PoseEstimator, read_video
 from pyskl.recordings import Recording, RecordingError, read_recordings
-from pyskl.recordings.sources import Source, find_sources
+from pyskl.recordings.discovery import RecordingPath, find_recordings
 from pyskl.skeleton import SkeletonLayout
 
 ANNOTATION_SUFFIXES = (".pkl", ".pickle")
@@ -158,8 +158,8 @@ class _Reader:
             elif path.suffix.lower() in VIDEO_SUFFIXES:
                 yield self._item(self._of_video(path), str(path))
             else:
-                found = find_sources([path], format=self.settings.format)
-                for source in found.sources:
+                found = find_recordings([path], format=self.settings.format)
+                for source in found.paths:
                     yield from self._of_source(source)
         except InputError as error:
             yield Unread(path.name, str(path), error)
@@ -171,7 +171,7 @@ class _Reader:
             name = sample_id(sample) or f"{path.stem}/{position}"
             yield Item(name, str(path), sample, fps, _label_of(sample))
 
-    def _of_source(self, source: Source) -> Iterator[Item | Unread]:
+    def _of_source(self, source: RecordingPath) -> Iterator[Item | Unread]:
         options = dict(self.settings.options)
         try:
             recordings = read_recordings(

@@ -19,7 +19,7 @@ import numpy as np
 
 from pyskl.errors import InputError
 from pyskl.recordings import Recording, RecordingError
-from pyskl.recordings.known_layouts import layout_of
+from pyskl.recordings.alphapose import layout_of
 from pyskl.recordings.numbers import seen_joints
 from pyskl.recordings.persons import Detections, arrange
 from pyskl.skeleton import SkeletonLayout

@@ -1,1 +1,1 @@
-"""Logs, progress and trackers."""
+"""Messages, metrics and experiment trackers."""

@@ -1,4 +1,4 @@
-"""What a run ran on, for its records."""
+"""The software and hardware that a run used, for its records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 import pyskl
 
-_PACKAGES = ("torch", "mmcv-lite", "mmcv", "mmengine", "numpy", "scipy")
+_PACKAGES = ("torch", "mmengine", "numpy", "scipy")
 
 
 def environment() -> dict[str, str]:
@@ -31,13 +31,27 @@ def environment() -> dict[str, str]:
             continue
     found["cpu threads"] = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     if torch.cuda.is_available():
-        found["gpus"] = ", ".join(
-            torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
-        )
+        gpus = range(torch.cuda.device_count())
+        found["gpus"] = ", ".join(torch.cuda.get_device_name(index) for index in gpus)
         found["cuda"] = str(torch.version.cuda)
     found["command"] = " ".join(sys.argv)
     found["git"] = git_state(Path(pyskl.__file__).parent)
     return found
+
+
+def git_state(folder: Path) -> str:
+    """Return the commit of a checkout and whether it has changes, or that it is no checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        changed = bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"
+    return f"{commit}{' with uncommitted changes' if changed else ''}"
 
 
 def source_digest(folder: Path | None = None) -> str:
@@ -47,20 +61,3 @@ def source_digest(folder: Path | None = None) -> str:
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder).as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def git_state(folder: Path) -> str:
-    """Return the commit of a checkout and whether it has changes, or that it is none."""
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return "not a git checkout"
-    return f"{commit}{' with uncommitted changes' if changed else ''}"
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    result = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
-    )
-    return result.stdout.strip()

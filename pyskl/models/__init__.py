@@ -1,13 +1,17 @@
-"""The models: backbones, heads, losses, and the recognizers that put them together."""
+"""The models: backbones, heads, losses, and the recognizers that combine them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
 from pyskl.models.backbones import STGCN
-from pyskl.models.builder import BACKBONES, HEADS, LOSSES, RECOGNIZERS, build_model
-from pyskl.models.cpu import plain_path
 from pyskl.models.heads import GCNHead
 from pyskl.models.losses import CrossEntropyLoss
 from pyskl.models.recognizers import RecognizerGCN
+from pyskl.registry import BACKBONES, HEADS, LOSSES, RECOGNIZERS
 
 __all__ = [
     "BACKBONES",
@@ -15,9 +19,21 @@ __all__ = [
     "LOSSES",
     "RECOGNIZERS",
     "STGCN",
-    "GCNHead",
     "CrossEntropyLoss",
+    "GCNHead",
     "RecognizerGCN",
     "build_model",
-    "plain_path",
 ]
+
+
+def build_model(cfg: Mapping[str, Any] | nn.Module) -> nn.Module:
+    """Build the recognizer that a config's ``model`` describes.
+
+    Args:
+        cfg: ``dict(type='RecognizerGCN', backbone=dict(...), cls_head=dict(...))``. A module is
+            returned as it is.
+
+    Raises:
+        ConfigError: for unknown names and arguments.
+    """
+    return RECOGNIZERS.build(cfg)

@@ -1,152 +1,219 @@
-"""What a recognizer computes and moves for one clip, counted from its modules.
+"""Parameters, operations and activations of a model by layer, counted in one forward pass.
 
-A multiplication and the addition that follows are two operations (FLOP). Counted are the products
-of matrices; norms, activations and sums are less than 2 % of ST-GCN's operations, but each reads
-and writes its features, so they are a part of the bytes.
+A multiplication and the addition that follows are two operations (FLOP). Counted are convolutions
+and matrix products (:mod:`torch.utils.flop_counter`) of the forward pass for one clip. Norms and
+means are counted separately: other tools, and so published figures, count two multiply-adds for a
+number that is normalised and one for a number that is averaged. Activation functions, maxima and
+sums are not counted.
 
-Shapes: M persons, T frames, V joints, C channels, K subsets.
+Shapes: M persons, T frames, V joints, C channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import copy
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
-from pyskl.models.backbones import STGCN, STGCNBlock
-from pyskl.models.heads import GCNHead
-from pyskl.models.recognizers import RecognizerGCN
-from pyskl.models.units import UnitGCN, UnitTCN
-
-
-@dataclass(frozen=True)
-class PartCost:
-    """What a part computes for one clip.
-
-    Attributes:
-        part: 'graph conv', 'adjacency', 'temporal conv', 'residual' or 'head'.
-        forward: FLOP of the forward pass.
-        backward: FLOP of the backward pass: the gradients of both factors of each product.
-    """
-
-    part: str
-    forward: int
-    backward: int
+_aten = torch.ops.aten
+# Multiply-adds for each number that an operation reads.
+_NORMS_AND_MEANS = {
+    _aten.native_batch_norm: 2,
+    _aten._native_batch_norm_legit: 2,
+    _aten.native_layer_norm: 2,
+    _aten.native_group_norm: 2,
+    _aten.mean: 1,
+    _aten._adaptive_avg_pool2d: 1,
+    _aten._adaptive_avg_pool3d: 1,
+    _aten.avg_pool2d: 1,
+    _aten.avg_pool3d: 1,
+}
 
 
 @dataclass(frozen=True)
-class StepCost:
-    """What a step computes and moves for one clip.
+class LayerCost:
+    """What a module computes itself, without the modules in it.
 
     Attributes:
-        parts: The operations, by part, in the order of the model.
-        activations: Values that a training step reads and writes at least, however well its parts
-            are fused: times the size of a value they are the bytes. See :func:`step_cost`.
+        name: As in ``named_modules()``; empty for the model itself.
+        kind: Its class.
+        parameters: Its own parameters.
+        flops: FLOP of the forward pass for one clip.
+        activations: Numbers that its convolutions and matrix products return.
+        norms: Multiply-adds of norms and means, which are not part of ``flops``.
+        output: Shape of the tensor that it returns, (N, ...); None if it returns something else.
     """
 
-    parts: tuple[PartCost, ...]
+    name: str
+    kind: str
+    parameters: int
+    flops: int
     activations: int
+    norms: int
+    output: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model computes for one clip.
+
+    Attributes:
+        layers: In the order of the model, without those that have no cost of their own.
+        shape: The shape (M, T, V, C) of the input.
+        parameters: All parameters, each counted once.
+        trainable: Those with ``requires_grad``.
+        device: Where the pass ran: ``'meta'``, which computes shapes only, or ``'cpu'``.
+    """
+
+    layers: tuple[LayerCost, ...]
+    shape: tuple[int, ...]
+    parameters: int
+    trainable: int
+    device: str
 
     @property
-    def forward(self) -> int:
+    def flops(self) -> int:
         """FLOP of the forward pass."""
-        return sum(part.forward for part in self.parts)
+        return sum(layer.flops for layer in self.layers)
 
     @property
-    def step(self) -> int:
-        """FLOP of forward and backward pass."""
-        return self.forward + sum(part.backward for part in self.parts)
+    def step_flops(self) -> int:
+        """FLOP of a training step.
 
-    def seconds(self, flop_per_second: float, bytes_per_second: float, itemsize: int = 4) -> float:
-        """Return the least time of a training step for one clip on a machine.
-
-        Args:
-            flop_per_second: What its matrix products reach.
-            bytes_per_second: What reading and writing memory reaches.
-            itemsize: Bytes of a value.
+        The backward pass takes twice as many as the forward pass: the gradients of both factors of
+        each product.
         """
-        return max(self.step / flop_per_second, self.activations * itemsize / bytes_per_second)
+        return 3 * self.flops
+
+    @property
+    def multiply_adds(self) -> int:
+        """Pairs of a multiplication and an addition: half the FLOP."""
+        return self.flops // 2
+
+    @property
+    def norms(self) -> int:
+        """Multiply-adds of norms and means."""
+        return sum(layer.norms for layer in self.layers)
+
+    @property
+    def activations(self) -> int:
+        """Numbers that convolutions and matrix products return."""
+        return sum(layer.activations for layer in self.layers)
 
 
-def step_cost(
-    model: nn.Module, frames: int, persons: int = 2, *, adjacency_first: bool = False
-) -> StepCost:
-    """Count a step of ST-GCN or ST-GCN++ for one clip.
+def model_cost(model: nn.Module, shape: Sequence[int]) -> ModelCost:
+    """Count what a recognizer computes for one clip.
 
-    The bytes are those of a network whose units are each one kernel forward and one backward: the
-    forward pass reads each unit's input and writes its output; the backward pass reads both again
-    with the output's gradient, and writes the input's. Weights, which a batch shares, are left out.
+    The pass runs on the ``meta`` device, which takes almost no time, or on the CPU for models that
+    need values. It runs on a copy of the model.
 
     Args:
-        model: The recognizer.
-        frames: Frames T of a clip.
-        persons: Persons M.
-        adjacency_first: Whether graph convolutions multiply by the adjacency before the 1x1
-            convolution, on C channels, as the fast path does; else as their ``conv_pos`` says.
+        model: A recognizer with ``predict``, or any module that takes (N, M, T, V, C).
+        shape: (M, T, V, C).
 
     Raises:
-        TypeError: for a model of other parts.
+        ValueError: if the model does not take this shape.
+
+    Example:
+        >>> from pyskl.models import build_model
+        >>> head = dict(type='GCNHead', num_classes=60, in_channels=256)
+        >>> graph = dict(layout='nturgb+d', mode='stgcn_spatial')
+        >>> config = dict(type='RecognizerGCN', backbone=dict(type='STGCN', graph_cfg=graph),
+        ...               cls_head=head)
+        >>> model_cost(build_model(config), (2, 100, 25, 3)).parameters
+        3098832
     """
-    if (
-        not isinstance(model, RecognizerGCN)
-        or not isinstance(model.backbone, STGCN)
-        or not isinstance(model.cls_head, GCNHead)
-    ):
-        raise TypeError(
-            "the cost is known of RecognizerGCN with STGCN and GCNHead, found "
-            f"{type(model).__name__} with {[type(part).__name__ for part in model.children()]}"
-        )
-    joints = model.backbone.graph.num_node
-    flop: dict[str, int] = {}
-    activations = 0
-    for block in cast("Iterable[STGCNBlock]", model.backbone.gcn):
-        gcn, stride = cast(UnitGCN, block.gcn), _stride(block.tcn)
-        after = -(-frames // stride)
-        columns, columns_after = persons * frames * joints, persons * after * joints
-        for part, count in _graph_conv(gcn, columns, joints, adjacency_first):
-            flop[part] = flop.get(part, 0) + count
-        for part, unit in (("temporal conv", block.tcn), ("residual", block.residual)):
-            flop[part] = flop.get(part, 0) + sum(
-                2 * conv.weight.numel() * (columns if _is_before_stride(name) else columns_after)
-                for name, conv in _convs(unit)
-            )
-        C, D = gcn.in_channels, gcn.out_channels
-        # Input and output of the graph convolution, then of the temporal one with the residual.
-        activations += columns * (C + D) + columns * D + columns_after * D
-        activations += columns * C if block.residual is not None else 0
-        frames = after
-    flop["head"] = 2 * model.cls_head.fc_cls.weight.numel()
-    return StepCost(
-        tuple(PartCost(part, count, 2 * count) for part, count in flop.items()),
-        # Backward: each value is read once more, and its gradient read or written once.
-        3 * activations,
+    shape = tuple(shape)
+    device = "meta"
+    try:
+        layers = _count(model, shape, device)
+    except Exception as meta_error:  # a model that needs values may raise anything
+        device = "cpu"
+        try:
+            layers = _count(model, shape, device)
+        except Exception as error:
+            raise ValueError(
+                f"the model takes no input (M, T, V, C) = {shape}: {error}"
+            ) from meta_error
+    parameters = list(model.parameters())
+    return ModelCost(
+        layers,
+        shape,
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        device=device,
     )
 
 
-def _graph_conv(
-    unit: UnitGCN, columns: int, joints: int, adjacency_first: bool
-) -> Iterator[tuple[str, int]]:
-    yield "graph conv", 2 * unit.conv.weight.numel() * columns
-    first = adjacency_first or unit.conv_pos == "post"
-    channels = unit.in_channels if first else unit.out_channels
-    yield "adjacency", 2 * unit.num_subsets * joints * channels * columns
-    if unit.with_res:
-        yield "residual", sum(2 * c.weight.numel() * columns for _, c in _convs(unit.down))
+def _count(model: nn.Module, shape: tuple[int, ...], device: str) -> tuple[LayerCost, ...]:
+    model = copy.deepcopy(model).eval().to(device)
+    counter = _OperationCounter(model)
+    predict: Any = getattr(model, "predict", model)
+    with torch.no_grad(), counter:
+        predict(torch.zeros((1, *shape), device=device))  # N, M, T, V, C
+    layers = (
+        LayerCost(
+            name,
+            type(module).__name__,
+            sum(parameter.numel() for parameter in module.parameters(recurse=False)),
+            counter.flops[name],
+            counter.activations[name],
+            counter.norms[name],
+            counter.outputs.get(name),
+        )
+        for name, module in model.named_modules()
+    )
+    return tuple(layer for layer in layers if layer.parameters or layer.flops or layer.norms)
 
 
-def _convs(unit: nn.Module | None) -> list[tuple[str, nn.Conv2d]]:
-    modules = unit.named_modules() if unit is not None else ()
-    return [(name, module) for name, module in modules if isinstance(module, nn.Conv2d)]
+class _OperationCounter(TorchDispatchMode):
+    """Counts operations for the innermost module that is running.
 
+    :class:`torch.utils.flop_counter.FlopCounterMode` counts a module together with those in it, and
+    knows neither norms nor activations, so only its formulas are used here.
+    """
 
-def _is_before_stride(name: str) -> bool:
-    """Return whether a convolution is the 1x1 that begins a branch of a ``MultiScaleTCN``."""
-    return name.startswith("branches.") and name.endswith(".0")
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.flops: Counter[str] = Counter()
+        self.activations: Counter[str] = Counter()
+        self.norms: Counter[str] = Counter()
+        self.outputs: dict[str, tuple[int, ...]] = {}
+        self._running = [""]
+        for name, module in model.named_modules():
+            module.register_forward_pre_hook(lambda *_, name=name: self._running.append(name))
+            module.register_forward_hook(lambda *args, name=name: self._leave(name, args[-1]))
 
+    def _leave(self, name: str, output: Any) -> None:
+        self._running.pop()
+        if isinstance(output, Tensor):
+            self.outputs[name] = tuple(output.shape)
 
-def _stride(unit: nn.Module) -> int:
-    if isinstance(unit, UnitTCN):
-        return unit.conv.stride[0]
-    return max(conv.stride[0] for _, conv in _convs(unit))
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name, packet = self._running[-1], func._overloadpacket
+        formula = flop_registry.get(packet)
+        if packet in _NORMS_AND_MEANS:
+            self.norms[name] += _NORMS_AND_MEANS[packet] * args[0].numel()
+        elif formula is None:
+            with self:  # an operation made of others is counted by its parts
+                out = func.decompose(*args, **kwargs)
+            if out is not NotImplemented:
+                return out
+        out = func(*args, **kwargs)
+        if formula is not None:
+            self.flops[name] += int(formula(*args, **kwargs, out_val=out))
+            self.activations[name] += sum(
+                leaf.numel() for leaf in tree_leaves(out) if isinstance(leaf, Tensor)
+            )
+        return out

@@ -1,4 +1,6 @@
-"""The family's public files: which there are, where, and fetching them."""
+"""Files that were published with PYSKL: a catalogue, and downloading by name."""
+
+from __future__ import annotations
 
 from pyskl.published.catalog import BASE_URL, CATALOG, Published, find_published
 from pyskl.published.fetch import check_files, fetch_files

@@ -1,11 +1,11 @@
 """The annotation pickles and weights that were published with PYSKL.
 
-Nobody of this project could reach the originals: of none of them is the size or the hash known, so
-both are None until somebody who has them writes them down here. The numbers of samples of NTU RGB+D
-are those of the data sets' papers without the recordings on the official lists of missing skeletons
-(302 of 56,880; 535 of 114,480); of NTU RGB+D 120's splits, those that public repositories state.
-The names of weights follow from which practices were trained on which benchmarks; ``configs/stgcn``
-has a config of the same name for each.
+This project could not reach the originals, so no size or hash is known: both are None until
+somebody who has the files writes them down here. The numbers of samples of NTU RGB+D are those of
+the papers without the recordings on the official lists of missing skeletons (302 of 56,880; 535 of
+114,480); the splits of NTU RGB+D 120 are those that public repositories state. The names of weights
+follow from which practices were trained on which benchmarks; ``configs/stgcn`` has a config of the
+same name for each.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ BASE_URL = "https://download.openmmlab.com/mmaction/pyskl"
 
 @dataclass(frozen=True)
 class Published:
-    """A file that was published.
+    """A published file.
 
     Attributes:
-        name: What it is asked for by.
-        path: Where it is below :data:`BASE_URL`, or below a mirror's address.
-        what: What it is, in words.
-        size: Its bytes; None where that is not known.
-        sha256: Its hash; None where that is not known: then that of the first download counts.
-        samples: Of an annotation pickle: how many it should hold, where known.
-        splits: Likewise: name → number of ids.
+        name: The name to ask for.
+        path: Its path below :data:`BASE_URL` or below a mirror's address.
+        what: A description.
+        size: Bytes; None if unknown.
+        sha256: Its hash; None if unknown: then that of the first download is recorded.
+        samples: How many samples an annotation pickle should hold, if known.
+        splits: Name of each split → number of its samples, if known.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Published:
 
     @property
     def is_annotations(self) -> bool:
-        """Whether it is an annotation pickle, and no checkpoint."""
+        """Whether it is an annotation pickle, not a checkpoint."""
         return self.path.endswith(".pkl")
 
     def url(self, base_url: str = BASE_URL) -> str:
@@ -53,10 +53,10 @@ class Published:
         return f"{base_url.rstrip('/')}/{self.path}"
 
     def target(self, out: str | Path | None = None) -> Path:
-        """Return where it belongs on this machine.
+        """Return its path on this machine.
 
         Args:
-            out: A folder to hold it; by default annotations go where the configs look for them,
+            out: The folder for it. By default annotations go where the configs look for them,
                 ``data/...`` below the working directory, and checkpoints to the cache, where
                 their address finds them.
         """
@@ -67,23 +67,6 @@ class Published:
 
 _NTU60 = {"xsub_train": 40_091, "xsub_val": 16_487, "xview_train": 37_646, "xview_val": 18_932}
 _NTU120 = {"xsub_train": 63_026, "xsub_val": 50_919, "xset_train": 54_468, "xset_val": 59_477}
-
-
-def _annotations() -> Iterator[Published]:
-    for title, number, samples, splits in (
-        ("NTU RGB+D", 60, 56_578, _NTU60),
-        ("NTU RGB+D 120", 120, 113_945, _NTU120),
-    ):
-        for kind, what in (("3danno", "official 3D skeletons"), ("hrnet", "2D skeletons (HRNet)")):
-            path = f"data/nturgbd/ntu{number}_{kind}.pkl"
-            yield Published(
-                Path(path).stem, path, f"{title}, {what}", samples=samples, splits=splits
-            )
-    for title in ("GYM", "UCF101", "HMDB51", "Diving48"):
-        path = f"data/{title.lower()}/{title.lower()}_hrnet.pkl"
-        yield Published(Path(path).stem, path, f"{title}, 2D skeletons (HRNet)")
-
-
 _BENCHMARKS = {
     "ntu60_xsub": "NTU RGB+D XSub",
     "ntu60_xview": "NTU RGB+D XView",
@@ -91,6 +74,21 @@ _BENCHMARKS = {
     "ntu120_xset": "NTU RGB+D 120 XSet",
 }
 _TRAINED_ON = {"vanilla": ("ntu60_xsub", "ntu60_xview"), "pyskl": tuple(_BENCHMARKS)}
+
+
+def _annotations() -> Iterator[Published]:
+    for number, title, samples, splits in (
+        (60, "NTU RGB+D", 56_578, _NTU60),
+        (120, "NTU RGB+D 120", 113_945, _NTU120),
+    ):
+        for kind, what in (("3danno", "official 3D skeletons"), ("hrnet", "2D skeletons (HRNet)")):
+            name = f"ntu{number}_{kind}"
+            path = f"data/nturgbd/{name}.pkl"
+            yield Published(name, path, f"{title}, {what}", samples=samples, splits=splits)
+    for title in ("GYM", "UCF101", "HMDB51", "Diving48"):
+        name = f"{title.lower()}_hrnet"
+        path = f"data/{title.lower()}/{name}.pkl"
+        yield Published(name, path, f"{title}, 2D skeletons (HRNet)")
 
 
 def _weights() -> Iterator[Published]:
@@ -103,15 +101,15 @@ def _weights() -> Iterator[Published]:
                     yield Published(name, f"ckpt/{name}.pth", what)
 
 
-# All published files by name: annotations, then weights.
-CATALOG: dict[str, Published] = {one.name: one for one in (*_annotations(), *_weights())}
+CATALOG: Mapping[str, Published] = {one.name: one for one in (*_annotations(), *_weights())}
+"""All published files by name: annotations, then weights."""
 
 
 def find_published(name: str) -> Published:
-    """Return the published file of a name.
+    """Return the published file with a name.
 
     Raises:
-        InputError: naming the nearest right name, if there is none of this name.
+        InputError: with the nearest right name, if there is none with this name.
 
     Example:
         >>> find_published('ntu60_hrnet').url()
@@ -121,9 +119,9 @@ def find_published(name: str) -> Published:
         return CATALOG[name]
     close = nearest(name, CATALOG)
     if close is not None:
-        raise InputError(f"there is no published file {name!r}; did you mean {close!r}?")
-    annotations = ", ".join(one.name for one in CATALOG.values() if one.is_annotations)
-    raise InputError(
-        f"there is no published file {name!r}; there are {annotations}, and weights such as "
-        f"{next(reversed(CATALOG))} (--list shows them all)"
-    )
+        hint = f"did you mean {close!r}?"
+    else:
+        annotations = ", ".join(one.name for one in CATALOG.values() if one.is_annotations)
+        example = list(CATALOG)[-1]
+        hint = f"there are {annotations}, and weights such as {example} (--list shows them all)"
+    raise InputError("there is no published file with this name", key=name, hint=hint)

@@ -1,24 +1,27 @@
-"""Fetch published files by name, and hold what is there against what is known of it."""
+"""Download published files by name, list them, and check those that are on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from pyskl.errors import AnnotationError, InputError, StoppedError, UntrustedFileError
-from pyskl.files.download import SCHEMES, checked_hash, fetch
-from pyskl.files.recorded_hash import record_of, recorded_hash
-from pyskl.files.transfer import DownloadError, Source, partial_of, readable_size
+from pyskl.files.download import (
+    SCHEMES,
+    DownloadError,
+    RemoteFile,
+    fetch,
+    partial_path,
+    readable_size,
+    verify,
+)
+from pyskl.files.hashing import hash_record, recorded_hash
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.published.catalog import BASE_URL, CATALOG, Published, find_published
-
-if TYPE_CHECKING:
-    from pyskl.datasets.annotation import AnnotationFile
-
-State = Literal["here", "in part", "absent"]
+from pyskl.text_table import table_lines
 
 
 def fetch_files(
@@ -31,139 +34,140 @@ def fetch_files(
 ) -> list[Path]:
     """Do what ``tools/data/download.py NAME ...`` does.
 
-    Files that are there are not fetched again, but held against their hash. An annotation pickle is
-    opened, and what differs from the catalogue is told in a warning.
+    Files that are there are not downloaded again, but compared with their hash. Annotation pickles
+    are opened, and a warning reports where they differ from the catalogue.
 
     Args:
         names: See :data:`pyskl.published.CATALOG`.
-        out: The folder to hold them; by default see :meth:`Published.target`.
+        out: The folder for the files; by default see :meth:`Published.target`.
         base_url: The address of a mirror.
-        trusted: Also take ``http://``, and open annotations with plain pickle, which runs whatever
-            they say.
+        trusted: Also accept ``http://``, and open annotations with plain pickle, which runs
+            whatever they contain.
         look_inside: Whether to open annotations.
 
     Returns:
         The files.
 
     Raises:
-        InputError: for an unknown name or a strange address.
-        DownloadError: if a file can't be fetched or kept, or has another hash than it should.
+        InputError: for an unknown name or an unsupported address.
+        DownloadError: if a file can't be downloaded or stored, or has another hash than it should.
         UntrustedFileError: if a pickle asks for more than plain data.
-        AnnotationError: if a pickle holds something else than annotations.
+        AnnotationError: if a pickle holds something other than annotations.
         StoppedError: after Ctrl-C.
     """
     setup_logging()
     if urlsplit(base_url).scheme not in SCHEMES:
-        raise InputError(f"--base-url should begin with https://, found {base_url!r}")
-    wanted = [find_published(name) for name in dict.fromkeys(names)]  # a wrong name is told at once
-    return [_fetch(one, out, base_url, trusted, look_inside) for one in wanted]
+        raise InputError("unsupported address", key="--base-url", found=base_url, expected="https")
+    published = [find_published(name) for name in dict.fromkeys(names)]  # all, before any download
+    paths = []
+    for one in published:
+        path = _fetch(one, one.target(out), base_url, trusted)
+        if one.is_annotations and look_inside:
+            _look_inside(one, path, trusted=trusted)
+        paths.append(path)
+    return paths
 
 
-def _fetch(
-    one: Published, out: str | Path | None, base_url: str, trusted: bool, look_inside: bool
-) -> Path:
-    target = one.target(out)
-    was_here = target.is_file()
+def _fetch(one: Published, target: Path, base_url: str, trusted: bool) -> Path:
+    was_there = target.is_file()
     try:
         fetch(
-            Source(one.url(base_url), one.size, one.sha256),
+            RemoteFile(one.url(base_url), one.size, one.sha256),
             target,
             trusted=trusted,
-            otherwise=f"name a mirror with --base-url, or fetch it by other means as {target}",
-            elsewhere="choose another folder with --out",
+            hint=f"name a mirror with --base-url, or download it by other means as {target}",
         )
     except KeyboardInterrupt:
-        kept = partial_of(target)
-        size = readable_size(kept.stat().st_size) if kept.is_file() else "nothing"
+        kept = LocalFile.find(one, target).size
         raise StoppedError(
-            f"stopped; {size} of {one.name} is kept, and the same command goes on from there"
+            f"stopped; {readable_size(kept)} of {one.name} are kept, and the same command "
+            "continues from there"
         ) from None
     get_logger().info(
         "%s%s: %s, SHA-256 %s",
         target,
-        " was there" if was_here else "",
+        " was there" if was_there else "",
         readable_size(target.stat().st_size),
         recorded_hash(target),
     )
-    if one.is_annotations and look_inside:
-        _look_inside(one, target, trusted=trusted)
     return target
 
 
-def _look_inside(one: Published, target: Path, *, trusted: bool) -> None:
-    """Tell what an annotation pickle holds, and where that is not what it should."""
-    from pyskl.datasets.annotation import read_annotation_pickle  # takes seconds to import
+def _look_inside(one: Published, path: Path, *, trusted: bool) -> None:
+    """Log what an annotation pickle holds, and where it differs from the catalogue."""
+    from pyskl.datasets.annotation import read_annotation_pickle  # imports torch
 
     try:
-        annotations = read_annotation_pickle(target, trusted=trusted)
+        annotations = read_annotation_pickle(path, trusted=trusted)
     except UntrustedFileError:
         raise
     except InputError as error:
-        again = f"to fetch it again delete it and {record_of(target).name}"
-        raise AnnotationError(f"{error}; {again}") from error
-    ids = {name: len(names) for name, names in (annotations.split or {}).items()}
-    found = ", ".join(f"{name} {count:,}" for name, count in ids.items()) or "no splits"
-    get_logger().info("%s: %s samples; %s", target, f"{len(annotations.samples):,}", found)
-    for difference in differences(one, annotations):
-        get_logger().warning("%s: %s", target, difference)
-
-
-def differences(one: Published, annotations: AnnotationFile) -> list[str]:
-    """Return in which ways annotations are not what the catalogue says of them."""
-    found = {name: len(ids) for name, ids in (annotations.split or {}).items()}
-    told = []
-    if one.samples not in (None, len(annotations.samples)):
-        told.append(f"{one.samples:,} samples were expected, found {len(annotations.samples):,}")
-    for name, count in one.splits.items():
-        if name not in found:
-            told.append(f"a split {name!r} was expected, found {', '.join(found) or 'none'}")
-        elif found[name] != count:
-            told.append(f"split {name!r} was expected to list {count:,} ids, found {found[name]:,}")
-    return told
+        raise AnnotationError(
+            error.problem,
+            file=path,
+            sample=error.sample,
+            key=error.key,
+            found=error.found,
+            expected=error.expected,
+            hint=f"to download it again delete it and {hash_record(path).name}",
+        ) from error
+    splits = {name: len(ids) for name, ids in (annotations.split or {}).items()}
+    count = len(annotations.samples)
+    listed = ", ".join(f"{name} {size:,}" for name, size in splits.items()) or "no splits"
+    get_logger().info("%s: %s samples; %s", path, f"{count:,}", listed)
+    found = {"samples": count, **{f"split {name}": size for name, size in splits.items()}}
+    expected = {f"split {name}": size for name, size in one.splits.items()}
+    if one.samples is not None:
+        expected["samples"] = one.samples
+    for what, number in expected.items():
+        if found.get(what) != number:
+            get_logger().warning(
+                "%s, %s: found %s, expected %s", path, what, found.get(what, "none"), number
+            )
 
 
 @dataclass(frozen=True)
-class OnDisk:
-    """What is there of a published file.
+class LocalFile:
+    """What is on this machine of a published file.
 
     Attributes:
-        file: The file.
-        target: Where it is, or would be.
-        state: Whether it is there.
-        size: The bytes that are there.
+        published: The published file.
+        path: Where it is, or would be.
+        complete: Whether all of it is there.
+        size: The bytes that are there; 0 if it is absent.
     """
 
-    file: Published
-    target: Path
-    state: State
-    size: int = 0
+    published: Published
+    path: Path
+    complete: bool
+    size: int
+
+    @classmethod
+    def find(cls, published: Published, path: Path) -> LocalFile:
+        """Look for a file."""
+        for candidate, complete in ((path, True), (partial_path(path), False)):
+            if candidate.is_file():
+                return cls(published, path, complete, candidate.stat().st_size)
+        return cls(published, path, False, 0)
 
 
-def on_disk(names: Sequence[str] = (), *, out: str | Path | None = None) -> list[OnDisk]:
-    """Return what is there of the files of these names, or of all.
+def local_files(names: Sequence[str] = (), *, out: str | Path | None = None) -> list[LocalFile]:
+    """Return what is on this machine of the files with these names, or of all.
 
     Raises:
         InputError: for an unknown name.
     """
     chosen = [find_published(name) for name in dict.fromkeys(names)] or CATALOG.values()
-    return [_on_disk(one, one.target(out)) for one in chosen]
-
-
-def _on_disk(one: Published, target: Path) -> OnDisk:
-    states: tuple[tuple[Path, State], ...] = ((target, "here"), (partial_of(target), "in part"))
-    for path, state in states:
-        if path.is_file() and (size := path.stat().st_size):
-            return OnDisk(one, target, state, size)
-    return OnDisk(one, target, "absent")
+    return [LocalFile.find(one, one.target(out)) for one in chosen]
 
 
 def check_files(
     names: Sequence[str] = (), *, out: str | Path | None = None
-) -> Iterator[tuple[OnDisk, str]]:
-    """Hold files against the hashes that are known of them.
+) -> Iterator[tuple[LocalFile, str]]:
+    """Compare files with the hashes that are known of them.
 
     Args:
-        names: Which; by default all that are there, whole or in part.
+        names: Which; by default all that are there, complete or in part.
         out: As for :func:`fetch_files`.
 
     Yields:
@@ -171,29 +175,64 @@ def check_files(
 
     Raises:
         InputError: for an unknown name.
-        DownloadError: at the end, if the hash of one is wrong.
+        DownloadError: at the end, if the hash of a file is wrong.
     """
-    wrong = []
-    for one in on_disk(names, out=out):
-        if one.state == "absent" and not names:
-            continue
-        found = "not there"
-        if one.state == "in part":
-            found = f"{readable_size(one.size)} of it: fetching it goes on from there"
-        elif one.state == "here":
+    errors = []
+    for one in local_files(names, out=out):
+        sha256 = one.published.sha256
+        if one.size == 0 and not one.complete:
+            if not names:
+                continue
+            found = "not there"
+        elif not one.complete:
+            found = f"{readable_size(one.size)} of it: downloading it continues from there"
+        elif sha256 is None and recorded_hash(one.path) is None:
+            found = "no hash is known of it; asking for it by name records it"
+        else:
+            found = "as it was published" if sha256 is not None else "as it was downloaded"
             try:
-                found = _checked(one)
+                verify(RemoteFile(one.published.url(), sha256=sha256), one.path)
             except DownloadError as error:
-                wrong.append(str(error))
+                errors.append(error)
                 found = "CHANGED"
         yield one, found
-    if wrong:
-        raise DownloadError("\n".join(wrong))
+    if errors:
+        raise DownloadError(f"{len(errors)} of the files changed:", errors=errors)
 
 
-def _checked(one: OnDisk) -> str:
-    known = one.file.sha256 is not None
-    if not known and recorded_hash(one.target) is None:
-        return "no hash is known of it; asking for it by name writes it down"
-    checked_hash(Source(one.file.url(), sha256=one.file.sha256), one.target)
-    return "as it was published" if known else "as it was downloaded"
+def listing(files: Iterable[LocalFile]) -> list[str]:
+    """Return a line for each annotation pickle, and one for the weights of all streams of a model.
+
+    The names of the latter are written as a shell expands them: ``.../{j,b,jm,bm}``.
+
+    Args:
+        files: In the order of the catalogue; see :func:`local_files`.
+    """
+    head = ("name", "size", "here", "goes to", "what it is")
+    rows = [_row(list(group)) for _, group in groupby(files, key=_model_name)]
+    return table_lines([head, *rows], left=len(head))
+
+
+def _model_name(one: LocalFile) -> str:
+    """Return the name that files which share a line have in common."""
+    name = one.published.name
+    return name if one.published.is_annotations else name.rpartition("/")[0]
+
+
+def _row(files: list[LocalFile]) -> tuple[str, ...]:
+    first = files[0]
+    sizes = {one.size if one.complete else one.published.size for one in files}
+    known = sizes.pop() if len(sizes) == 1 else None
+    size = "?" if known is None else readable_size(known)
+    if len(files) == 1:
+        here = f"{readable_size(first.size)} of it" if first.size else "absent"
+        here = "here" if first.complete else here
+        return (first.published.name, size, here, str(first.path), first.published.what)
+    streams = ",".join(one.published.name.rpartition("/")[2] for one in files)
+    return (
+        f"{_model_name(first)}/{{{streams}}}",
+        size,
+        f"{sum(one.complete for one in files)} of {len(files)}",
+        f"{first.path.parent}/",
+        first.published.what.rpartition(":")[0],
+    )

@@ -1,23 +1,53 @@
-"""Recordings of any kind, and how they become annotation files."""
+"""Recordings in the file formats of other tools, and how they become annotation files.
 
-from pyskl.recordings.convert import convert
-from pyskl.recordings.formats import FORMATS, Format, read_recording, read_recordings
-from pyskl.recordings.options import ReadOptions
-from pyskl.recordings.recording import Recording, RecordingError
-from pyskl.recordings.splits import SplitPlan
-from pyskl.recordings.summary import Summary
-from pyskl.recordings.writer import AnnotationWriter
+Importing this package is cheap: its names are loaded on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyskl.recordings.annotation_writer import AnnotationWriter
+    from pyskl.recordings.convert import ConversionReport, convert
+    from pyskl.recordings.formats import FORMATS, read_recording, read_recordings
+    from pyskl.recordings.reader import Reader, ReadOptions
+    from pyskl.recordings.recording import Recording, RecordingError
+    from pyskl.recordings.splits import SplitPlan
 
 __all__ = [
     "FORMATS",
     "AnnotationWriter",
-    "Format",
+    "ConversionReport",
     "ReadOptions",
+    "Reader",
     "Recording",
     "RecordingError",
     "SplitPlan",
-    "Summary",
     "convert",
     "read_recording",
     "read_recordings",
 ]
+
+_MODULES = {
+    "AnnotationWriter": "annotation_writer",
+    "ConversionReport": "convert",
+    "FORMATS": "formats",
+    "ReadOptions": "reader",
+    "Reader": "reader",
+    "Recording": "recording",
+    "RecordingError": "recording",
+    "SplitPlan": "splits",
+    "convert": "convert",
+    "read_recording": "formats",
+    "read_recordings": "formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

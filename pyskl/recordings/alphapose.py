@@ -1,131 +1,148 @@
-"""Lists of persons found in images: AlphaPose's results, and COCO's, whose form they have.
+"""Lists of persons found in images: AlphaPose's results, and COCO's, which have the same form.
 
 ``alphapose-results.json`` is a list of dicts with ``image_id`` (the image's name), ``keypoints``
-[x, y, score, ...], ``score``, ``box`` and ``idx``, who it is. COCO's lists of results have whole
-numbers as ``image_id``. With ``--format cmu`` or ``open`` AlphaPose writes a dict by image name, of
-17 joints and a neck in the order of OpenPose.
+[x, y, score, ...], ``score``, ``box`` and ``idx``, the number of the person. COCO's lists of
+results have integers as ``image_id``. With ``--format cmu`` or ``open`` AlphaPose writes a dict by
+image name, of 17 joints and a neck in the order of OpenPose.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pyskl.recordings.detected import Video, image_key, keypoints_of, recording_of
-from pyskl.recordings.json_file import read_json
+from pyskl.recordings.input_file import InputFile
 from pyskl.recordings.numbers import (
+    MAX_JOINTS,
     brief,
+    expect_form,
+    floats,
     frame_positions,
     natural_key,
     trailing_number,
     whole_number,
 )
-from pyskl.recordings.options import ReadOptions
+from pyskl.recordings.persons import DetectionList, recording_of_detections
+from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
+from pyskl.skeleton import LAYOUTS
+
+_LAYOUTS = {17: "coco", 26: "halpe26", 136: "halpe136"}  # by the number of joints
 
 
-def read(path: Path, options: ReadOptions) -> list[Recording]:
-    """Read a result of AlphaPose, or a list of results in COCO's form."""
-    return parse(read_json(path), path, options)
+def layout_of(joints: int, names: Sequence[str] = ()) -> str | None:
+    """Return the built-in layout of 2D poses by their joint names, or else their number."""
+    if not names:
+        return _LAYOUTS.get(joints)
+    fitting = [layout.name for layout in LAYOUTS.values() if layout.joint_names == tuple(names)]
+    return fitting[0] if fitting else None
 
 
-def is_results(content: Any) -> bool:
-    """Return whether JSON looks like a list of results, AlphaPose's or others'."""
+def image_id(value: Any, where: str) -> int | str:
+    """Return the id of an image; raises RecordingError if it is neither int nor str."""
+    if type(value) not in (int, str):
+        raise RecordingError("not an image id", key=where, found=brief(value))
+    return value
+
+
+def joints_of(values: Any, where: str) -> np.ndarray:
+    """Return ``keypoints`` [x, y, score, ...] as (V, 3)."""
+    found = floats(values, where)
+    if len(found) % 3 or not 0 < len(found) <= 3 * MAX_JOINTS:
+        raise RecordingError(
+            "wrong number of values",
+            key=where,
+            found=len(found),
+            expected="x, y and score (or visibility) of each joint",
+        )
+    return found.reshape(-1, 3)
+
+
+def is_result_list(content: Any) -> bool:
+    """Return whether JSON looks like a list of results, of AlphaPose or in COCO's form."""
     return (
         isinstance(content, list)
         and bool(content)
         and isinstance(content[0], dict)
-        and "keypoints" in content[0]
-        and "image_id" in content[0]
+        and content[0].keys() >= {"keypoints", "image_id"}
     )
 
 
-def looks_like_it(content: Any) -> bool:
-    """Return whether JSON looks like a result of AlphaPose."""
+def is_alphapose(content: Any) -> bool:
+    """Return whether JSON looks like AlphaPose's in any of its forms."""
     if isinstance(content, dict) and content:
         first = next(iter(content.values()))
         return isinstance(first, dict) and ("bodies" in first or "people" in first)
-    if not is_results(content):
-        return False
-    return "idx" in content[0] or isinstance(content[0]["image_id"], str)
+    return is_result_list(content) and (
+        "idx" in content[0] or isinstance(content[0]["image_id"], str)
+    )
 
 
-def parse(content: Any, path: Path, options: ReadOptions) -> list[Recording]:
-    """Take a list of results apart; see :func:`read`."""
+def read_results(file: InputFile, options: ReadOptions) -> list[Recording]:
+    """Read a list of results, or AlphaPose's dict by image name."""
+    content, layout = file.json, None
     if isinstance(content, dict):
-        entries, layout = (
-            _by_image(content, path),
-            "openpose",
-        )  # 17 joints and a neck, in that order
-    else:
-        entries, layout = content, None
-    if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
-        raise RecordingError(f"{path}: expected a list of results, found {brief(content)}")
-    video = Video(image_size=options.image_size)
+        layout = "openpose"
+        entries = []
+        for image, result in content.items():
+            where = f"image {brief(image)}"
+            with expect_form(where, result, "a dict with a list 'bodies' or 'people' of dicts"):
+                for person in list(result["bodies"] if "bodies" in result else result["people"]):
+                    values = person.get("joints", person.get("pose_keypoints_2d"))
+                    entries.append({"image_id": image, "keypoints": values})
+        content = entries
+    if not isinstance(content, list) or not content:
+        raise RecordingError(
+            "unexpected content", found=brief(content), expected="a list of results"
+        )
     ids: list[int | str] = []
-    for position, entry in enumerate(entries):
-        where = f"{path}, result {position}"
-        if not isinstance(entry, dict) or "image_id" not in entry or "keypoints" not in entry:
-            raise RecordingError(
-                f"{where}: expected a dict with 'image_id' and 'keypoints', found {brief(entry)}"
-            )
-        ids.append(image_key(entry["image_id"], where))
-        video.keypoints.append(keypoints_of(entry["keypoints"], where))
-        identity = entry.get("idx", entry.get("track_id"))
-        video.identities.append(_person_number(identity, f"{where}, idx"))
-    frames, video.total = _frames_of(ids, path)
-    video.frames = frames
-    return [recording_of(path, path.stem, video, options, (), layout)]
+    found = DetectionList()
+    for position, entry in enumerate(content):
+        where = f"result {position}"
+        with expect_form(where, entry, "a dict with 'image_id' and 'keypoints'"):
+            ids.append(image_id(entry["image_id"], f"{where}, image_id"))
+            joints = joints_of(entry["keypoints"], f"{where}, keypoints")
+            person = _person_number(entry.get("idx", entry.get("track_id")), f"{where}, idx")
+            found.add(0, joints, where, person)
+    frames, total = _frames_of(ids)
+    values = np.stack(found.values)
+    return [
+        recording_of_detections(
+            file.path.stem,
+            frames,
+            total,
+            values[..., :2],
+            values[..., 2],
+            found.identities,
+            options,
+            layout=layout or layout_of(values.shape[1]),
+        )
+    ]
 
 
-def _by_image(content: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
-    """Return the entries of AlphaPose's forms ``cmu`` and ``open``: dicts by image name."""
-    entries: list[dict[str, Any]] = []
-    for image, result in content.items():
-        persons = None
-        if isinstance(result, dict):
-            persons = result.get("bodies", result.get("people"))
-        if not isinstance(persons, list):
-            raise RecordingError(
-                f"{path}, {brief(image)}: expected a dict with 'bodies' or 'people', found "
-                f"{brief(result)}"
-            )
-        for person in persons:
-            if not isinstance(person, dict):
-                raise RecordingError(
-                    f"{path}, {brief(image)}: expected dicts, found {brief(person)}"
-                )
-            values = person.get("joints", person.get("pose_keypoints_2d"))
-            entries.append({"image_id": image, "keypoints": values})
-    return entries
+READER = Reader("alphapose", (".json",), read_results, lambda file: is_alphapose(file.json))
 
 
 def _person_number(value: Any, where: str) -> int | None:
     """Return the number of a person; AlphaPose writes lists of the detections it has merged."""
     for _ in range(4):
-        if not isinstance(value, list):
-            break
-        value = value[0] if value else None
+        if isinstance(value, list):
+            value = value[0] if value else None
     return None if value is None else whole_number(value, where)
 
 
-def _frames_of(ids: Sequence[int | str], path: Path) -> tuple[list[int], int]:
-    """Return the frame of each image id: by its number, or else in the order of the names."""
-    numbers: list[int] = []
+def _frames_of(ids: Sequence[int | str]) -> tuple[np.ndarray, int]:
+    """Return the frame of each image id, by its number or else in the order of names, and T."""
     if all(isinstance(identity, int) for identity in ids):
-        numbers = [whole_number(identity, f"{path}, image_id") for identity in ids]
-    else:
-        parts = [trailing_number(posixpath.splitext(str(identity))[0]) for identity in ids]
-        forms = {part[0] for part in parts if part is not None}
-        if len(forms) == 1 and all(part is not None for part in parts):
-            numbers = [part[1] for part in parts if part is not None]
-    if not numbers:
-        names = sorted(set(map(str, ids)), key=natural_key)
-        places = {name: position for position, name in enumerate(names)}
-        return [places[str(identity)] for identity in ids], len(names)
-    frames, total = frame_positions(np.array(numbers, dtype=np.int64), str(path))
-    return frames.tolist(), total
+        numbers = [whole_number(identity, "image_id") for identity in ids]
+        return frame_positions(np.array(numbers, dtype=np.int64), "image_id")
+    parts = [trailing_number(posixpath.splitext(str(identity))[0]) for identity in ids]
+    if None not in parts and len({part[0] for part in parts if part}) == 1:
+        numbers = [part[1] for part in parts if part]
+        return frame_positions(np.array(numbers, dtype=np.int64), "image_id")
+    names = sorted(set(map(str, ids)), key=natural_key)
+    order = {name: position for position, name in enumerate(names)}
+    return np.array([order[str(identity)] for identity in ids]), len(names)

@@ -9,147 +9,171 @@ A dict with ``images`` (``id``, ``file_name``, ``width``, ``height``, and of vid
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from pyskl.recordings import alphapose
-from pyskl.recordings.detected import Video, image_key, keypoints_of, recording_of
-from pyskl.recordings.json_file import read_json
-from pyskl.recordings.numbers import brief, frame_positions, natural_key, whole_number
-from pyskl.recordings.options import ReadOptions
+from pyskl.recordings.alphapose import (
+    image_id,
+    is_alphapose,
+    is_result_list,
+    joints_of,
+    layout_of,
+    read_results,
+)
+from pyskl.recordings.input_file import InputFile
+from pyskl.recordings.numbers import (
+    brief,
+    expect_form,
+    frame_positions,
+    image_size,
+    natural_key,
+    whole_number,
+)
+from pyskl.recordings.persons import DetectionList, recording_of_detections
+from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 
 
-def read(path: Path, options: ReadOptions) -> list[Recording]:
-    """Read an annotation file or a list of results."""
-    return parse(read_json(path), path, options)
+@dataclass
+class _Video:
+    """The images of one video and the persons in them.
+
+    Attributes:
+        images: (frame_id or None, key to sort by, id) of each image.
+        sizes: The sizes of the images.
+        total_frames: T.
+        found: The persons.
+    """
+
+    images: list[tuple[int | None, Any, int | str]] = field(default_factory=list)
+    sizes: set[tuple[int, int] | None] = field(default_factory=set)
+    total_frames: int = 0
+    found: DetectionList = field(default_factory=DetectionList)
 
 
-def looks_like_it(content: Any) -> bool:
-    """Return whether JSON looks like an annotation file, or like a list of results."""
+def _sniff(file: InputFile) -> bool:
+    content = file.json
     if isinstance(content, dict):
         return isinstance(content.get("annotations"), list)
-    return alphapose.is_results(content)
+    return is_result_list(content) and not is_alphapose(content)
 
 
-def parse(content: Any, path: Path, options: ReadOptions) -> list[Recording]:
-    """Take a COCO file's content apart; see :func:`read`."""
+def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
+    content = file.json
     if isinstance(content, list):
-        return alphapose.parse(content, path, options)
+        return read_results(file, options)
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
         raise RecordingError(
-            f"{path}: expected a dict with 'annotations', or a list of results with 'image_id' and "
-            f"'keypoints'; found {brief(content)}"
+            "unexpected content",
+            found=brief(content),
+            expected="a dict with a list 'annotations', or a list of results",
         )
-    names = _category_names(content)
-    where_of, videos = _image_places(content, path, options)
+    videos, places = _videos(content)
     for position, entry in enumerate(content["annotations"]):
-        where = f"{path}, annotation {position}"
-        if not isinstance(entry, dict) or "image_id" not in entry:
-            raise RecordingError(f"{where}: expected a dict with 'image_id', found {brief(entry)}")
-        if entry.get("iscrowd") or not entry.get("keypoints"):
-            continue  # a region of many persons, or a box without joints
-        place = where_of.get(image_key(entry["image_id"], where))
-        if place is None:
-            raise RecordingError(
-                f"{where}: its image_id {brief(entry['image_id'])} is none of the ids in 'images'"
-            )
-        video = videos[place[0]]
-        video.frames.append(place[1])
-        video.keypoints.append(keypoints_of(entry["keypoints"], where))
-        track = entry.get("track_id")
-        video.identities.append(
-            None if track is None else whole_number(track, f"{where}, track_id")
-        )
-    flags = all(
-        np.isin(keypoint[:, 2], (0, 1, 2)).all()
-        for video in videos.values()
-        for keypoint in video.keypoints
-    )
-    if flags:  # 0 not labelled, 1 labelled but hidden, 2 labelled and visible
-        for video in videos.values():
-            for keypoint in video.keypoints:
-                keypoint[:, 2] = keypoint[:, 2] > 0
-    found = {name: video for name, video in videos.items() if video.keypoints}
+        where = f"annotation {position}"
+        with expect_form(where, entry, "a dict with 'image_id'"):
+            key = image_id(entry["image_id"], f"{where}, image_id")
+            if entry.get("iscrowd") or not entry.get("keypoints"):
+                continue  # a region of many persons, or a box without joints
+            if key not in places:
+                raise RecordingError("no image has this id", key=f"{where}, image_id", found=key)
+            name, frame = places[key]
+            joints = joints_of(entry["keypoints"], f"{where}, keypoints")
+            track = entry.get("track_id")
+            track = None if track is None else whole_number(track, f"{where}, track_id")
+            videos[name].found.add(frame, joints, where, track)
+    found = {name: np.stack(v.found.values) for name, v in videos.items() if v.found.values}
     if not found:
-        raise RecordingError(f"{path}: no annotation has keypoints")
-    return [
-        recording_of(
-            path, f"{path.stem}/{name}" if len(videos) > 1 else path.stem, video, options, names
+        raise RecordingError("no annotation has keypoints", key="annotations")
+    if all(np.isin(values[..., 2], (0, 1, 2)).all() for values in found.values()):
+        for values in found.values():  # 0 not labelled, 1 labelled but hidden, 2 visible
+            values[..., 2] = values[..., 2] > 0
+    names = _category_names(content)
+    recordings = []
+    for name, values in found.items():
+        video, joints = videos[name], values.shape[1]
+        joint_names = names if len(names) == joints else ()
+        size = video.sizes.pop() if len(video.sizes) == 1 else None
+        recordings.append(
+            recording_of_detections(
+                f"{file.path.stem}/{name}" if len(videos) > 1 else file.path.stem,
+                video.found.frames,
+                video.total_frames,
+                values[..., :2],
+                values[..., 2],
+                video.found.identities,
+                options,
+                image_size=size or options.image_size,
+                layout=layout_of(joints, joint_names),
+                joint_names=joint_names,
+            )
         )
-        for name, video in found.items()
-    ]
+    return recordings
 
 
-def _category_names(content: Mapping[str, Any]) -> tuple[str, ...]:
+READER = Reader("coco", (".json",), _read, _sniff)
+
+
+def _category_names(content: dict[str, Any]) -> tuple[str, ...]:
+    """Return the joint names of the first category that has some."""
     categories = content.get("categories")
-    if not isinstance(categories, list):
-        return ()
-    for category in categories:
+    for category in categories if isinstance(categories, list) else ():
         names = category.get("keypoints") if isinstance(category, dict) else None
         if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
             return tuple(names)
     return ()
 
 
-def _image_places(
-    content: Mapping[str, Any], path: Path, options: ReadOptions
-) -> tuple[dict[Any, tuple[str, int]], dict[str, Video]]:
-    """Return video and frame of each image id, and the videos by name.
+def _videos(
+    content: dict[str, Any],
+) -> tuple[dict[str, _Video], dict[int | str, tuple[str, int]]]:
+    """Return the videos by name, and the video and frame of each image id.
 
-    Images of one folder are one video, in the order of ``frame_id`` where all have one, else of
-    their file names. Without ``images`` the ids themselves are frame numbers.
+    Images of one folder or ``video_id`` are one video, in the order of ``frame_id`` if all have
+    one, else of their file names. Without ``images`` the ids themselves are frame numbers.
     """
+    videos: dict[str, _Video] = {}
+    places: dict[int | str, tuple[str, int]] = {}
     images = content.get("images")
     if not isinstance(images, list) or not images:
-        ids = [
-            whole_number(entry.get("image_id"), f"{path}, annotation {position}, image_id")
-            for position, entry in enumerate(content["annotations"])
-            if isinstance(entry, dict)
-        ]
+        ids = []
+        for position, entry in enumerate(content["annotations"]):
+            where = f"annotation {position}"
+            with expect_form(where, entry, "a dict with 'image_id'"):
+                ids.append(whole_number(entry["image_id"], f"{where}, image_id"))
         if not ids:
-            raise RecordingError(f"{path}: there are no annotations")
-        frames, total = frame_positions(np.array(ids, dtype=np.int64), str(path))
-        video = Video(total=total, image_size=options.image_size)
-        return {key: ("", int(frame)) for key, frame in zip(ids, frames)}, {"": video}
-    entries: dict[str, list[tuple[Any, Any, Any]]] = {}
-    sizes: dict[str, set[tuple[int, int] | None]] = {}
+            raise RecordingError("there are no annotations", key="annotations")
+        frames, total = frame_positions(np.array(ids, dtype=np.int64), "image_id")
+        return (
+            {"": _Video(total_frames=total)},
+            {key: ("", frame) for key, frame in zip(ids, frames.tolist())},
+        )
     for position, image in enumerate(images):
-        where = f"{path}, image {position}"
-        if not isinstance(image, dict) or "id" not in image:
-            raise RecordingError(f"{where}: expected a dict with 'id', found {brief(image)}")
-        name = image.get("file_name")
-        name = name.replace("\\", "/") if isinstance(name, str) else ""
-        video_name = posixpath.dirname(name)
-        if "video_id" in image:
-            video_name = str(image_key(image["video_id"], where))
-        frame = image.get("frame_id")
-        frame = None if frame is None else whole_number(frame, f"{where}, frame_id")
-        identity = image_key(image["id"], where)
-        order = natural_key(name or str(identity))
-        entries.setdefault(video_name, []).append((frame, order, identity))
-        sizes.setdefault(video_name, set()).add(_size(image, where))
-    places, videos = {}, {}
-    for name in sorted(entries, key=natural_key):
-        members = entries[name]
-        by_frame = all(frame is not None for frame, _, _ in members)
-        members.sort(key=lambda entry: entry[0] if by_frame else entry[1])
-        for frame, (_, _, identity) in enumerate(members):
+        where = f"image {position}"
+        with expect_form(where, image, "a dict with 'id'"):
+            identity = image_id(image["id"], f"{where}, id")
+            file_name = image.get("file_name")
+            file_name = file_name.replace("\\", "/") if isinstance(file_name, str) else ""
+            name = posixpath.dirname(file_name)
+            if "video_id" in image:
+                name = str(image_id(image["video_id"], f"{where}, video_id"))
+            frame = image.get("frame_id")
+            frame = None if frame is None else whole_number(frame, f"{where}, frame_id")
+            size = None
+            if image.get("height") is not None and image.get("width") is not None:
+                size = image_size(image["height"], image["width"], f"{where}, ")
+        video = videos.setdefault(name, _Video())
+        video.images.append((frame, natural_key(file_name or str(identity)), identity))
+        video.sizes.add(size)
+    for name, video in videos.items():
+        numbered = all(frame is not None for frame, _, _ in video.images)
+        video.images.sort(key=itemgetter(0 if numbered else 1))
+        video.total_frames = len(video.images)
+        for frame, (_, _, identity) in enumerate(video.images):
             if identity in places:
-                raise RecordingError(f"{path}: several images have the id {brief(identity)}")
+                raise RecordingError("several images have this id", key="id", found=identity)
             places[identity] = (name, frame)
-        size = sizes[name].pop() if len(sizes[name]) == 1 else None
-        videos[name] = Video(total=len(members), image_size=size or options.image_size)
-    return places, videos
-
-
-def _size(image: Mapping[str, Any], where: str) -> tuple[int, int] | None:
-    if image.get("height") is None or image.get("width") is None:
-        return None
-    size = whole_number(image["height"], where), whole_number(image["width"], where)
-    if not (0 < size[0] < 10**6 and 0 < size[1] < 10**6):
-        raise RecordingError(f"{where}: height and width are {size}, expected pixels above 0")
-    return size
+    return dict(sorted(videos.items(), key=lambda video: natural_key(video[0]))), places

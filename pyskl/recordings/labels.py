@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pyskl.errors import ConfigError
+from pyskl.recordings.csv_table import CsvTable
+from pyskl.recordings.discovery import RecordingPath
 from pyskl.recordings.numbers import natural_key
 from pyskl.recordings.recording import RecordingError
-from pyskl.recordings.sources import Source
-from pyskl.recordings.table_file import rows_of
 
 _COLUMNS = ("name", "label", "subject", "camera", "split")
 
 
 @dataclass(frozen=True)
-class Facts:
+class SampleInfo:
     """What is known about one recording; None is unknown."""
 
     label: str | None = None
@@ -27,20 +27,19 @@ class Facts:
 
 
 class Labels:
-    """Says what is known about recordings.
+    """Looks up what is known about recordings.
 
     Args:
-        sources: All recordings, from which the classes are gathered.
-        table: A table with the columns name and label, and subject, camera, split where known.
-            Without it the class of a recording is the folder that it lies in.
-        label_from: A regular expression that is searched in the ids; its group ``label``, or else
-            its first, is the class.
+        paths: All recordings, from which the classes are collected.
+        table: A table with the columns name and label, and optionally subject, camera, split.
+            Without it the class of a recording is the folder that it is in.
+        label_from: A regular expression searched in the ids; its group ``label``, or else its
+            first, is the class.
         name_pattern: One with named groups ``label``, ``subject``, ``camera``.
 
     Attributes:
-        names: The names of the classes, sorted as people do (``a2`` before ``a10``). Where all
-            labels of a table are whole numbers these are the classes themselves, and there are no
-            names: None.
+        names: The class names in natural order (``a2`` before ``a10``). None if all labels of a
+            table are whole numbers: these are the classes themselves.
 
     Raises:
         RecordingError: for a malformed table.
@@ -49,66 +48,65 @@ class Labels:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        paths: Sequence[RecordingPath],
         *,
         table: Path | None = None,
         label_from: str | None = None,
         name_pattern: str | None = None,
     ) -> None:
         self._table = None if table is None else _read_table(table)
-        self._table_path = table
         self._label_from = _compiled(label_from, "label_from")
         self._pattern = _compiled(name_pattern, "name_pattern")
-        groups = {} if self._pattern is None else self._pattern.groupindex
-        unknown = set(groups) - {"label", "subject", "camera"}
-        if name_pattern is not None and (unknown or not groups):
+        self._groups = set() if self._pattern is None else set(self._pattern.groupindex)
+        if self._pattern is not None and not (
+            self._groups and self._groups <= {"label", "subject", "camera"}
+        ):
             raise ConfigError(
-                f"name_pattern {name_pattern!r} has "
-                f"{f'the groups {sorted(unknown)}' if unknown else 'no named groups'}; it takes "
-                "(?P<label>...), (?P<subject>...) and (?P<camera>...)"
+                "wrong groups in a regular expression",
+                key="name_pattern",
+                found=name_pattern,
+                expected="(?P<label>...), (?P<subject>...) or (?P<camera>...)",
             )
         if self._table is not None:
-            labels = {facts.label for facts in self._table.values() if facts.label}
+            labels = {info.label for info in self._table.values() if info.label}
         else:
-            found = (self.of(source, source.name).label for source in sources)
-            labels = {label for label in found if label}
-        numbers = bool(labels) and all(label.isascii() and label.isdigit() for label in labels)
+            labels = {label for path in paths if (label := self.info(path, path.name).label)}
         self.names: tuple[str, ...] | None = tuple(sorted(labels, key=natural_key))
-        if numbers and self._table is not None:
+        if (
+            self._table is not None
+            and labels
+            and all(label.isascii() and label.isdigit() for label in labels)
+        ):
             self.names = None
 
-    def of(self, source: Source, name: str) -> Facts:
+    def info(self, path: RecordingPath, name: str) -> SampleInfo:
         """Return what is known about a recording.
 
         Args:
-            source: The file that it is in.
+            path: The file that it is in.
             name: Its id.
         """
-        facts = Facts()
+        info = SampleInfo()
         if self._table is not None:
-            facts = self._listed(source, name)
-        elif self._label_from is None and "label" not in self._groups():
-            facts = Facts(label=source.folder)
-        if self._label_from is not None:
-            found = self._label_from.search(source.name)
-            if found is not None:
-                named = found.groupdict().get("label")
-                facts = replace(facts, label=named or (found[1] if found.re.groups else found[0]))
-        if self._pattern is not None:
-            found = self._pattern.search(name)
-            if found is not None:
-                known = {key: value for key, value in found.groupdict().items() if value}
-                facts = replace(facts, **known)
-        return facts
-
-    def why_not(self, source: Source) -> str:
-        """Word why a recording has no class."""
-        if self._table is not None:
-            return f"{self._table_path} has no row for it"
-        return f"the pattern finds no label in its name {source.name!r}"
+            suffix = "" if path.path.is_dir() else path.path.suffix
+            for spelling in (
+                *(name, path.name, path.name + suffix),
+                *(PurePosixPath(name).name, PurePosixPath(path.name).name, path.path.name),
+            ):
+                if spelling in self._table:
+                    info = self._table[spelling]
+                    break
+        elif self._label_from is None and "label" not in self._groups:
+            info = SampleInfo(label=path.folder)
+        if self._label_from is not None and (found := self._label_from.search(path.name)):
+            label = found.groupdict().get("label") or found[1 if found.re.groups else 0]
+            info = replace(info, label=label)
+        if self._pattern is not None and (found := self._pattern.search(name)):
+            info = replace(info, **{key: text for key, text in found.groupdict().items() if text})
+        return info
 
     def unused(self, names: set[str]) -> list[str]:
-        """Return the names of the table that none of the recordings had; ``names`` are theirs."""
+        """Return the names in the table that none of the recordings has; ``names`` are theirs."""
         used: set[str] = set()
         for name in names:
             path = PurePosixPath(name)
@@ -119,20 +117,6 @@ class Labels:
             if not {name, PurePosixPath(name).name, _without_suffix(name)} & used
         ]
 
-    def _groups(self) -> set[str]:
-        return set() if self._pattern is None else set(self._pattern.groupindex)
-
-    def _listed(self, source: Source, name: str) -> Facts:
-        table = self._table or {}
-        suffix = "" if source.path.is_dir() else source.path.suffix
-        for spelling in (
-            *(name, source.name, source.name + suffix),
-            *(PurePosixPath(name).name, PurePosixPath(source.name).name, source.path.name),
-        ):
-            if spelling in table:
-                return table[spelling]
-        return Facts()
-
 
 def _without_suffix(name: str) -> str:
     path = PurePosixPath(name)
@@ -140,29 +124,34 @@ def _without_suffix(name: str) -> str:
 
 
 def _compiled(pattern: str | None, option: str) -> re.Pattern[str] | None:
-    if pattern is None:
-        return None
     try:
-        return re.compile(pattern)
+        return None if pattern is None else re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"{option} {pattern!r} is no regular expression ({error})") from error
+        raise ConfigError(
+            f"this is no regular expression ({error})", key=option, found=pattern
+        ) from error
 
 
-def _read_table(path: Path) -> dict[str, Facts]:
+def _read_table(path: Path) -> dict[str, SampleInfo]:
     if not path.exists():
-        raise RecordingError(f"{path}: there is no such table (looked in {path.parent.resolve()})")
-    table: dict[str, Facts] = {}
-    for line, cells in rows_of(path):
-        unknown = [name for name in cells if name not in _COLUMNS]
-        if unknown or not {"name", "label"} <= cells.keys():
-            raise RecordingError(
-                f"{path}: the columns of a table of labels are name, label and if known subject, "
-                f"camera, split; found {', '.join(cells)}"
-            )
-        name = cells.pop("name").replace("\\", "/").removeprefix("./")
-        if not name or not cells["label"]:
-            raise RecordingError(f"{path}, line {line}: name and label can't be empty")
-        if name in table:
-            raise RecordingError(f"{path}, line {line}: {name!r} is there twice")
-        table[name] = Facts(**{key: value or None for key, value in cells.items()})
+        raise RecordingError(
+            "there is no such table", file=path, hint=f"looked in {path.parent.resolve()}"
+        )
+    table: dict[str, SampleInfo] = {}
+    try:
+        for line, cells in CsvTable(path).records():
+            if not {"name", "label"} <= cells.keys() <= set(_COLUMNS):
+                raise RecordingError(
+                    "wrong columns",
+                    found=", ".join(cells),
+                    expected="name, label and optionally subject, camera, split",
+                )
+            name = cells.pop("name").replace("\\", "/").removeprefix("./")
+            if not name or not cells["label"]:
+                raise RecordingError("empty name or label", key=f"line {line}")
+            if name in table:
+                raise RecordingError("the name is there twice", key=f"line {line}", found=name)
+            table[name] = SampleInfo(**{key: text or None for key, text in cells.items()})
+    except RecordingError as error:
+        raise error.in_file(path) from error
     return table

@@ -1,180 +1,163 @@
-"""Landmarks of MediaPipe, of bodies (33) or hands (21), as people write them to JSON.
+"""Landmarks of MediaPipe, of bodies (33) or hands (21), saved as JSON.
 
-MediaPipe defines messages, but no file. Taken is a list with one entry for each frame, or a dict
-with such a list under ``frames`` (and ``fps``, ``width``, ``height`` where known), or a ``.jsonl``
-file with one entry in each line. An entry is
+MediaPipe defines messages but no file format. Accepted are a list with one entry per frame, a dict
+with such a list under ``frames`` (and optionally ``fps``, ``width``, ``height``), and a ``.jsonl``
+file with one entry per line. An entry is
 
 - the landmarks of a person: a list of ``{"x": ..., "y": ..., "z": ..., "visibility": ...}``, or the
-  same inside ``{"landmark": [...]}``, as ``MessageToDict`` gives it;
-- a list of such persons, as the results of the Tasks API have it;
+  same inside ``{"landmark": [...]}``, as ``MessageToDict`` returns it;
+- a list of such persons, as in the results of the Tasks API;
 - a dict with one of these under ``pose_landmarks``, ``pose_world_landmarks``, ``landmarks``,
   ``world_landmarks``, ``hand_landmarks``, ``hand_world_landmarks`` or ``multi_hand_landmarks``
-  (``poseLandmarks`` and so on, too);
-- ``null``, ``[]`` or a dict without any of these keys but with others: nobody.
+  (also ``poseLandmarks`` and so on);
+- ``null``, ``[]`` or a dict without any of these keys: no person.
 
-Of a body x, y and z are taken (C = 3), of the world where there are such landmarks, of a hand x
-and y (C = 2), unless the options say ``dim``. x and y of landmarks in the image go from 0 to 1.
-They become pixels where the size of the image is known; else, for C = 2, it is said to be (1, 1),
-to which they are relative.
+Of bodies x, y and z are read (C = 3), in world coordinates if there are some; of hands x and y
+(C = 2); the option ``dim`` overrides this. Image coordinates go from 0 to 1. They become pixels if
+the image size is known; otherwise, for C = 2, the image size is set to (1, 1).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pyskl.recordings.json_file import parse_json, read_json, read_text
-from pyskl.recordings.known_layouts import mediapipe_layout
+from pyskl.recordings.input_file import InputFile, parse_json
 from pyskl.recordings.numbers import (
     MAX_JOINTS,
     brief,
+    expect_form,
     floats,
-    number,
-    seen_joints,
-    whole_number,
+    frame_rate,
+    image_size,
 )
-from pyskl.recordings.options import ReadOptions
-from pyskl.recordings.persons import Detections, arrange
+from pyskl.recordings.persons import DetectionList, recording_of_detections
+from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
-from pyskl.skeleton import LAYOUTS
 
 _IMAGE = ("pose_landmarks", "landmarks", "hand_landmarks", "multi_hand_landmarks")
 _WORLD = ("pose_world_landmarks", "world_landmarks", "hand_world_landmarks")
 
-
-def read(path: Path, options: ReadOptions) -> list[Recording]:
-    """Read a file of landmarks."""
-    if path.suffix.lower() != ".jsonl":
-        return parse(read_json(path), path, options)
-    lines = read_text(path).split("\n")
-    entries = [
-        parse_json(line, f"{path}, line {number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
-    return parse(entries, path, options)
+_LAYOUTS = {33: "mediapipe", 21: "handmp"}  # by the number of landmarks
 
 
-def looks_like_it(content: Any) -> bool:
-    """Return whether JSON looks like landmarks."""
+def _sniff(file: InputFile) -> bool:
+    content = file.json
     if isinstance(content, dict):
         return isinstance(content.get("frames"), list)
-    if not isinstance(content, list):
-        return False
-    entry = next((entry for entry in content if entry), None)
-    for _ in range(3):
+    entry = content
+    for _ in range(4):
         if isinstance(entry, dict):
-            return "x" in entry or "landmark" in entry or bool(_keys(entry))
-        entry = entry[0] if isinstance(entry, list) and entry else None
+            return "x" in entry or "landmark" in entry or bool(_landmark_keys(entry))
+        entry = next(filter(None, entry), None) if isinstance(entry, list) else None
     return False
 
 
-def parse(content: Any, path: Path, options: ReadOptions) -> list[Recording]:
-    """Take landmarks apart; see :func:`read`."""
-    dim = options.dim or 3
-    image_size, fps = options.image_size, options.fps
-    entries = content
-    if isinstance(content, dict):
-        entries = content.get("frames")
-        if content.get("fps") is not None:
-            fps = number(content["fps"], f"{path}, fps")
-            if not 0 < fps < 1e6:
-                raise RecordingError(f"{path}: fps is {fps:g}, expected frames per second above 0")
-        if content.get("height") is not None and content.get("width") is not None:
-            image_size = (
-                whole_number(content["height"], f"{path}, height"),
-                whole_number(content["width"], f"{path}, width"),
-            )
-            if min(image_size) < 1 or max(image_size) >= 10**6:
-                raise RecordingError(f"{path}: height and width are {image_size}, expected pixels")
+def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
+    size, fps = options.image_size, options.fps
+    entries: Any
+    if file.path.suffix.lower() == ".jsonl":
+        lines = enumerate(file.text().split("\n"), start=1)
+        entries = [parse_json(line, f"line {number}") for number, line in lines if line.strip()]
+    else:
+        entries = content = file.json
+        if isinstance(content, dict):
+            entries = content.get("frames")
+            if content.get("fps") is not None:
+                fps = frame_rate(content["fps"], "fps")
+            if content.get("height") is not None and content.get("width") is not None:
+                size = image_size(content["height"], content["width"], "")
     if not isinstance(entries, list) or not entries:
         raise RecordingError(
-            f"{path}: expected a list with one entry for each frame, found {brief(content)}"
+            "unexpected content", found=brief(entries), expected="a list with one entry per frame"
         )
-    frames: list[int] = []
-    persons: list[np.ndarray] = []
-    world = False
-    for frame, entry in enumerate(entries):
-        where = f"{path}, frame {frame}"
-        found, world_frame = _persons_of(entry, where, dim)
-        world = world or world_frame
-        for person in found:
-            landmarks = _landmarks(person, where)
-            if persons and len(landmarks) != len(persons[0]):
-                raise RecordingError(
-                    f"{where}: {len(landmarks)} landmarks, but {len(persons[0])} in the frames "
-                    "before"
-                )
-            frames.append(frame)
-            persons.append(landmarks)
-    if not persons:
-        raise RecordingError(f"{path}: nobody was seen in any of the {len(entries)} frames")
-    layout = mediapipe_layout(len(persons[0]))
-    if options.dim is None and layout is not None and LAYOUTS[layout].dim != dim:
-        return parse(content, path, replace(options, dim=LAYOUTS[layout].dim))
-    values = np.stack(persons)  # D, V, (x, y, z, visibility)
+    # Hands are 2D by default, which their number of landmarks tells.
+    dim = options.dim or 3
+    found, world = _detections(entries, dim)
+    if options.dim is None and found.values and _LAYOUTS.get(len(found.values[0])) == "handmp":
+        dim = 2
+        found, world = _detections(entries, dim)
+    if not found.frames:
+        raise RecordingError(f"nobody was seen in any of the {len(entries)} frames")
+    values = np.stack(found.values)  # D, V, (x, y, z, visibility)
     coordinates = values[..., :dim].copy()
     if dim == 3 and np.isnan(coordinates[..., 2]).all():
-        raise RecordingError(
-            f"{path}: the landmarks have no z, so C can't be 3; take 2 (dim, --dim)"
-        )
-    if not world:
-        # z is in the unit of x.
-        height, width = image_size or (1, 1)
-        image_size = image_size or ((1, 1) if dim == 2 else None)
-        coordinates *= np.array([width, height, width][:dim], dtype=np.float64)
+        raise RecordingError("the landmarks have no z", hint="read 2 coordinates (dim, --dim)")
+    if world:
+        size = None
+    else:
+        height, width = size or (1, 1)
+        coordinates *= np.array([width, height, width][:dim], dtype=np.float64)  # z: unit of x
+        size = size or ((1, 1) if dim == 2 else None)
     visibility = None if np.isnan(values[..., 3]).all() else np.nan_to_num(values[..., 3], nan=1.0)
-    keypoint, score = seen_joints(coordinates, visibility, str(path))
-    detections = Detections(np.array(frames, np.int64), len(entries), keypoint, score)
-    keypoint, score = arrange(detections, options.persons, str(path))
-    return [Recording(path.stem, keypoint, score, None if world else image_size, fps, layout)]
+    return [
+        recording_of_detections(
+            file.path.stem,
+            found.frames,
+            len(entries),
+            coordinates,
+            visibility,
+            None,
+            options,
+            image_size=size,
+            fps=fps,
+            layout=_LAYOUTS.get(values.shape[1]),
+        )
+    ]
 
 
-def _snake(key: Any) -> str:
-    return re.sub(r"([A-Z])", lambda match: "_" + match[1].lower(), str(key))
+READER = Reader("mediapipe", (".json", ".jsonl"), _read, _sniff)
 
 
-def _keys(entry: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the landmarks of an entry by their key, spelled with underscores."""
-    return {name: entry[key] for key in entry if (name := _snake(key)) in (*_IMAGE, *_WORLD)}
+def _detections(entries: list[Any], dim: int) -> tuple[DetectionList, bool]:
+    """Return the persons of all frames, (V, 4) each, and whether any are in world coordinates."""
+    found, any_world = DetectionList(), False
+    for frame, entry in enumerate(entries):
+        where = f"frame {frame}"
+        with expect_form(where, entry, "the landmarks of a frame"):
+            persons, world = _persons_of(entry, dim)
+            any_world = any_world or world
+            for person in persons:
+                found.add(frame, _landmarks(person, where), where)
+    return found, any_world
 
 
-def _persons_of(entry: Any, where: str, dim: int) -> tuple[list[Any], bool]:
+def _landmark_keys(entry: dict[Any, Any]) -> dict[str, Any]:
+    """Return the landmarks of an entry by their key in snake case."""
+    spelled = {re.sub("[A-Z]", lambda c: f"_{c[0].lower()}", str(key)): entry[key] for key in entry}
+    return {name: value for name, value in spelled.items() if name in (*_IMAGE, *_WORLD)}
+
+
+def _persons_of(entry: Any, dim: int) -> tuple[list[Any], bool]:
     """Return the persons of a frame as lists of landmarks, and whether they are of the world."""
     world = False
     if isinstance(entry, dict) and "landmark" not in entry:
-        found = _keys(entry)
-        if not found and entry and "x" in entry:
-            raise RecordingError(f"{where}: expected the landmarks of a frame, found a single one")
-        order = (*_WORLD, *_IMAGE) if dim == 3 else _IMAGE
-        key = next((key for key in order if found.get(key)), None)
-        world, entry = key in _WORLD, None if key is None else found[key]
+        found = _landmark_keys(entry)
+        if not found and "x" in entry:
+            raise TypeError("a single landmark")
+        keys = [key for key in ((*_WORLD, *_IMAGE) if dim == 3 else _IMAGE) if found.get(key)]
+        world = bool(keys) and keys[0] in _WORLD
+        entry = found[keys[0]] if keys else None
     if not entry:
         return [], world
     if isinstance(entry, dict):
         return [entry], world
-    if not isinstance(entry, list):
-        raise RecordingError(f"{where}: expected landmarks, found {brief(entry)}")
     if isinstance(entry[0], list) or (isinstance(entry[0], dict) and "landmark" in entry[0]):
         return [person for person in entry if person], world
     return [entry], world
 
 
 def _landmarks(person: Any, where: str) -> np.ndarray:
-    """Return a person's landmarks as (V, 4): x, y, z, visibility; nan for what is not there."""
-    points = person.get("landmark") if isinstance(person, dict) else person
+    """Return a person's landmarks as (V, 4): x, y, z, visibility; NaN for missing values."""
+    points = person["landmark"] if isinstance(person, dict) else person
     if not isinstance(points, list) or not 0 < len(points) <= MAX_JOINTS:
-        raise RecordingError(f"{where}: expected a list of landmarks, found {brief(points)}")
+        raise RecordingError(
+            "unexpected content", key=where, found=brief(points), expected="a list of landmarks"
+        )
     flat: list[Any] = []
     for position, point in enumerate(points):
-        if not isinstance(point, dict) or "x" not in point or "y" not in point:
-            raise RecordingError(
-                f"{where}, landmark {position}: expected a dict with x and y, found {brief(point)}"
-            )
-        flat += [point["x"], point["y"], point.get("z"), point.get("visibility")]
+        with expect_form(f"{where}, landmark {position}", point, "a dict with x and y"):
+            flat += [point["x"], point["y"], point.get("z"), point.get("visibility")]
     return floats(flat, where).reshape(-1, 4)

@@ -1,75 +1,115 @@
-"""Numbers of strangers: checked before they become coordinates, scores and frames."""
+"""Checks of numbers read from files, before they become coordinates, scores and frame numbers.
+
+The argument ``where`` is the place in the file for error messages, such as ``'frame 3, fps'``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import reprlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from pyskl.recordings.recording import RecordingError
 
-# In any unit a coordinate beyond it is a fault of the file; its square is still a float32.
+# A larger coordinate is a fault of the file in any unit; its square still fits float32.
 LARGEST = 1e12
 
-# More joints than that is no skeleton (whole bodies with face and hands have 133 to 553).
+# Whole bodies with face and hands have 133 to 553 joints.
 MAX_JOINTS = 2048
 
-# Frame numbers may have gaps, but a file of few frames must not fill the memory with them.
+# Frame numbers may have gaps, but a file of few frames must not fill the memory with empty ones.
 _GAP_FACTOR, _GAP_CONSTANT = 100, 10_000
 
 
-def floats(values: Any, where: str) -> np.ndarray:
-    """Return a list of numbers as float64 (len,); None stands for NaN, what was not seen.
+@contextmanager
+def expect_form(where: str, found: Any, expected: str) -> Iterator[None]:
+    """Turn a missing key or a wrong type inside the block into a :class:`RecordingError`.
 
     Args:
-        values: The list.
-        where: File and place, used in messages.
+        where: The place of ``found``.
+        found: The part of a JSON file that the block takes apart.
+        expected: What it should look like.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise RecordingError(
+            "unexpected content", key=where, found=brief(found), expected=expected
+        ) from error
+
+
+def floats(values: Any, where: str | None) -> np.ndarray:
+    """Return a list of numbers as float64, (len,); None becomes NaN: not seen.
 
     Raises:
-        RecordingError: if it is no list of numbers.
+        RecordingError: if it is not a list of numbers.
     """
     if not isinstance(values, (list, tuple)):
-        raise RecordingError(f"{where}: expected a list of numbers, found {brief(values)}")
+        raise RecordingError(
+            "unexpected content", key=where, found=brief(values), expected="a list of numbers"
+        )
     for position, value in enumerate(values):
         if type(value) not in (int, float) and value is not None:
-            raise RecordingError(
-                f"{where}: expected numbers, found {brief(value)} at position {position}"
-            )
+            raise RecordingError(f"value {position} is not a number", key=where, found=brief(value))
     try:
         return np.array(values, dtype=np.float64)
     except OverflowError:
-        raise RecordingError(f"{where}: a number is too large to be a coordinate") from None
+        raise RecordingError("a number is too large to be a coordinate", key=where) from None
 
 
-def number(value: Any, where: str) -> float:
-    """Return one number, which may not be missing; raises as :func:`floats`."""
+def number(value: Any, where: str | None) -> float:
+    """Return a finite number; raises as :func:`floats`."""
     found = float(floats([value], where)[0])
     if not np.isfinite(found):
-        raise RecordingError(f"{where}: expected a number, found {brief(value)}")
+        raise RecordingError("this is not a finite number", key=where, found=brief(value))
     return found
 
 
-def whole_number(value: Any, where: str) -> int:
+def whole_number(value: Any, where: str | None) -> int:
     """Return a whole number (2.0 counts as one); raises as :func:`floats`."""
     found = number(value, where)
     if not found.is_integer() or abs(found) > 2**53:
-        raise RecordingError(f"{where}: expected a whole number, found {brief(value)}")
+        raise RecordingError("this is not a whole number", key=where, found=brief(value))
     return int(found)
 
 
+def frame_rate(value: Any, where: str) -> float:
+    """Return frames per second; raises as :func:`floats`."""
+    found = number(value, where)
+    if not 0 < found < 1e6:
+        raise RecordingError("not a frame rate", key=where, found=found, expected="more than 0")
+    return found
+
+
+def image_size(height: Any, width: Any, where: str) -> tuple[int, int]:
+    """Return (height, width) in pixels; raises as :func:`floats`."""
+    size = whole_number(height, f"{where}height"), whole_number(width, f"{where}width")
+    if min(size) < 1 or max(size) >= 10**6:
+        raise RecordingError(
+            "not an image size", key=f"{where}height, width", found=size, expected="pixels above 0"
+        )
+    return size
+
+
 def seen_joints(
-    coordinates: np.ndarray, score: np.ndarray | None, where: str
+    coordinates: np.ndarray, score: np.ndarray | None, where: str | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return coordinates and scores as annotation files have them.
 
-    A joint with a NaN among its coordinates was not seen: it becomes zero, and so does its score.
-    Scores are cut to 0 ... 1.
+    A joint with a NaN among its coordinates was not seen: its coordinates and score become zero.
+    Scores are clipped to 0 ... 1.
 
     Args:
         coordinates: (..., V, C), any float type.
         score: (..., V), or None.
-        where: The file, used in messages.
+        where: Place for error messages.
+
+    Returns:
+        Both as float32.
 
     Raises:
         RecordingError: for coordinates that are infinite or beyond :data:`LARGEST`.
@@ -79,11 +119,14 @@ def seen_joints(
     if beyond.any():
         place = tuple(int(index) for index in np.argwhere(beyond)[0])
         raise RecordingError(
-            f"{where}: the coordinate {coordinates[place]:g} at {place} is beyond {LARGEST:g}; "
-            "what was not seen is written as nan or left empty"
+            f"the coordinate at {place} is too large",
+            key=where,
+            found=f"{coordinates[place]:g}",
+            expected=f"at most {LARGEST:g}",
+            hint="write joints that were not seen as nan, or leave them empty",
         )
     missing = np.isnan(coordinates).any(axis=-1)
-    # Contiguous, whatever order the coordinates came in: as files of others are.
+    # Contiguous whatever the order of the input, as published files are.
     keypoint = np.where(missing[..., None], 0, coordinates).astype(np.float32, order="C")
     if score is None:
         return keypoint, None
@@ -91,78 +134,68 @@ def seen_joints(
     return keypoint, np.where(missing, 0, score).astype(np.float32, order="C")
 
 
-def frame_positions(numbers: np.ndarray, where: str) -> tuple[np.ndarray, int]:
-    """Return the position of each frame number in the recording, and its length T.
+def frame_positions(numbers: np.ndarray, where: str | None = None) -> tuple[np.ndarray, int]:
+    """Return the index of each frame number in the recording, and its length T.
 
-    The recording begins with the smallest number. Numbers that go in steps (0, 5, 10 ...) are
-    frames one after the other; other gaps stay gaps, frames in which nobody was seen.
+    The recording begins with the smallest number. Numbers with a common step (0, 5, 10 ...) are
+    consecutive frames; other gaps become frames without persons.
 
     Args:
         numbers: (D,) int64, with repetitions.
-        where: The file, used in messages.
+        where: Place for error messages.
 
     Raises:
-        RecordingError: if the numbers leave absurdly many frames out.
+        RecordingError: if nearly all frames would be empty.
     """
     distinct = np.unique(numbers)
-    start = int(distinct[0])
+    start, last = int(distinct[0]), int(distinct[-1])
     step = max(1, int(np.gcd.reduce(distinct - start)))
-    total = (int(distinct[-1]) - start) // step + 1
+    total = (last - start) // step + 1
     if total > _GAP_FACTOR * len(distinct) + _GAP_CONSTANT:
         raise RecordingError(
-            f"{where}: {len(distinct)} frames are numbered from {start} to {int(distinct[-1])}, "
-            f"which would leave {total - len(distinct)} frames empty; number them one by one"
+            f"{total - len(distinct)} frames would be empty",
+            key=where,
+            found=f"{len(distinct)} frames with numbers from {start} to {last}",
+            hint="number the frames one by one",
         )
     return (numbers - start) // step, total
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a key that sorts ``frame_10`` after ``frame_9``."""
-    parts: list[tuple[int, int, str]] = []
-    digits, rest = "", ""
-    for character in f"{text}\0":
-        if "0" <= character <= "9":
-            if rest:
-                parts.append((1, 0, rest))
-                rest = ""
-            digits += character
-        else:
-            if digits:
-                # Compared by length and then by digit, as numbers of any size are.
-                significant = digits.lstrip("0")
-                parts.append((0, len(significant), significant))
-                digits = ""
-            rest += character
-    return (*parts, (1, 0, rest))
+    parts = [part for part in re.split("([0-9]+)", f"{text}\0") if part]
+    # Numbers of any size compare by their length, then by their digits.
+    digits = [part.lstrip("0") if "0" <= part[0] <= "9" else None for part in parts]
+    return tuple(
+        (1, 0, part) if number is None else (0, len(number), number)
+        for part, number in zip(parts, digits)
+    )
 
 
 def trailing_number(name: str) -> tuple[str, int] | None:
-    """Return the last number of a file's name and what stands around it, or None.
+    """Return a name with its last number replaced by ``#``, and that number; or None.
 
     Example:
         >>> trailing_number('walk_000012.jpg')
         ('walk_#.jpg', 12)
     """
-    end = len(name)
-    while end and not "0" <= name[end - 1] <= "9":
-        end -= 1
-    start = end
-    while start and "0" <= name[start - 1] <= "9":
-        start -= 1
-    if start == end or end - start > 15:
+    found = re.match("([^0-9]*)([0-9]{1,15})(?![0-9])", name[::-1])  # linear in time this way
+    if found is None:
         return None
+    start, end = len(name) - found.end(), len(name) - found.end(1)
     return f"{name[:start]}#{name[end:]}", int(name[start:end])
 
 
 def brief(value: Any) -> str:
-    """Spell a value of a file for a message, in short."""
+    """Return a short ``repr`` of a value from a file."""
     if isinstance(value, (dict, list)):
         return f"a {type(value).__name__} of {len(value)}"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    shortened = reprlib.Repr()
+    shortened.maxstring = shortened.maxother = 60
+    return shortened.repr(value)
 
 
 def listed(names: Sequence[object], limit: int = 8) -> str:
-    """Join names for a message, the first ``limit`` of them."""
+    """Join the first ``limit`` names for a message."""
     shown = ", ".join(str(name) for name in names[:limit])
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -1,8 +1,9 @@
-"""One sequence as somebody recorded it, whatever file it came from."""
+"""One recorded sequence of skeletons, whatever file it came from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,37 @@ from pyskl.skeleton.layout import SkeletonLayout
 
 
 class RecordingError(InputError):
-    """A recording can't be read, or not used as it is."""
+    """A recording can't be read, or can't be used as it is."""
+
+    def in_file(self, path: str | Path) -> RecordingError:
+        """Return the same error with a file, unless it names one already."""
+        if self.file is not None:
+            return self
+        return RecordingError(
+            self.problem,
+            file=path,
+            sample=self.sample,
+            key=self.key,
+            found=self.found,
+            expected=self.expected,
+            hint=self.hint,
+        )
 
 
 @dataclass
 class Recording:
-    """One sequence as it was recorded: joints over time, without a label.
+    """A sequence of joint positions over time, without a label.
 
     Attributes:
-        name: The id that splits list; by default the file's or folder's stem.
-        keypoint: (M, T, V, C), float32; C is 2 (pixels or normalised, x and y) or 3. Persons and
+        name: The sample's id; by default the stem of the file or the name of the folder.
+        keypoint: (M, T, V, C), float32; C is 2 (pixels or normalised x and y) or 3. Persons and
             joints that were not seen are zero.
-        score: Confidence of the joints, (M, T, V), float32, 0 to 1; None where the format has none.
-        image_size: (height, width) of the video in pixels, where known.
-        fps: Frames per second, where known.
+        score: Confidence of the joints, (M, T, V), float32, 0 to 1; None if the format has none.
+        image_size: (height, width) of the video in pixels, if known.
+        fps: Frames per second, if known.
         layout: The name of the built-in skeleton layout that the format implies, or None.
-        own_layout: The skeleton that the file itself describes (mocap), or None.
-        joint_names: One name for each joint where the file has names, else nothing.
+        own_layout: The skeleton that the file itself describes (motion capture), or None.
+        joint_names: One name per joint if the file has names, else empty.
     """
 
     name: str
@@ -41,13 +56,13 @@ class Recording:
     joint_names: tuple[str, ...] = ()
 
     def sample(self, label: int | None = None) -> dict[str, Any]:
-        """Return the sample that stands for it in an annotation file.
+        """Return the sample of an annotation file.
+
+        Scores are included in 2D only, as in published files: models of 3D joints have no channel
+        for them.
 
         Args:
-            label: The class, from 0; None leaves the key out, as for recognising.
-
-        Scores go along in 2D only, as in published files: models of 3D joints have no channel for
-        them.
+            label: The class, from 0; None leaves the key out.
         """
         sample: dict[str, Any] = {
             "frame_dir": self.name,
@@ -62,8 +77,8 @@ class Recording:
             sample["img_shape"] = sample["original_shape"] = self.image_size
         return sample
 
-    def every(self, step: int) -> Recording:
-        """Return the recording with every ``step``-th frame, from the first on."""
+    def subsampled(self, step: int) -> Recording:
+        """Return every ``step``-th frame, starting with the first."""
         if step == 1:
             return self
         return replace(
@@ -73,8 +88,8 @@ class Recording:
             fps=None if self.fps is None else self.fps / step,
         )
 
-    def in_order(self, names: tuple[str, ...]) -> Recording:
-        """Return the recording with its joints, which have these names, in this order."""
+    def reordered(self, names: tuple[str, ...]) -> Recording:
+        """Return the recording with its joints in the order of ``names``, which are its own."""
         if names == self.joint_names:
             return self
         order = [self.joint_names.index(name) for name in names]
@@ -87,7 +102,7 @@ class Recording:
         )
 
     def scaled(self, factor: float) -> Recording:
-        """Return the recording with all coordinates times ``factor``."""
+        """Return the recording with all coordinates multiplied by ``factor``."""
         if factor == 1:
             return self
         return replace(self, keypoint=(self.keypoint * np.float32(factor)).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Who is who: detections of persons, matched over the frames of a recording.
+"""Matching detections of persons over the frames of a recording.
 
 Shapes: D detections in all, V joints, C coordinates.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-# A person is looked for where it would be by now, and taken for the same if the joints are off by
-# less than half of the body's size on average.
+# A detection belongs to a track if its joints are off the expected position by less than half of
+# the body's size on average.
 MAX_DISTANCE = 0.5
-# How many frames a person may be missing and be the same still.
+# How many frames a person may be missing before a new track begins.
 MAX_GAP = 10
-# Of a frame with more persons those of the best scores are looked at.
+# Only the detections with the best scores are matched in frames with more persons.
 MAX_PERSONS_IN_FRAME = 64
 
 _UNMATCHED = 1e6
@@ -23,14 +22,14 @@ _UNMATCHED = 1e6
 
 @dataclass
 class _Track:
-    """One person so far.
+    """One person up to now.
 
     Attributes:
         identity: Its number.
-        frame: Where it was seen last.
-        pose: Where its joints were seen last, (V, C).
-        seen: Which of them have been seen, (V,) bool.
-        velocity: Of the whole body, (C,) units per frame.
+        frame: The frame of the last detection.
+        pose: The last known position of each joint, (V, C).
+        seen: Which joints have been seen, (V,) bool.
+        velocity: Of the whole body, (C,), units per frame.
     """
 
     identity: int
@@ -44,19 +43,19 @@ class _Track:
         if common.any():
             moved = (pose[common] - self.pose[common]).mean(axis=0) / (frame - self.frame)
             self.velocity = (self.velocity + moved) / 2
-        # Joints that are hidden go along with the body.
+        # Hidden joints move with the body.
         self.pose = self.pose + self.velocity * (frame - self.frame)
         self.pose[seen] = pose[seen]
         self.frame, self.seen = frame, self.seen | seen
 
 
 def match_persons(frames: np.ndarray, keypoint: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Match the persons over the frames.
+    """Match persons over the frames.
 
-    From frame to frame, the detections are assigned to the persons known so far so that the sum of
-    the distances is least (Kuhn, "The Hungarian method", 1955). The distance is that of the joints
-    seen in both, on average, relative to the body's size (the diagonal of its box), from where the
-    person would be at its velocity. Who is too far from everybody is somebody new.
+    Frame by frame, detections are assigned to tracks with the least sum of distances (Kuhn, "The
+    Hungarian method", 1955). A distance is the mean over the joints seen in both, relative to the
+    body's size (the diagonal of its bounding box), from where the person would be at its present
+    velocity. A detection that is too far from every track begins a new one.
 
     Args:
         frames: The frame of each detection, (D,) int64.
@@ -66,53 +65,52 @@ def match_persons(frames: np.ndarray, keypoint: np.ndarray, seen: np.ndarray) ->
     Returns:
         The number of the person of each detection, (D,) int64, from 0 in the order of appearance.
     """
+    from scipy.optimize import linear_sum_assignment  # takes long to import
+
     identity = np.full(len(frames), -1, dtype=np.int64)
     tracks: list[_Track] = []
     count = 0
     order = np.argsort(frames, kind="stable")
     bounds = np.flatnonzero(np.diff(frames[order])) + 1
-    sizes = np.maximum(body_size(keypoint, seen), _least_size(keypoint, seen))
+    sizes = np.maximum(body_size(keypoint, seen), _minimal_size(keypoint, seen))
     for members in np.split(order, bounds) if len(order) else []:
         frame = int(frames[members[0]])
         tracks = [track for track in tracks if frame - track.frame <= MAX_GAP + 1]
-        found = {}
+        matched = {}
         if tracks:
             cost = _distances(tracks, frame, keypoint[members], seen[members], sizes[members])
             rows, columns = linear_sum_assignment(np.where(cost < MAX_DISTANCE, cost, _UNMATCHED))
-            found = {
+            matched = {
                 column: tracks[row]
                 for row, column in zip(rows.tolist(), columns.tolist())
                 if cost[row, column] < MAX_DISTANCE
             }
         for column, member in enumerate(members.tolist()):
-            track = found.get(column)
+            pose, track = keypoint[member].astype(np.float64), matched.get(column)
             if track is None:
-                velocity = np.zeros(keypoint.shape[2])
-                track = _Track(
-                    count, frame, keypoint[member].astype(np.float64), seen[member], velocity
-                )
+                track = _Track(count, frame, pose, seen[member], np.zeros(keypoint.shape[2]))
                 tracks.append(track)
                 count += 1
             else:
-                track.update(frame, keypoint[member].astype(np.float64), seen[member])
+                track.update(frame, pose, seen[member])
             identity[member] = track.identity
     return identity
 
 
 def body_size(keypoint: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return the diagonal of the box around the joints seen, (D,); keypoint is (D, V, C)."""
+    """Return the diagonal of the bounding box of the joints seen, (D,); keypoint is (D, V, C)."""
     low = np.where(seen[..., None], keypoint, np.inf).min(axis=-2)
     high = np.where(seen[..., None], keypoint, -np.inf).max(axis=-2)
     extent = np.where(np.asarray(seen.any(axis=-1))[..., None], high - low, 0)
     return np.sqrt((extent.astype(np.float64) ** 2).sum(axis=-1))
 
 
-def _least_size(keypoint: np.ndarray, seen: np.ndarray) -> float:
-    """Return what a body of which little was seen is taken to measure, from all that was seen."""
+def _minimal_size(keypoint: np.ndarray, seen: np.ndarray) -> float:
+    """Return the least size that a body with few joints seen is assumed to have."""
     usual = float(np.median(body_size(keypoint, seen)))
     if usual > 0:
         return usual / 4
-    # Skeletons of one joint have no size: half of the space that they move in.
+    # Skeletons of one joint have no size: take half of the space that they move in.
     everything = keypoint[seen]
     return float(np.linalg.norm(np.ptp(everything, axis=0))) / 2 if len(everything) else 0.0
 
@@ -132,14 +130,14 @@ def _distances(
     joints = common.sum(axis=-1)
     mean = np.where(common, offset, 0).sum(axis=-1) / np.maximum(joints, 1)
     size = np.maximum(body_size(expected, known)[:, None], sizes[None])
-    # Without a joint in common it is the middles of what was seen that are compared.
-    middle = _middle(expected, known)[:, None] - _middle(keypoint, seen)[None]
-    mean = np.where(joints > 0, mean, np.sqrt((middle**2).sum(axis=-1)))
-    there = np.asarray(known.any(axis=-1))[:, None] & np.asarray(seen.any(axis=-1))[None]
-    return np.where(there, mean / np.maximum(size, 1e-12), np.inf)
+    # Without a common joint, compare the centers of the joints seen.
+    center = _center(expected, known)[:, None] - _center(keypoint, seen)[None]
+    mean = np.where(joints > 0, mean, np.sqrt((center**2).sum(axis=-1)))
+    present = np.asarray(known.any(axis=-1))[:, None] & np.asarray(seen.any(axis=-1))[None]
+    return np.where(present, mean / np.maximum(size, 1e-12), np.inf)
 
 
-def _middle(keypoint: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _center(keypoint: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Return the mean of the joints seen, (D, C); keypoint is (D, V, C)."""
     total = np.where(seen[..., None], keypoint, 0).sum(axis=-2)
     return np.asarray(total / np.maximum(seen.sum(axis=-1), 1)[:, None])

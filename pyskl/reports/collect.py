@@ -15,8 +15,8 @@ from scipy.special import softmax
 from pyskl.apis.test_data import TestData
 from pyskl.config import load_config
 from pyskl.config.diff import config_differences
+from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.label_names import names_of_data, read_label_file
-from pyskl.datasets.nested import first_with
 from pyskl.errors import AnnotationError, InputError
 from pyskl.evaluation.scores import ScoreFile
 from pyskl.reports.gallery_samples import read_gallery

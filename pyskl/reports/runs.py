@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
-from pyskl.config.dumped import read_dumped_config
+from pyskl.config.text import read_config_text
 from pyskl.errors import ConfigError, InputError
 from pyskl.evaluation.scores import origin_file
 
@@ -233,7 +233,7 @@ def read_run(work_dir: str | Path) -> Run:
     config: dict[str, Any] = {}
     for text in texts:
         try:
-            config = read_dumped_config(text, str(folder))
+            config = read_config_text(text, str(folder))
             break
         except ConfigError:  # not a dumped config
             continue

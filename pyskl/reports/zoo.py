@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyskl.apis.origin import num_clips
+from pyskl.apis.test_data import num_clips
 from pyskl.errors import InputError
 from pyskl.evaluation.fusion import FUSIONS, STREAMS, fuse
 from pyskl.evaluation.scores import ScoreFile

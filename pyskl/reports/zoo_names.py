@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.apis.test_data import data_leaves
-from pyskl.datasets.nested import keyed_data_sets, transforms
+from pyskl.datasets.dataset_tree import transforms, walk
 from pyskl.evaluation.fusion import STREAMS
 
 _SETS = {"ntu60": "NTURGB+D", "ntu120": "NTURGB+D 120"}
@@ -76,7 +76,7 @@ def epochs_name(config: Mapping[str, Any]) -> str:
     epochs = config.get("total_epochs")
     if not isinstance(epochs, int):
         return ""
-    for _, data_set in keyed_data_sets(config.get("data", {}).get("train"), ""):
+    for _, data_set in walk(config.get("data", {}).get("train"), ""):
         times = data_set.get("times")
         epochs *= times if isinstance(times, int) else 1
     return str(epochs)

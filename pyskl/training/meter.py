@@ -1,4 +1,4 @@
-"""What a stretch of training steps amounts to."""
+"""Means of the losses and metrics of training steps."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyskl.distributed.processes import mean_over_ranks
+from pyskl.distributed.collectives import mean_over_ranks
 
 
 class Meter:
-    """Sums the figures of steps on the device, without waiting for it.
+    """Sums the metrics of the steps of one log line on the device, without waiting for it.
 
-    The sums are part of a run's state: a line of the log that an interruption falls into is the
-    mean of the same steps as without it.
+    The sums are part of a run's state: a log line that an interruption falls into is the mean of
+    the same steps as without the interruption.
+
+    Attributes:
+        steps: Number of steps in the sums.
     """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Start a new stretch."""
+        """Start a new log line."""
         self.totals: dict[str, Tensor] = {}
         self.steps = 0
         self._timed_steps = 0
@@ -32,18 +35,18 @@ class Meter:
         self._start = self._last = time.perf_counter()
 
     def restart_clock(self) -> None:
-        """Leave the time out that passed since the last step, as it was spent otherwise."""
+        """Ignore the time since the last step, which was not spent on training."""
         passed = time.perf_counter() - self._last
         self._start += passed
         self._last += passed
 
     def data_arrived(self) -> None:
-        """Note how long the loader kept the loop waiting."""
+        """Note how long the loop waited for the batch."""
         self._data_time += time.perf_counter() - self._last
 
-    def add(self, figures: Mapping[str, Tensor], samples: int) -> None:
-        """Add the figures of a step."""
-        for name, value in figures.items():
+    def add(self, metrics: Mapping[str, Tensor], samples: int) -> None:
+        """Add the metrics of a step, scalars on the device."""
+        for name, value in metrics.items():
             value = value.detach()
             self.totals[name] = self.totals[name] + value if name in self.totals else value
         self.steps += 1
@@ -51,30 +54,49 @@ class Meter:
         self._samples += samples
         self._last = time.perf_counter()
 
-    def leave_out_one(self) -> None:
-        """Take a step back whose figures came as zeros."""
+    def discount_step(self) -> None:
+        """Do not count a step that was added with zeros."""
         self.steps -= 1
 
-    def means(self) -> dict[str, float]:
-        """Return the means over the steps and all processes; this waits for the device."""
-        values = torch.stack(list(self.totals.values())).float() / self.steps
-        return dict(zip(self.totals, mean_over_ranks(values).tolist()))
+    def log_line(self, epoch: int, step: int, lr: float, device: torch.device) -> dict[str, Any]:
+        """Return a line of the ``.log.json``: means over the steps and all processes.
 
-    def speed(self) -> tuple[float, float, float]:
-        """Return seconds a step, seconds of it spent waiting for data, samples a second."""
-        seconds = time.perf_counter() - self._start
-        steps = max(1, self._timed_steps)
-        return seconds / steps, self._data_time / steps, self._samples / seconds
+        This waits for the device.
 
-    def state(self) -> dict[str, Any]:
-        """Return the sums; the times are those of this process."""
+        Args:
+            epoch: From 1.
+            step: The last step of the line, from 1 within the epoch.
+            lr: The learning rate of that step.
+            device: Where the run computes.
+        """
+        means = mean_over_ranks(torch.stack(list(self.totals.values())).float() / self.steps)
+        timed_steps = max(1, self._timed_steps)
+        line = {
+            "mode": "train",
+            "epoch": epoch,
+            "iter": step,
+            "lr": lr,
+            "time": round((time.perf_counter() - self._start) / timed_steps, 5),
+            "data_time": round(self._data_time / timed_steps, 5),
+            **{name: round(value, 5) for name, value in zip(self.totals, means.tolist())},
+        }
+        if device.type == "cuda":
+            line["memory"] = torch.cuda.max_memory_allocated(device) // 2**20
+        return line
+
+    def samples_per_second(self) -> float:
+        """Return the samples of this process per second since the last line."""
+        return self._samples / (time.perf_counter() - self._start)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums; the times belong to this process only."""
         return {"totals": dict(self.totals), "steps": self.steps}
 
-    def load_state(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on from the sums of a run that was interrupted.
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Continue with the sums of an interrupted run.
 
         Raises:
-            ValueError: if these are no sums of steps.
+            ValueError: if these are not sums of steps.
         """
         totals, steps = dict(state["totals"]), int(state["steps"])
         if steps < 0 or (steps and not totals) or any(one.ndim > 0 for one in totals.values()):

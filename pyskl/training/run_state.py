@@ -1,47 +1,132 @@
-"""All that a run needs to go on: taken from it for a checkpoint, and given back to it."""
+"""The state that a run needs to continue: collected for a checkpoint, and restored from one.
+
+Most of it is the same on all processes. Between the ends of epochs each process has its own running
+statistics of BatchNorm; random generators and the sums of the meter differ as well. A checkpoint
+holds these for every process (``processes``) next to the mean statistics (in ``state_dict``), so
+saving does not change the run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pyskl.checkpoints.checkpoint import load_checkpoint, load_optimizer, load_weights
-from pyskl.checkpoints.resume_config import check_resumable
+from pyskl.checkpoints.checkpoint import OpenedCheckpoint
+from pyskl.checkpoints.resume_check import check_resumable
+from pyskl.checkpoints.weights import load_optimizer, load_weights
+from pyskl.checkpoints.writer import copy_to_cpu
+from pyskl.distributed.collectives import RUNNING_STATISTICS, gather_objects, is_distributed
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
-from pyskl.logging.progress import Progress, Steps, moved, no_longer_exact
 from pyskl.training.meter import Meter
-from pyskl.training.process_state import gather_states, load_state, mean_statistics
+from pyskl.training.seeding import random_states, set_random_states
 
-# What reading a state raises that is not of the expected form.
-_MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
+# What reading a malformed state raises.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        epoch: Finished epochs.
+        iteration: Finished iterations of the whole run.
+        best: ``{'key', 'score', 'epoch', 'file'}`` of the best checkpoint, once there is one.
+    """
+
+    epoch: int = 0
+    iteration: int = 0
+    best: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class StepSize:
+    """How a run divides an epoch into steps.
+
+    Attributes:
+        steps_per_epoch: Steps of an epoch.
+        batch: Samples per process and step.
+        world_size: Processes.
+    """
+
+    steps_per_epoch: int
+    batch: int
+    world_size: int
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any], default: StepSize) -> StepSize:
+        """Return the step size of the run that wrote a checkpoint's ``meta``.
+
+        Checkpoints of mmcv only hold ``epoch`` and ``iter``, and are written at an epoch's end.
+        """
+        per_epoch = default.steps_per_epoch
+        if "iters_per_epoch" in meta:
+            per_epoch = int(meta["iters_per_epoch"])
+        elif meta["epoch"]:
+            per_epoch = max(1, round(meta["iter"] / meta["epoch"]))
+        batch = meta.get("batch", default.batch)
+        return cls(per_epoch, int(batch), int(meta.get("world_size", default.world_size)))
+
+    def convert(self, epoch: int, iteration: int, other: StepSize) -> int:
+        """Return the iteration of another step size at which the same samples are done.
+
+        An epoch has the same samples for any step size, so the same share of the epoch is done.
+
+        Args:
+            epoch: Finished epochs.
+            iteration: Finished iterations of this step size.
+            other: The other step size.
+        """
+        inside = max(0, iteration - epoch * self.steps_per_epoch)
+        inside = round(inside / self.steps_per_epoch * other.steps_per_epoch)
+        return epoch * other.steps_per_epoch + min(other.steps_per_epoch, inside)
+
+    def describe_change(self, other: StepSize) -> str | None:
+        """Return what a run that resumes with another step size does differently, if anything."""
+        changes = [
+            f"{label} {before} → {after}"
+            for label, before, after in (
+                ("processes", self.world_size, other.world_size),
+                ("samples per process and step", self.batch, other.batch),
+                ("steps per epoch", self.steps_per_epoch, other.steps_per_epoch),
+            )
+            if before != after
+        ]
+        if not changes:
+            return None
+        same = self.batch * self.world_size == other.batch * other.world_size
+        return (
+            f"{', '.join(changes)}: the run resumes at the same share of the epoch, but not "
+            f"exactly: {'' if same else 'the samples of each step, '}the batch statistics of "
+            "BatchNorm and the dropout masks differ from those of an uninterrupted run"
+        )
 
 
 @dataclass
 class RunState:
-    """What changes while a run goes on.
+    """What changes while a run trains.
 
     Attributes:
         model: The recognizer.
         optimizer: Over its parameters.
-        scaler: Of fp16's gradients.
-        steps: What a step of the run takes.
-        rank: Which of the processes this is.
+        scaler: The gradient scaler of fp16.
+        step_size: Of the run.
+        rank: Of this process.
         seed: Of the run.
-        meter: The sums of the line of the log that is under way.
+        meter: The sums of the current log line.
         progress: How far the run is.
     """
 
     model: nn.Module
     optimizer: Optimizer
     scaler: torch.amp.GradScaler
-    steps: Steps
+    step_size: StepSize
     rank: int
     seed: int
     meter: Meter = field(default_factory=Meter)
@@ -53,57 +138,81 @@ class RunState:
         Args:
             meta: What else its ``meta`` should hold.
         """
-        states = gather_states(self.model, self.meter)
+        own = {
+            "buffers": self._own_buffers() if is_distributed() else {},
+            "meter": self.meter.state_dict(),
+            "random": random_states(),
+        }
+        processes = gather_objects(copy_to_cpu(own))
         weights = self.model.state_dict()
-        weights.update(mean_statistics(states))
+        for name in processes[0]["buffers"]:
+            if name.endswith(RUNNING_STATISTICS):
+                values = torch.stack([state["buffers"][name] for state in processes])
+                weights[name] = values.sum(0) / len(processes)
         return {
             "meta": {
                 **meta,
                 "epoch": self.progress.epoch,
                 "iter": self.progress.iteration,
-                "iters_per_epoch": self.steps.per_epoch,
-                "batch": self.steps.batch,
-                "world_size": self.steps.world_size,
+                "iters_per_epoch": self.step_size.steps_per_epoch,
+                "batch": self.step_size.batch,
+                "world_size": self.step_size.world_size,
                 "best": self.progress.best,
                 "seed": self.seed,
             },
             "state_dict": weights,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "processes": states,
+            "processes": processes,
         }
 
-    def resume(
-        self, path: Path, device: torch.device, *, trusted: bool = False
-    ) -> Mapping[str, Any]:
-        """Go on from a checkpoint, and return its ``meta``.
+    def resume(self, checkpoint: OpenedCheckpoint, device: torch.device) -> None:
+        """Continue from a checkpoint.
 
         Raises:
             CheckpointError: if it does not fit, or holds no training state.
         """
-        checkpoint = load_checkpoint(path, map_location=device, trusted=trusted)
-        check_resumable(checkpoint, path)
-        meta: Mapping[str, Any] = checkpoint["meta"]
-        load_weights(self.model, checkpoint["state_dict"], str(path))
-        load_optimizer(self.optimizer, checkpoint["optimizer"], str(path))
-        if self.scaler.is_enabled() and checkpoint.get("scaler"):
-            self.scaler.load_state_dict(checkpoint["scaler"])
-        self.progress = Progress(int(meta["epoch"]), int(meta["iter"]), meta.get("best"))
-        then = Steps.of_meta(meta, self.steps)
-        # Also where the steps are the same: what others wrote says only about where it stood.
-        self.progress = moved(self.progress, then, self.steps)
-        change = no_longer_exact(then, self.steps)
+        check_resumable(checkpoint)
+        meta = checkpoint.meta
+        load_weights(self.model, checkpoint.state_dict, checkpoint.source)
+        load_optimizer(self.optimizer, checkpoint)
+        if self.scaler.is_enabled() and checkpoint.scaler:
+            self.scaler.load_state_dict(checkpoint.scaler)
+        before = StepSize.from_meta(meta, self.step_size)
+        # Also with the same step size: the position in a foreign checkpoint may be inexact.
+        iteration = before.convert(int(meta["epoch"]), int(meta["iter"]), self.step_size)
+        self.progress.epoch, self.progress.iteration = int(meta["epoch"]), iteration
+        self.progress.best = meta.get("best")
+        change = before.describe_change(self.step_size)
         if change is not None:
             get_logger().warning("%s", change)
-        elif len(checkpoint.get("processes", ())) == self.steps.world_size:
-            self._load_own(checkpoint["processes"], path)
-        return meta
+        elif len(checkpoint.processes) == self.step_size.world_size:
+            try:
+                self._load_own_state(checkpoint.processes, device)
+            except _MALFORMED as error:
+                raise CheckpointError(
+                    f"the state of process {self.rank} is malformed",
+                    file=checkpoint.path,
+                    key="processes",
+                    found=f"{type(error).__name__}: {error}",
+                    hint="to start from its weights only use load_from",
+                ) from error
 
-    def _load_own(self, states: Sequence[Any], path: Path) -> None:
-        try:
-            load_state(self.model, self.meter, states, self.rank)
-        except _MISFITS as error:
-            raise CheckpointError(
-                f"{path}: its state of process {self.rank} (processes) is not that of such a run "
-                f"({type(error).__name__}: {error}); to start from its weights use load_from"
-            ) from error
+    def _load_own_state(self, processes: Sequence[Any], device: torch.device) -> None:
+        state = processes[self.rank]
+        buffers = self._own_buffers()
+        for name, value in state["buffers"].items():
+            if buffers[name].shape != value.shape:
+                raise ValueError(f"{name} is {tuple(value.shape)} for {tuple(buffers[name].shape)}")
+            buffers[name].copy_(value)
+        self.meter.load_state_dict(state["meter"], device)
+        set_random_states(state["random"])
+
+    def _own_buffers(self) -> dict[str, Tensor]:
+        """Return the buffers that differ between processes."""
+        saved = self.model.state_dict().keys()
+        return {
+            name: buffer
+            for name, buffer in self.model.named_buffers()
+            if buffer.is_floating_point() and name in saved
+        }

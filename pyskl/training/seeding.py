@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pyskl.distributed.processes import from_main
+from pyskl.distributed.collectives import broadcast_object
 from pyskl.errors import InputError
 
 
@@ -24,7 +24,7 @@ def init_random_seed(seed: int | None = None) -> int:
         if not 0 <= seed < 2**63:
             raise InputError(f"the seed should be a whole number from 0 to 2**63 - 1, found {seed}")
         return seed
-    return int(from_main(int(np.random.default_rng().integers(2**31))))
+    return int(broadcast_object(int(np.random.default_rng().integers(2**31))))
 
 
 def set_random_seed(seed: int, *, deterministic: bool = False) -> None:

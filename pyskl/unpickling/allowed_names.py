@@ -1,8 +1,9 @@
-"""What the names in a pickle of plain data stand for.
+"""The names that a pickle of plain data may use, and what they stand for.
 
-Knowing the names is not enough: ``numpy.ndarray``, ``numpy.dtype`` and their ``__setstate__`` take
-arguments that pass bytes off as object pointers, and ``bytes(10**12)`` fills the memory. So each
-name stands for a function that takes only what pickles of plain data give it.
+Allowing the names is not enough: ``numpy.ndarray``, ``numpy.dtype`` and their ``__setstate__``
+accept arguments that pass bytes off as object pointers, and ``bytes(10**12)`` fills the memory. So
+each name stands for a function of ours that accepts only the arguments that pickles of plain data
+have.
 """
 
 from __future__ import annotations
@@ -11,33 +12,28 @@ import collections
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pyskl.errors import UntrustedFileError
+from pyskl.unpickling.limits import Limits, NotData
 
-if TYPE_CHECKING:
-    from pyskl.unpickling.safe_unpickler import PlainUnpickler
-
-# bools, numbers, strings and references, as NumPy's pickles spell them: a kind and a size in bytes.
+# Booleans, numbers, strings and references as NumPy's pickles spell them: a kind and its bytes.
 _PLAIN_DTYPE = re.compile(r"[<>=|]?([biufcSUO]\d{1,9}|[?bBhHiIlLqQefdgFDGSUO])")
 
-# As many as NumPy allows.
-_MAX_DIMENSIONS = 64
+_MAX_DIMENSIONS = 64  # NumPy's own limit
 
 
-class Name:
+class AllowedName(NotData):
     """A name that a pickle may use.
 
     Args:
         label: The name, for messages.
-        make: What a call does, given the machine and the arguments; None if it is not called.
-        kind: The class itself, where it is passed on as an argument.
-        needs_state: Whether what it makes is an array that is filled afterwards.
+        make: What a call does, given the limits and the arguments; None if it is never called.
+        kind: The class itself, if it is passed on as an argument.
+        needs_state: Whether a call makes an array whose content comes afterwards.
     """
-
-    __slots__ = ("kind", "label", "make", "needs_state")
 
     def __init__(
         self,
@@ -53,102 +49,103 @@ class Name:
         return self.label
 
 
+def _described(value: Any) -> str:
+    return str(value) if isinstance(value, NotData) else f"a {type(value).__name__}"
+
+
 # --- Python ---------------------------------------------------------------------------------------
 
 
-def _bytes_of(_: PlainUnpickler, text: str, encoding: str = "latin1") -> bytes:
-    """Stand in for ``_codecs.encode``, by which pickles up to protocol 2 spell bytes."""
+def _encode(_: Limits, text: str, encoding: str = "latin1") -> bytes:
+    """Replace ``_codecs.encode``, with which pickles up to protocol 2 spell bytes."""
     if encoding not in ("latin1", "latin-1"):
         raise UntrustedFileError("it asks for a text encoding other than latin1")
     if type(text) is not str:
-        raise UntrustedFileError(f"it encodes a {type(text).__name__}")
+        raise UntrustedFileError(f"it encodes {_described(text)}")
     return text.encode("latin1")
 
 
-def _bytes(_: PlainUnpickler, *arguments: Any) -> bytes:
-    if arguments:  # an integer would mean as many zeros
+def _bytes(_: Limits, *arguments: Any) -> bytes:
+    if arguments:  # an integer would mean that many zeros
         raise UntrustedFileError("it calls bytes with arguments")
     return b""
 
 
-def _bytearray(machine: PlainUnpickler, data: Any = b"", *encoding: Any) -> bytearray:
+def _bytearray(limits: Limits, data: Any = b"", *encoding: Any) -> bytearray:
     if type(data) is str:
-        data = _bytes_of(machine, data, *encoding)
+        data = _encode(limits, data, *encoding)
     if type(data) is not bytes:
-        raise UntrustedFileError(f"it makes a bytearray of a {type(data).__name__}")
-    machine.charge(len(data))
+        raise UntrustedFileError(f"it makes a bytearray of {_described(data)}")
+    limits.charge(len(data))
     return bytearray(data)
 
 
-def _complex(_: PlainUnpickler, real: Any, imaginary: Any) -> complex:
+def _complex(_: Limits, real: Any, imaginary: Any) -> complex:
     if type(real) is not float or type(imaginary) is not float:
         raise UntrustedFileError("it makes a complex number of other than two floats")
     return complex(real, imaginary)
 
 
-def _items(items: Any, what: str) -> list[Any]:
+def _set(limits: Limits, items: Any = None) -> set[Any]:
+    items = [] if items is None else items
     if type(items) is not list:
-        raise UntrustedFileError(f"it makes {what} of a {type(items).__name__}")
-    return items
+        raise UntrustedFileError(f"it makes a set of {_described(items)}")
+    limits.check_keys(items)
+    return set(items)
 
 
-def _set(machine: PlainUnpickler, items: Any = None) -> set[Any]:
-    members = [] if items is None else _items(items, "a set")
-    machine.check_keys(members)
-    return set(members)
+def _frozenset(limits: Limits, items: Any = None) -> frozenset[Any]:
+    return frozenset(_set(limits, items))
 
 
-def _frozenset(machine: PlainUnpickler, items: Any = None) -> frozenset[Any]:
-    return frozenset(_set(machine, items))
-
-
-def _ordered_dict(machine: PlainUnpickler, items: Any = None) -> collections.OrderedDict[Any, Any]:
-    pairs = [] if items is None else _items(items, "an OrderedDict")
-    if not all(type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs):
-        raise UntrustedFileError("it makes an OrderedDict of other than pairs")
-    machine.check_keys([key for key, _ in pairs])
+def _ordered_dict(limits: Limits, items: Any = None) -> collections.OrderedDict[Any, Any]:
+    pairs = [] if items is None else items
+    if type(pairs) is not list or not all(
+        type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs
+    ):
+        raise UntrustedFileError("it makes an OrderedDict of other than a list of pairs")
+    limits.check_keys([key for key, _ in pairs])
     return collections.OrderedDict(pairs)
 
 
-def _defaultdict(_: PlainUnpickler, factory: Any = None) -> collections.defaultdict[Any, Any]:
+def _defaultdict(_: Limits, factory: Any = None) -> collections.defaultdict[Any, Any]:
     if factory is None:
         return collections.defaultdict(None)
-    if not isinstance(factory, Name) or factory.kind is None:
-        raise UntrustedFileError("it makes a defaultdict with something else for a factory")
+    if not isinstance(factory, AllowedName) or factory.kind is None:
+        raise UntrustedFileError(f"it makes a defaultdict with {_described(factory)}")
     return collections.defaultdict(factory.kind)
 
 
-def _counter(machine: PlainUnpickler, items: Any = None) -> collections.Counter[Any]:
-    """Stand in for ``Counter``, which pickles with its counts as an argument."""
+def _counter(limits: Limits, items: Any = None) -> collections.Counter[Any]:
+    """Replace ``Counter``, which pickles with its counts as an argument."""
+    counts = {} if items is None else items
+    if type(counts) is not dict:
+        raise UntrustedFileError(f"it makes a Counter of {_described(counts)}")
+    limits.check_keys(list(counts))
     counter: collections.Counter[Any] = collections.Counter()
-    if items is not None:
-        if type(items) is not dict:
-            raise UntrustedFileError(f"it makes a Counter of a {type(items).__name__}")
-        machine.check_keys(list(items))
-        dict.update(counter, items)
+    dict.update(counter, counts)
     return counter
 
 
-def _uncalled(_: PlainUnpickler, *arguments: Any) -> None:
-    raise UntrustedFileError("it calls a type that plain data only name")
-
-
-_BUILTINS: dict[str, Name] = {
-    "set": Name("set", _set, kind=set),
-    "frozenset": Name("frozenset", _frozenset),
-    "complex": Name("complex", _complex),
-    "bytes": Name("bytes", _bytes),
-    "bytearray": Name("bytearray", _bytearray),
-    # Factories of a defaultdict, which nothing calls while it is loaded.
-    **{kind.__name__: Name(kind.__name__, kind=kind) for kind in (list, dict, int, float, str)},
+_BUILTINS: dict[str, AllowedName] = {
+    "set": AllowedName("set", _set, kind=set),
+    "frozenset": AllowedName("frozenset", _frozenset),
+    "complex": AllowedName("complex", _complex),
+    "bytes": AllowedName("bytes", _bytes),
+    "bytearray": AllowedName("bytearray", _bytearray),
+    # Factories of a defaultdict, which are not called while a file is loaded.
+    **{
+        kind.__name__: AllowedName(kind.__name__, kind=kind)
+        for kind in (list, dict, int, float, str)
+    },
 }
 
 PYTHON_NAMES: Mapping[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): Name("OrderedDict", _ordered_dict),
-    ("collections", "defaultdict"): Name("defaultdict", _defaultdict),
-    ("collections", "Counter"): Name("Counter", _counter),
-    ("_codecs", "encode"): Name("_codecs.encode", _bytes_of),
-    # protocols up to 2 have Python 2's name of the module
+    ("collections", "OrderedDict"): AllowedName("OrderedDict", _ordered_dict),
+    ("collections", "defaultdict"): AllowedName("defaultdict", _defaultdict),
+    ("collections", "Counter"): AllowedName("Counter", _counter),
+    ("_codecs", "encode"): AllowedName("_codecs.encode", _encode),
+    # Protocols up to 2 use the module's name in Python 2.
     **{(m, name): found for m in ("builtins", "__builtin__") for name, found in _BUILTINS.items()},
 }
 
@@ -156,8 +153,8 @@ PYTHON_NAMES: Mapping[tuple[str, str], Any] = {
 # --- NumPy ----------------------------------------------------------------------------------------
 
 
-class Dtype:
-    """What a pickle gets for ``numpy.dtype``: a dtype without fields, whose state it can't set."""
+class DtypeSpec(NotData):
+    """Replaces ``numpy.dtype``: a dtype without fields, whose state a pickle can't set freely."""
 
     def __init__(self, spec: Any) -> None:
         if type(spec) is not str:
@@ -170,7 +167,7 @@ class Dtype:
         return f"a NumPy dtype ({self.dtype.str})"
 
     def set_state(self, state: Any) -> None:
-        """Take the byte order from a dtype's state, which must say nothing else that is new."""
+        """Take the byte order from a dtype's state, which must not contain anything else new."""
         known = self.dtype
         if type(state) is not tuple or len(state) != 8:
             raise UntrustedFileError(f"it gives the NumPy dtype {known.str!r} an unknown state")
@@ -184,43 +181,41 @@ class Dtype:
             or flags not in (0, known.flags)
             or (known.hasobject and flags == 0)
         ):
-            raise UntrustedFileError(f"it gives the NumPy dtype {known.str!r} a state not its own")
+            raise UntrustedFileError(f"it gives the NumPy dtype {known.str!r} a wrong state")
         if byteorder in "<>":
             self.dtype = known.newbyteorder(byteorder)
 
-    @staticmethod
-    def fill(machine: PlainUnpickler, array: np.ndarray, state: Any) -> list[Any] | None:
-        """Give an empty array its shape, dtype and content.
 
-        Returns:
-            The objects that it holds now, or None if it holds numbers or strings.
-        """
-        if type(state) is not tuple or len(state) != 5:
-            raise UntrustedFileError("it gives an array an unknown state")
-        _version, shape, dtype, fortran, content = state
-        if not isinstance(dtype, Dtype) or type(fortran) not in (bool, int):
-            raise UntrustedFileError("it gives an array a state not its own")
-        found = dtype.dtype
-        count = _size(shape)
-        if found.hasobject:
-            if type(content) is not list or len(content) != count:
-                raise UntrustedFileError(f"it gives an array of {count} objects other than those")
-            machine.charge(8 * count)
-            items: list[Any] | None = list(content)
-        else:
-            if type(content) is not bytes:
-                raise UntrustedFileError(f"it fills an array from a {type(content).__name__}")
-            _check_bytes(count, found, len(content))
-            machine.charge(len(content))
-            items = None
-        filled: Any = (1, shape, found, bool(fortran), content)  # typed as NumPy's bool there
-        array.__setstate__(filled)
-        return items
+def fill_array(limits: Limits, array: np.ndarray, state: Any) -> list[Any]:
+    """Give an empty array its shape, dtype and content.
+
+    Returns:
+        The objects that it holds now; empty if it holds numbers or strings.
+    """
+    if type(state) is not tuple or len(state) != 5:
+        raise UntrustedFileError("it gives an array an unknown state")
+    _version, shape, spec, fortran, content = state
+    if not isinstance(spec, DtypeSpec) or type(fortran) not in (bool, int):
+        raise UntrustedFileError("it gives an array a wrong state")
+    dtype, count = spec.dtype, _count(shape)
+    if dtype.hasobject:
+        if type(content) is not list or len(content) != count:
+            raise UntrustedFileError(f"it does not give an array of {count} objects a list of them")
+        limits.charge(8 * count)
+    else:
+        if type(content) is not bytes:
+            raise UntrustedFileError(f"it fills an array from {_described(content)}")
+        _check_bytes(count, dtype, len(content))
+        limits.charge(len(content))
+    complete: Any = (1, shape, dtype, bool(fortran), content)
+    array.__setstate__(complete)
+    return content if dtype.hasobject else []
 
 
-def _size(shape: Any) -> int:
+def _count(shape: Any) -> int:
+    """Return the number of elements of an array of a shape."""
     if type(shape) is not tuple or not all(type(n) is int and 0 <= n < 2**62 for n in shape):
-        raise UntrustedFileError("it gives an array a shape that is none")
+        raise UntrustedFileError("it gives an array an impossible shape")
     if len(shape) > _MAX_DIMENSIONS:
         raise UntrustedFileError(f"it gives an array {len(shape)} dimensions")
     return math.prod(shape)
@@ -233,51 +228,46 @@ def _check_bytes(count: int, dtype: np.dtype[Any], found: int) -> None:
         )
 
 
-def _dtype(_: PlainUnpickler, spec: Any, *flags: Any) -> Dtype:
-    return Dtype(spec)
+def _dtype(_: Limits, spec: Any, *flags: Any) -> DtypeSpec:
+    return DtypeSpec(spec)
 
 
-def _empty_array(_: PlainUnpickler, *arguments: Any) -> np.ndarray:
-    """Stand in for ``_reconstruct``: the empty array that an array's state is then put into."""
+def _reconstruct(_: Limits, *arguments: Any) -> np.ndarray:
+    """Make the empty array that :func:`fill_array` fills afterwards."""
     return np.empty(0, dtype=np.int8)
 
 
-def _scalar(machine: PlainUnpickler, dtype: Any, value: Any) -> Any:
-    """Stand in for NumPy's ``scalar``."""
-    if not isinstance(dtype, Dtype) or dtype.dtype.hasobject:
-        raise UntrustedFileError(f"it asks for a NumPy scalar of {_called(dtype)}")
+def _scalar(limits: Limits, spec: Any, value: Any) -> Any:
+    if not isinstance(spec, DtypeSpec) or spec.dtype.hasobject:
+        raise UntrustedFileError(f"it asks for a NumPy scalar of {_described(spec)}")
     if type(value) is str:  # as Python 2 wrote it
         value = value.encode("latin1")
     if type(value) is not bytes:
-        raise UntrustedFileError(f"it makes a NumPy scalar of a {type(value).__name__}")
-    if dtype.dtype.itemsize == 0 == len(value):  # np.str_("")
-        return dtype.dtype.type()
-    _check_bytes(1, dtype.dtype, len(value))
-    machine.charge(5 * len(value))
-    return np.frombuffer(value, dtype.dtype)[0]
+        raise UntrustedFileError(f"it makes a NumPy scalar of {_described(value)}")
+    if spec.dtype.itemsize == 0 == len(value):  # np.str_("")
+        return spec.dtype.type()
+    _check_bytes(1, spec.dtype, len(value))
+    limits.charge(5 * len(value))
+    return np.frombuffer(value, spec.dtype)[0]
 
 
-def _called(value: Any) -> str:
-    return str(value) if isinstance(value, (Name, Dtype)) else f"a {type(value).__name__}"
-
-
-def _array_from_buffer(
-    _: PlainUnpickler,
+def _frombuffer(
+    _: Limits,
     buffer: Any,
-    dtype: Any,
+    spec: Any,
     shape: Any,
     order: Any = "C",
     axes: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Stand in for NumPy's ``_frombuffer``, which protocol 5 uses."""
+    """Replace NumPy's ``_frombuffer``, which protocol 5 uses."""
     if type(buffer) not in (bytes, bytearray):
-        raise UntrustedFileError(f"it asks for an array in the memory of a {type(buffer).__name__}")
-    if not isinstance(dtype, Dtype) or dtype.dtype.hasobject:
-        raise UntrustedFileError(f"it asks for an array in memory of {_called(dtype)}")
-    _check_bytes(_size(shape), dtype.dtype, len(buffer))
+        raise UntrustedFileError(f"it asks for an array in the memory of {_described(buffer)}")
+    if not isinstance(spec, DtypeSpec) or spec.dtype.hasobject:
+        raise UntrustedFileError(f"it asks for an array in memory of {_described(spec)}")
+    _check_bytes(_count(shape), spec.dtype, len(buffer))
     if order not in ("C", "F", "K"):
         raise UntrustedFileError("it asks for an array of an unknown order")
-    flat: np.ndarray = np.frombuffer(buffer, dtype.dtype)
+    flat: np.ndarray = np.frombuffer(buffer, spec.dtype)
     if order != "K" or axes is None:
         return flat.reshape(shape, order="F" if order == "F" else "C")
     if type(axes) not in (tuple, list) or not all(type(axis) is int for axis in axes):
@@ -285,21 +275,17 @@ def _array_from_buffer(
     return flat.reshape(shape).transpose(axes)
 
 
-_RECONSTRUCT = Name("_reconstruct", _empty_array, needs_state=True)
-_SCALAR = Name("scalar", _scalar)
-_FROMBUFFER = Name("_frombuffer", _array_from_buffer)
-
-# NumPy 1 and 2 spell the same things differently, and either may read the other's files.
+# NumPy 1 and 2 use different modules, and each may read files of the other.
 NUMPY_NAMES: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): Name("numpy.ndarray"),
-    ("numpy", "dtype"): Name("numpy.dtype", _dtype),
+    ("numpy", "ndarray"): AllowedName("numpy.ndarray"),
+    ("numpy", "dtype"): AllowedName("numpy.dtype", _dtype),
     **{
-        (f"numpy.{core}.{module}", stand_in.label): stand_in
+        (f"numpy.{core}.{module}", allowed.label): allowed
         for core in ("core", "_core")
-        for module, stand_in in (
-            ("multiarray", _RECONSTRUCT),
-            ("multiarray", _SCALAR),
-            ("numeric", _FROMBUFFER),
+        for module, allowed in (
+            ("multiarray", AllowedName("_reconstruct", _reconstruct, needs_state=True)),
+            ("multiarray", AllowedName("scalar", _scalar)),
+            ("numeric", AllowedName("_frombuffer", _frombuffer)),
         )
     },
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from collections.abc import Callable
 
@@ -28,24 +27,8 @@ def test_the_summary_is_ordered_and_holds_the_extremes(values: list[float]) -> N
     assert found.third_quartile <= found.high
 
 
-@given(VALUES, st.randoms(use_true_random=False))
-def test_the_order_of_measurements_does_not_matter(
-    values: list[float], chance: random.Random
-) -> None:
-    shuffled = list(values)
-    chance.shuffle(shuffled)
-    assert spread(shuffled) == spread(values)
-
-
-@given(st.integers(1, 30), st.floats(0.1, 100))
-def test_quartiles_of_equal_steps(count: int, step: float) -> None:
-    found = spread([step * number for number in range(4 * count + 1)])
-    assert found.first_quartile == pytest.approx(step * count)
-    assert found.third_quartile == pytest.approx(3 * step * count)
-
-
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf]])
-def test_nothing_and_what_is_not_finite_is_refused(values: list[float]) -> None:
+def test_only_finite_measurements_are_summarised(values: list[float]) -> None:
     with pytest.raises(ValueError, match=r"measurements"):
         spread(values)
 
@@ -53,11 +36,11 @@ def test_nothing_and_what_is_not_finite_is_refused(values: list[float]) -> None:
 @given(
     st.lists(st.floats(0.5, 2), min_size=1, max_size=9), st.floats(0.1, 10), st.integers(1, 1000)
 )
-def test_a_slow_spell_leaves_the_ratio_alone(
+def test_a_slow_phase_leaves_the_ratio_as_it_is(
     reference: list[float], factor: float, slow: int
 ) -> None:
     values = [factor * value for value in reference]
-    for rounds in range(len(values)):  # the machine gets slower in the midst of it
+    for rounds in range(len(values)):  # the machine gets slower at some point
         values[rounds:] = [value / slow for value in values[rounds:]]
         reference[rounds:] = [value / slow for value in reference[rounds:]]
         assert ratio(values, reference) == pytest.approx(factor)
@@ -84,8 +67,6 @@ def test_variants_take_turns() -> None:
         "b": (2.0, 4.0, 6.0),
     }
     assert order == ["a", "b"] * 3
-    with pytest.raises(ValueError, match="at least 1, found 0"):
-        alternate({}, 0)
 
 
 class Clock:

@@ -58,8 +58,9 @@ def test_a_python_base_is_not_run(tmp_path: Path, suffix: str, through: bool) ->
     path = _write(tmp_path / f"config{suffix}", dict(_base_="./base.py"))
     if through:
         path = _write(tmp_path / f"outer{suffix}", dict(_base_=[f"config{suffix}"]))
-    with pytest.raises(ConfigError, match=r"config\.\w+: its base \./base\.py is a Python file"):
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
+    assert (caught.value.key, caught.value.found) == ("_base_", "./base.py")
     assert not (tmp_path / "ran").exists()
 
 
@@ -69,8 +70,9 @@ def test_imports_are_not_made(tmp_path: Path, suffix: str, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(tmp_path))
     content = dict(custom_imports=dict(imports=["a_module"], allow_failed_imports=False))
     path = _write(tmp_path / f"config{suffix}", content)
-    with pytest.raises(ConfigError, match="custom_imports would run the modules"):
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
+    assert caught.value.key == "custom_imports"
     assert not (tmp_path / "ran").exists()
 
 
@@ -82,9 +84,10 @@ def test_placeholders_are_not_filled(
 ) -> None:
     monkeypatch.setenv("SECRET", "hidden")
     path = _write(tmp_path / "config.json", dict(work_dir=placeholder))
-    with pytest.raises(ConfigError, match=r"config\.json: it has the placeholder") as error:
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
-    assert "hidden" not in str(error.value)
+    assert caught.value.found.startswith("{{")
+    assert "hidden" not in str(caught.value)
 
 
 def test_flow_mappings_are_no_placeholders(tmp_path: Path) -> None:
@@ -92,12 +95,18 @@ def test_flow_mappings_are_no_placeholders(tmp_path: Path) -> None:
     assert load_config(path).data.a.b.c == 1
 
 
-@pytest.mark.parametrize("where", ["data", "val"])
-def test_a_config_can_not_trust_files(tmp_path: Path, where: str) -> None:
-    data = dict(trusted=True) if where == "data" else dict(val=[dict(dataset=dict(trusted=True))])
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        (dict(trusted=True), "data.trusted"),
+        (dict(val=[dict(dataset=dict(trusted=True))]), "data.val[0].dataset.trusted"),
+    ],
+)
+def test_a_config_can_not_trust_files(tmp_path: Path, data: dict[str, Any], key: str) -> None:
     path = _write(tmp_path / "config.yaml", dict(data=data))
-    with pytest.raises(ConfigError, match=r"data\S*\.trusted would let another file run programs"):
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
+    assert caught.value.key == key
 
 
 DOUBLING = "".join(f"x{i}: &x{i} [{f'*x{i - 1}, *x{i - 1}' if i else 1}]\n" for i in range(60))
@@ -107,35 +116,36 @@ MERGING = "x0: &x0 {a: 1}\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    "text",
     [
-        (DOUBLING, "more than 100000 parts"),
-        (MERGING, "merge keys"),
-        ("a: &a [*a]\n", "nests more than 64 deep"),
-        ("a: " + "[" * 100 + "]" * 100, "nests more than 64 deep"),
-        ("a: " + "[" * 100_000, "Error"),
-        ("a: " + "9" * 5000, "Error"),
-        ("a: [1, 2", "Error"),
-        ("- a\n- b\n", "found list"),
-        ("", "found NoneType"),
-        ("? [1, 2]\n: 3\n", "Error"),
-        ("1.5: 3\n", "has a float for a key"),
-        ("a: !!python/object/apply:os.system ['touch ran']\n", "ConstructorError"),
-        ("a: !!timestamp nonsense\n", "read|Error"),
-        ("_base_: 3\n", "_base_ should be a file name"),
-        ("_base_: gone.yaml\n", r"base gone\.yaml does not exist"),
-        ("_base_: /etc/passwd\n", "base /etc/passwd is none of"),
-        ("_base_: config.yaml\n", "its own base"),
-        ("filename: x\n", "filename is reserved"),
-        ("x: " + "a" * (1 << 20), "at most 1048576 are read"),
+        DOUBLING,
+        MERGING,
+        "a: &a [*a]\n",
+        "a: " + "[" * 100 + "]" * 100,
+        "a: " + "[" * 100_000,
+        "a: " + "9" * 5000,
+        "a: [1, 2",
+        "- a\n- b\n",
+        "",
+        "? [1, 2]\n: 3\n",
+        "1.5: 3\n",
+        "a: !!python/object/apply:os.system ['touch ran']\n",
+        "a: !!timestamp nonsense\n",
+        "_base_: 3\n",
+        "_base_: gone.yaml\n",
+        "_base_: /etc/passwd\n",
+        "_base_: config.yaml\n",
+        "filename: x\n",
+        "x: " + "a" * (1 << 20),
     ],
 )
-def test_hostile_yaml(tmp_path: Path, text: str, message: str) -> None:
+def test_hostile_yaml(tmp_path: Path, text: str) -> None:
     path = _write(tmp_path / "config.yaml", text)
-    with pytest.raises(ConfigError, match=message) as error:
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
-    assert str(path) in str(error.value)
-    assert len(str(error.value)) < 1000
+    assert caught.value.file == str(path)
+    assert len(str(caught.value)) < 1000
+    assert os.listdir(tmp_path) == ["config.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -143,23 +153,26 @@ def test_hostile_yaml(tmp_path: Path, text: str, message: str) -> None:
 )
 def test_hostile_json(tmp_path: Path, text: str) -> None:
     path = _write(tmp_path / "config.json", text)
-    with pytest.raises(ConfigError, match=r"config\.json: "):
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
+    assert caught.value.file == str(path)
 
 
 def test_bases_that_fan_out_come_to_an_end(tmp_path: Path) -> None:
     for i in range(40):
         bases = [f"{i + 1}.json"] * 2 if i < 39 else []
         _write(tmp_path / f"{i}.json", dict(_base_=bases))
-    with pytest.raises(ConfigError, match="more than 64 bases"):
+    with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "0.json")
+    assert caught.value.key == "_base_"
 
 
 def test_a_dict_does_not_fall_on_something_else(tmp_path: Path) -> None:
     _write(tmp_path / "base.yaml", "a: [1]\n")
     path = _write(tmp_path / "config.yaml", "_base_: base.yaml\na: {b: 1}\n")
-    with pytest.raises(ConfigError, match="a is a dict, but a list in the base"):
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
+    assert caught.value.key == "a"
 
 
 def test_yaml_s_own_types_come_through(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyskl.config import check_config, known_part, load_config
+from pyskl.apis.prepare import prepare
+from pyskl.config import known_part, load_config
 from pyskl.errors import ConfigError
-from pyskl.models import build_model
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
 
@@ -100,9 +100,9 @@ def test_only_the_data_are_missing(
     config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError) as error:
-        check_config(load_config(config_file), ["train", "val", "test"])
-    keys = [line.split(":")[0].strip() for line in str(error.value).splitlines()[1:]]
+    with pytest.raises(ConfigError) as caught:
+        prepare(load_config(config_file), ["train", "val", "test"])
+    keys = [fault.key for fault in caught.value.errors]
     assert keys == ["data.train.dataset.ann_file", "data.val.ann_file", "data.test.ann_file"]
 
 
@@ -128,14 +128,17 @@ def test_with_data_nothing_is_missing_and_all_can_be_built(
     monkeypatch.chdir(tmp_path)
 
     config = load_config(config_file)
-    check_config(config, ["train", "val", "test"])
-    model = build_model(config.model)
-    assert build_optimizer(model, config.optimizer).param_groups[0]["nesterov"] is True
-    assert LearningRate(0.1, config.total_epochs, 10, **config.lr_config).at(80) == 0.05
+    prepared = prepare(config, ["train", "val", "test"])
+    assert len(prepared.datasets["train"]) == 5 * 8
+    assert prepared.datasets["test"] is prepared.datasets["val"]
+    cfg = prepared.cfg
+    assert build_optimizer(prepared.model, cfg.optimizer).param_groups[0]["nesterov"] is True
+    assert LearningRate(0.1, cfg.total_epochs, 10, **cfg.lr_config).at(80) == 0.05
+    assert (cfg.auto_resume, cfg.find_unused_parameters, cfg.cudnn_benchmark) == (False, True, True)
     assert "modality" not in known_part(config)
 
     lines = config_file.read_text().replace("total_epochs", "total_epoch")
     config_file.write_text(lines)
-    with pytest.raises(ConfigError, match="2 faults") as error:
-        check_config(load_config(config_file))
-    assert "total_epoch: there is no such key; did you mean 'total_epochs'" in str(error.value)
+    with pytest.raises(ConfigError) as caught:
+        prepare(load_config(config_file), ["train"])
+    assert {fault.key for fault in caught.value.errors} == {"total_epoch", "total_epochs"}

@@ -42,43 +42,38 @@ def config_file(tmp_path: Path) -> Path:
 # --- files ----------------------------------------------------------------------------------------
 
 
-def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.py: there is no such config file"):
-        load_config(tmp_path / "nowhere.py")
-    with pytest.raises(ConfigError, match="this is a folder; expected a config file"):
-        load_config(tmp_path)
+@pytest.mark.parametrize("name", ["nowhere.py", ".", "config.txt"])
+def test_what_is_no_config_file_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.txt").write_text("total_epochs = 1")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / name)
+    assert caught.value.file == str(tmp_path / name)
 
 
-def test_other_suffixes_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "config.txt"
-    path.write_text("total_epochs = 1")
-    with pytest.raises(ConfigError, match=r"config\.txt.*py/yml/yaml/json"):
+@pytest.mark.parametrize(
+    ("files", "parts"),
+    [
+        (dict(config="total_epochs = 1\nmodel = dict(\n"), ["line 2", "SyntaxError"]),
+        (
+            dict(base="x = 1\ny = 2\nz = = 3\n", config="_base_ = './base.py'\n"),
+            ["base.py", "line 3", "SyntaxError"],
+        ),
+        (
+            dict(base="x = 1\ny = undefined\n", config="_base_ = ['./base.py']\n"),
+            ["base.py", "line 2", "NameError", "undefined"],
+        ),
+        (dict(config="_base_ = './gone.py'\n"), ["gone.py"]),
+    ],
+)
+def test_a_failing_program_names_file_and_line(
+    tmp_path: Path, files: dict[str, str], parts: list[str]
+) -> None:
+    path = _write(tmp_path, **files)
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
-
-
-def test_syntax_error_names_file_and_line(tmp_path: Path) -> None:
-    path = _write(tmp_path, config="total_epochs = 1\nmodel = dict(\n")
-    with pytest.raises(ConfigError, match=r"config\.py, line 2: SyntaxError") as error:
-        load_config(path)
-    assert "\n" not in str(error.value)
-
-
-def test_syntax_error_in_a_base_names_the_base(tmp_path: Path) -> None:
-    path = _write(tmp_path, base="x = 1\ny = 2\nz = = 3\n", config="_base_ = './base.py'\n")
-    with pytest.raises(ConfigError, match=r"config\.py: .*base\.py, line 3: SyntaxError"):
-        load_config(path)
-
-
-def test_failing_program_names_file_and_line(tmp_path: Path) -> None:
-    path = _write(tmp_path, base="x = 1\ny = undefined\n", config="_base_ = ['./base.py']\n")
-    with pytest.raises(ConfigError, match=r"base\.py, line 2: NameError: .*undefined"):
-        load_config(path)
-
-
-def test_missing_base_is_told(tmp_path: Path) -> None:
-    path = _write(tmp_path, config="_base_ = './gone.py'\n")
-    with pytest.raises(ConfigError, match=r"config\.py: .*gone\.py"):
-        load_config(path)
+    assert caught.value.file == str(path)
+    assert all(part in caught.value.problem for part in parts)
+    assert "\n" not in str(caught.value)
 
 
 def test_config_may_import_modules(tmp_path: Path) -> None:
@@ -170,8 +165,9 @@ def test_what_python_writes_is_read_back(value: Any) -> None:
 
 @pytest.mark.parametrize("option", ["total_epochs", "=3", "", "a.b"])
 def test_options_need_key_and_value(option: str) -> None:
-    with pytest.raises(ConfigError, match="--cfg-options takes key=value"):
+    with pytest.raises(ConfigError) as caught:
         parse_option(option)
+    assert caught.value.found == repr(option)
 
 
 def test_options_override(config_file: Path) -> None:
@@ -223,21 +219,22 @@ def test_options_leave_shared_parts_of_the_file_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "message"),
+    ("option", "part"),
     [
-        ("data.train.dataset.pipeline.2.feats=[]", r"pipeline is a list of 2.*'2'"),
-        ("data.train.dataset.pipeline.last.feats=[]", r"pipeline is a list of 2.*'last'"),
-        ("total_epochs.x=3", r"total_epochs is 16, so nothing can follow it, found 'x'"),
-        ("totl_epochs=3", "no config key 'totl_epochs'; did you mean 'total_epochs'"),
-        ("epochs=3", "did you mean 'total_epochs'"),
-        ("batch_size=3", "did you mean 'data.videos_per_gpu'"),
-        ("modality=b", "it is a helper variable of the file"),
+        ("data.train.dataset.pipeline.2.feats=[]", "0 to 1"),
+        ("data.train.dataset.pipeline.last.feats=[]", "0 to 1"),
+        ("total_epochs.x=3", "'x'"),
+        ("totl_epochs=3", "'total_epochs'"),
+        ("epochs=3", "'total_epochs'"),
+        ("batch_size=3", "'data.videos_per_gpu'"),
+        ("modality=b", "helper variable"),
     ],
 )
-def test_options_without_a_place_are_errors(config_file: Path, option: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message) as error:
+def test_options_without_a_place_are_errors(config_file: Path, option: str, part: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         load_config(config_file, [option])
-    assert option.partition("=")[0] in str(error.value)
+    assert caught.value.key == option.partition("=")[0]
+    assert part in str(caught.value)
 
 
 def test_known_part_leaves_out_helper_variables(config_file: Path) -> None:
@@ -245,5 +242,4 @@ def test_known_part_leaves_out_helper_variables(config_file: Path) -> None:
     part = known_part(config)
     assert {"modality", "pipeline"} <= set(config)
     assert set(part) == set(config) - {"modality", "pipeline"}
-    assert part.filename == config.filename
-    assert part.data.train.dataset.pipeline[1].feats == ["j"]
+    assert part["data"]["train"]["dataset"]["pipeline"][1]["feats"] == ["j"]

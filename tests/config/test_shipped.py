@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from pyskl.config import check_config, load_config
+from pyskl.apis.prepare import prepare
+from pyskl.config import load_config
 from pyskl.config.schema import KNOWN_KEYS
-from pyskl.config.source import unread_names
+from pyskl.config.unread_names import unread_names
 from pyskl.datasets.pipelines import Compose
 from pyskl.errors import ConfigError
 from pyskl.models import build_model
@@ -52,6 +53,12 @@ def built(model: str) -> Any:
     return build_model(json.loads(model))
 
 
+@pytest.fixture(scope="module")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder without data; the toy data set is generated in it once."""
+    return tmp_path_factory.mktemp("no_data")
+
+
 def head_of(path: str) -> list[str]:
     """Return the comment that a config begins with, line by line."""
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
@@ -84,20 +91,18 @@ def test_loads_as_any_config_of_the_family(path: str) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED)
 def test_nothing_is_missing_but_the_data(
-    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # data are looked for where the tools are run
+    monkeypatch.chdir(empty_folder)  # data are searched for where the tools are run
     config, uses = loaded(path), ("train", "val", "test")
     if leaf(config.data.train).type == "ToyDataset":  # makes its data
-        check_config(config, uses)
+        prepare(config, uses)
         return
-    with pytest.raises(ConfigError) as error:
-        check_config(config, uses)
-    faults = str(error.value).splitlines()[1:]
-    assert len(faults) == 3, error.value
-    for use, fault in zip(uses, faults):
-        key = re.escape(f"data.{use}") + r"[\w.]*\.ann_file"
-        assert re.match(rf"  {key}: data/\S+: there is no such annotation file", fault), fault
+    with pytest.raises(ConfigError) as caught:
+        prepare(config, uses)
+    assert [fault.key for fault in caught.value.errors] == [
+        f"data.{use}{'.dataset' if 'dataset' in config.data[use] else ''}.ann_file" for use in uses
+    ]
 
 
 @pytest.mark.parametrize("path", SHIPPED)

@@ -192,26 +192,25 @@ def failing(error: Exception) -> Callable[[Sample], Sample]:
 
 
 @pytest.mark.parametrize(
-    ("transform", "words"),
+    ("transform", "key"),
     [
-        ({"type": "PadTo", "length": 3}, ["21 frames", "3 that PadTo"]),
-        ({"type": "GenSkeFeat", "dataset": "coco"}, ["coco", "17 joints", "25"]),
-        ({"type": "Collect", "keys": ["keypont"]}, ["did you mean 'keypoint'"]),
-        (failing(KeyError("body")), ["KeyError", "'body'"]),
-        (failing(IndexError("out of bounds")), ["IndexError", "out of bounds"]),
-        (failing(RuntimeError("what")), ["RuntimeError", "what"]),
-        (lambda sample: None, ["<lambda>", "None"]),
+        ({"type": "PadTo", "length": 3}, "total_frames"),
+        ({"type": "GenSkeFeat", "dataset": "coco"}, "keypoint"),
+        ({"type": "Collect", "keys": ["keypont"]}, "keypont"),
+        (failing(KeyError("body")), None),
+        (failing(RuntimeError("what")), None),
+        (lambda sample: None, None),
     ],
 )
 def test_a_failing_transform_names_file_and_sample(
-    ann_file: Path, transform: Any, words: list[str]
+    ann_file: Path, transform: Any, key: str | None
 ) -> None:
     dataset = PoseDataset(ann_file, [transform], split="val")
     with pytest.raises(SampleError) as caught:
         dataset[0]
     assert isinstance(caught.value, InputError)
-    for word in [str(ann_file), "'clip16' (number 0)", *words]:
-        assert word in str(caught.value), str(caught.value)
+    fields = (caught.value.file, caught.value.sample, caught.value.key)
+    assert fields == (str(ann_file), "clip16", key)
     assert caught.value.__cause__ is not None
 
 
@@ -226,15 +225,17 @@ def test_an_interrupt_stays_an_interrupt(ann_file: Path) -> None:
 def test_faults_of_the_file_show_when_the_dataset_is_made(
     ann_file: Path, tmp_path: Path, make_sample: MakeSample, write_annotations: WriteAnnotations
 ) -> None:
-    with pytest.raises(AnnotationError, match="did you mean 'train'"):
-        PoseDataset(ann_file, [], split="trian")
-    with pytest.raises(AnnotationError, match="label 3 is outside 0 to 2"):
-        PoseDataset(ann_file, [], num_classes=3)
-    with pytest.raises(AnnotationError, match="no such annotation file"):
-        PoseDataset(tmp_path / "none.pkl", [])
     bare = write_annotations(tmp_path / "bare.pkl", [make_sample()])
-    with pytest.raises(AnnotationError, match="split=None"):
-        PoseDataset(bare, [], split="train")
+    faulty: list[tuple[Path, dict[str, Any]]] = [
+        (ann_file, {"split": "trian"}),
+        (ann_file, {"num_classes": 3}),
+        (tmp_path / "none.pkl", {}),
+        (bare, {"split": "train"}),
+    ]
+    for path, arguments in faulty:
+        with pytest.raises(AnnotationError) as caught:
+            PoseDataset(path, [], **arguments)
+        assert caught.value.file == str(path)
 
 
 def test_several_labels_become_a_vector(
@@ -259,11 +260,10 @@ def test_class_prob_weighs_samples_by_class(ann_file: Path) -> None:
     assert weights([1, 2, 0, 0.5]).tolist() == [1, 2, 0, 0.5]
     assert weights({1: 3}).tolist() == [1, 3, 1, 1]
     assert weights({"1": 3}).tolist() == [1, 3, 1, 1]
-    with pytest.raises(ValueError, match="3 numbers, but the labels go up to 3"):
-        weights([1, 1, 1])
-    for bad in ([0, 0, 0, 0], [1, -1, 1, 1], [1, np.nan, 1, 1], [1, np.inf, 1, 1]):
-        with pytest.raises(ValueError, match="class_prob should be numbers from 0 up"):
+    for bad in ([1, 1, 1], [0, 0, 0, 0], [1, -1, 1, 1], [1, np.nan, 1, 1], [1, np.inf, 1, 1]):
+        with pytest.raises(InputError) as caught:
             weights(bad)
+        assert caught.value.key == "class_prob"
 
 
 def test_datasets_are_built_by_name(ann_file: Path) -> None:
@@ -275,11 +275,12 @@ def test_datasets_are_built_by_name(ann_file: Path) -> None:
     both = build_dataset([{**config, "split": "val"}, config])
     assert len(both) == 24
     assert config == before
-    with pytest.raises(ConfigError, match="did you mean 'PoseDataset'"):
-        build_dataset({**config, "type": "PoseDatset"})
-    with pytest.raises(ConfigError, match=r"PoseDataset.*splt"):
-        build_dataset({**config, "splt": "val"})
-    with pytest.raises(ConfigError, match="dict"):
-        build_dataset("PoseDataset")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="no transform 'PadT'; did you mean 'PadTo'"):
-        build_dataset({**config, "pipeline": [{"type": "PadT", "length": 3}]})
+    bad: Any
+    for bad in (
+        {**config, "type": "PoseDatset"},
+        {**config, "splt": "val"},
+        "PoseDataset",
+        {**config, "pipeline": [{"type": "PadT", "length": 3}]},
+    ):
+        with pytest.raises(ConfigError):
+            build_dataset(bad)

@@ -15,15 +15,21 @@ from hypothesis import strategies as st
 
 from pyskl.datasets import PoseDataset
 from pyskl.datasets.annotation import Sample
+from pyskl.datasets.loader import BatchedDataset
 from pyskl.datasets.pipelines import Compose, RandomScale
 from pyskl.datasets.randomness import (
-    KeyedRandomness,
+    Draws,
+    SampleRandomness,
+    below,
+    current_key,
     generator,
-    is_keyed,
+    hashed,
+    high_uniform,
+    low_uniform,
+    sample_keys,
     sample_randomness,
-    seeded_globals,
 )
-from pyskl.datasets.sampling import KeyedDataset, SampleKey, TrainBatches
+from pyskl.datasets.sampling import SampleKey, TrainBatches
 
 keys = st.tuples(*[st.integers(0, 2**31)] * 3)
 
@@ -85,22 +91,6 @@ def test_the_order_of_an_epoch_draws_apart_from_its_samples() -> None:
             assert rng.permutation(50).tolist() != order
 
 
-def test_a_generator_is_made_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    plain = np.random.PCG64
-
-    def counted(seed: Any) -> np.random.PCG64:
-        made.append(seed)
-        return plain(seed)
-
-    monkeypatch.setattr(np.random, "PCG64", counted)
-    with KeyedRandomness(0, 0, 0):
-        assert is_keyed()
-        assert not made
-        assert generator() is generator()
-    assert len(made) == 1
-
-
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_neighbouring_keys_draw_independently(part: int) -> None:
     draws = []
@@ -130,7 +120,7 @@ def test_threads_have_keys_of_their_own() -> None:
     both = threading.Barrier(2)
 
     def draw(index: int) -> list[float]:
-        with KeyedRandomness(0, 0, index):
+        with sample_randomness(0, 0, index):
             both.wait(timeout=10)
             draws = generator().random(3).tolist()
             both.wait(timeout=10)
@@ -146,13 +136,13 @@ def test_threads_have_keys_of_their_own() -> None:
 
 
 def test_blocks_nest_and_end_even_by_an_error() -> None:
-    assert not is_keyed()
+    assert current_key() is None
     with sample_randomness(0, 0, 0) as outer:
         with pytest.raises(KeyError), sample_randomness(0, 0, 1):
             raise KeyError
-        assert is_keyed()
+        assert current_key() is not None
         assert generator() is outer
-    assert not is_keyed()
+    assert current_key() is None
 
 
 def test_outside_a_block_numpys_seed_decides() -> None:
@@ -169,7 +159,7 @@ def test_seeded_globals_follow_the_key_and_restore_the_state() -> None:
         for seed in (np.random.seed, random.seed, torch.manual_seed):
             seed(noise)
         before = global_states()
-        with sample_randomness(1, 2, 3), seeded_globals():
+        with SampleRandomness(123).seeded_globals():
             draws.append(global_draws())
         assert same_states(before, global_states())
     assert draws[0] == draws[1]
@@ -181,7 +171,7 @@ def test_seeded_globals_restore_the_state_after_an_error() -> None:
         raise KeyError
 
     before = global_states()
-    with pytest.raises(KeyError), sample_randomness(1, 2, 3), seeded_globals():
+    with pytest.raises(KeyError), SampleRandomness(123).seeded_globals():
         fail()
     assert same_states(before, global_states())
 
@@ -238,9 +228,9 @@ RANDOM: list[Any] = [
 
 def test_reading_order_has_no_say(ann_file: Path) -> None:
     def read(order: list[int], epoch: int = 0, seed: int = 0) -> dict[int, Any]:
-        dataset = KeyedDataset(PoseDataset(ann_file, RANDOM), seed)
+        dataset = BatchedDataset(PoseDataset(ann_file, RANDOM), seed)
         before = global_states()
-        samples = {i: dataset[SampleKey(epoch, i)] for i in order}
+        samples = {i: dataset.__getitems__([SampleKey(epoch, i)]) for i in order}
         assert same_states(before, global_states())
         return {
             i: (sample["keypoint"].tolist(), sample["frame_inds"].tolist(), sample["drawn"])
@@ -252,3 +242,51 @@ def test_reading_order_has_no_say(ann_file: Path) -> None:
     assert read(some) == {i: forward[i] for i in some}
     for other in (read(some, epoch=1), read(some, seed=1)):
         assert all(other[i][part] != forward[i][part] for i in some for part in (0, 2))
+
+
+# --- draws of whole batches -----------------------------------------------------------------------
+
+
+def splitmix64(state: int) -> int:
+    """The output function of SplitMix64 in plain Python."""
+    mask = 2**64 - 1
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
+    return state ^ (state >> 31)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**40))
+def test_the_hash_is_splitmix64_in_numpy_and_torch(key: int, counter: int) -> None:
+    expected = splitmix64((key + (counter + 1) * 0x9E3779B97F4A7C15) % 2**64)
+    signed = key - 2**64 if key >= 2**63 else key
+    for array in (np.array, torch.tensor):
+        found = int(hashed(array([signed]), array([counter]))[0])
+        assert found % 2**64 == expected
+
+
+def test_draws_are_uniform_and_independent() -> None:
+    draws = Draws(sample_keys(1, 2, np.arange(400)))
+    words = draws.words(50)
+    for uniform in (high_uniform(words), low_uniform(words), draws.stream(3).uniform(50)):
+        assert uniform.shape == (400, 50)
+        assert 0 <= uniform.min() <= uniform.max() < 1
+        counts = np.histogram(uniform, bins=20, range=(0, 1))[0]
+        assert ((counts - 1000) ** 2 / 1000).sum() < 50  # chi-square, 19 degrees: 1 in 10,000
+        for axis in (0, 1):
+            one, other = np.delete(uniform, 0, axis).ravel(), np.delete(uniform, -1, axis).ravel()
+            assert abs(np.corrcoef(one, other)[0, 1]) < 0.03
+    pairs = (high_uniform(words), low_uniform(words), draws.stream(0).uniform(50))
+    assert np.abs(np.corrcoef([pair.ravel() for pair in pairs]) - np.eye(3)).max() < 0.03
+
+
+@given(st.integers(0, 2**31))
+def test_whole_numbers_lie_below_their_bound(bound: int) -> None:
+    numbers = below(Draws(sample_keys(0, 0, np.arange(3))).words(20), bound)
+    assert numbers.min() >= 0
+    assert numbers.max() < max(bound, 1)
+
+
+def test_whole_numbers_are_equally_likely() -> None:
+    numbers = below(Draws(sample_keys(0, 0, np.arange(100))).words(70), 7)
+    counts = np.bincount(numbers.ravel(), minlength=7)
+    assert ((counts - 1000) ** 2 / 1000).sum() < 27  # chi-square, 6 degrees: 1 in 10,000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -137,32 +138,17 @@ COVERED = """() => {
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_no_text_covers_another_in_a_browser(browser: Any, name: str, tmp_path: Path) -> None:
-    path = tmp_path / "layout.svg"
-    path.write_text(layout_svg(LAYOUTS[name]), encoding="utf-8")
-    page = browser.new_page()
-    page.goto(path.as_uri())
-    assert page.evaluate(COVERED) == []
-    page.close()
+def test_no_text_covers_another_in_a_browser(open_page: Callable[..., Any], name: str) -> None:
+    tab = open_page(layout_svg(LAYOUTS[name]), suffix=".svg")
+    assert tab.evaluate(COVERED) == []
 
 
-def test_a_page_follows_light_and_dark_and_fetches_nothing(browser: Any, tmp_path: Path) -> None:
-    path = tmp_path / "layout.html"
-    path.write_text(layout_page(LAYOUTS["nturgb+d"]), encoding="utf-8")
+def test_a_page_follows_light_and_dark(open_page: Callable[..., Any]) -> None:
     colours = {}
-    errors: list[str] = []
-    requests: list[str] = []
     for scheme in ("light", "dark"):
-        page = browser.new_page(color_scheme=scheme)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        colours[scheme] = page.evaluate(
+        tab = open_page(layout_page(LAYOUTS["nturgb+d"]), color_scheme=scheme)
+        colours[scheme] = tab.evaluate(
             "getComputedStyle(document.querySelector('#edge-5-4 path')).stroke"
         )
-        page.get_by_role("button", name="joint", exact=True).click()
-        page.close()
-    assert errors == []
-    assert requests == [path.as_uri()] * 2
+        tab.get_by_role("button", name="joint", exact=True).click()
     assert colours == {"light": "rgb(31, 95, 191)", "dark": "rgb(127, 176, 255)"}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.drawing.page import Cell, Section, asset, page, script_json, table
+from pyskl.drawing.page import Cell, Section, page, script_json, table
 
 DASH = "\N{EN DASH}"  # stands for nothing
 EVIL = "<script>window.hit = 1</script></script><img src=x onerror='window.hit = 1'>\"'&"
@@ -96,11 +96,6 @@ def test_cells() -> None:
     assert '<td class="text" data-value="x&quot;y"><a href=\'#b\'>b</a></td>' in text
     assert "&ndash;" in text
     assert "<button" not in text
-
-
-def test_assets_are_read_once() -> None:
-    assert asset("page.css") is asset("page.css")
-    assert "--ground" in asset("page.css")
 
 
 # --- in a browser ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.datasets.randomness import KeyedRandomness
+from pyskl.datasets.randomness import sample_randomness
 from pyskl.datasets.toy.generator import generate_toy_annotations
 from pyskl.drawing.skeleton.pipeline_steps import describe_value, steps_page, trace_pipeline
 from pyskl.drawing.skeleton.scene import make_scene
@@ -43,7 +43,7 @@ def sample() -> dict[str, Any]:
 
 def test_it_ends_where_the_pipeline_ends(sample: dict[str, Any]) -> None:
     steps = trace_pipeline(pipeline("j"), sample, NTU, seed=5, index=3)
-    with KeyedRandomness(5, 0, 3):
+    with sample_randomness(5, 0, 3):
         expected = Compose(pipeline("j"))(dict(sample))["keypoint"].numpy()
     assert steps[-1].clips == ()  # ToTensor changes no numbers
     drawn = steps[-3].clips[0].keypoint  # (M, clips*T, V, C)

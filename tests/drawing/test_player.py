@@ -6,8 +6,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,34 +65,15 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
-    """A function that opens a page's text; errors and requests in it fail the test."""
-    faults: list[str] = []
-    pages = []
+def opened(open_page: Open) -> Open:
+    """A function that opens a page of players and waits for the first one; motion is reduced."""
 
-    def open_page(text: str, **context: Any) -> Any:
-        path = tmp_path / f"page{len(pages)}.html"
-        path.write_text(text, encoding="utf-8")
-        shown = browser.new_page(**{"reduced_motion": "reduce", **context})
-        pages.append(shown)
-        shown.on("pageerror", lambda error: faults.append(str(error)))
-        shown.on("console", lambda message: faults.append(message.text))
-        shown.on(
-            "request",
-            lambda request: (
-                faults.append(request.url)
-                if request.url != path.as_uri() and not request.url.startswith("data:")
-                else None
-            ),
-        )
-        shown.goto(path.as_uri())
+    def opened(text: str, **options: Any) -> Any:
+        shown = open_page(text, **{"reduced_motion": "reduce", **options})
         shown.wait_for_selector(".skeleton-player canvas")
         return shown
 
-    yield open_page
-    for shown in pages:
-        shown.close()
-    assert faults == []
+    return opened
 
 
 def pixels(shown: Any, index: int = 0) -> str:
@@ -217,6 +197,8 @@ def test_it_plays_and_stops(opened: Open, clips: list[Clip]) -> None:
     assert pixels(shown) != before
     shown.wait_for_timeout(200)
     assert count(shown) == stopped
+    shown.get_by_role("combobox", name="Speed").select_option("0.5")
+    assert shown.evaluate("document.querySelector('.skeleton-player').player.speed") == 0.5
 
 
 def test_it_scrubs(opened: Open, clips: list[Clip]) -> None:
@@ -317,12 +299,6 @@ def test_joints_are_named_under_the_pointer(opened: Open, clips: list[Clip]) -> 
     )
     shown.locator("canvas").hover(position={"x": place[0], "y": place[1]})
     assert shown.locator(".hint").inner_text() == "head"
-
-
-def test_speed(opened: Open, clips: list[Clip]) -> None:
-    shown = opened(page_of(clips[:1]))
-    shown.get_by_role("combobox", name="Speed").select_option("0.5")
-    assert shown.evaluate("document.querySelector('.skeleton-player').player.speed") == 0.5
 
 
 def test_it_starts_by_itself_only_where_motion_is_welcome(opened: Open, clips: list[Clip]) -> None:

@@ -1,7 +1,8 @@
-"""Scores in the order of the data set, and the figures made of them."""
+"""Scores in the order of the data set, and metrics of them."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,17 @@ from torch import Tensor, nn
 
 from pyskl.datasets import build_dataloader
 from pyskl.errors import InputError
-from pyskl.evaluation import evaluate as evaluation
 from pyskl.evaluation import metrics as core
+from pyskl.evaluation import scoring
 from pyskl.evaluation.evaluate import (
     METRICS,
     check_metrics,
-    collect_scores,
     describe_metrics,
     evaluate,
-    figure_names,
+    metric_keys,
 )
-from pyskl.training.precision import autocast
+from pyskl.evaluation.scoring import collect_scores
+from pyskl.models.precision import autocast
 
 
 class _Numbers:
@@ -77,21 +78,23 @@ def test_several_processes_give_the_scores_of_one(length: int, batch: int, world
         )
         for rank in range(world)
     ]
-    shares: list[Any] = []
+    parts: list[Any] = []
+
+    def gather(part: Any) -> list[Any]:
+        parts.append(part)
+        return [*parts, ([0], np.zeros((1, 2), np.float32))]  # a rank may have no samples
+
+    calls = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "in_group", lambda: True)
-        # The first round gathers what each process has, the second gives it to all of them.
-        patch.setattr(evaluation, "from_all", lambda share: (shares.append(share), [share])[1])
+        patch.setattr(scoring, "gather_objects", gather)
         for loader in loaders:
-            try:
-                collect_scores(_Echo(), loader, CPU)
-            except StopIteration:  # a process without samples knows no shape by itself
-                continue
-        patch.setattr(evaluation, "from_all", lambda share: shares)
-        expected = np.arange(length, dtype=np.float32)
-        for loader in loaders:
-            scores = collect_scores(_Echo(), loader, CPU)
-            np.testing.assert_array_equal(scores[:, 0], expected)
+            called: list[int] = []
+            collect_scores(_Echo(), loader, CPU, before_batch=partial(called.append, 1))
+            calls.append(len(called))
+        assert len(set(calls)) == 1, "ranks with fewer batches have to make as many calls"
+        patch.setattr(scoring, "gather_objects", lambda part: parts)
+        scores = collect_scores(_Echo(), loaders[0], CPU)
+    np.testing.assert_array_equal(scores[:, 0], np.arange(length, dtype=np.float32))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -106,6 +109,20 @@ def test_the_model_is_put_in_evaluation_mode_and_back(training: bool) -> None:
 def test_clips_can_stay_apart() -> None:
     loader = build_dataloader(_Numbers(5), 2, shuffle=False, pin_memory=False)
     assert collect_scores(_Echo(clips=3), loader, CPU).shape == (5, 3, 2)
+
+
+def test_scoring_can_be_interrupted() -> None:
+    model, calls = _Echo(), iter([None, KeyError])
+
+    def before_batch() -> None:
+        error = next(calls)
+        if error is not None:
+            raise error
+
+    loader = build_dataloader(_Numbers(9), 2, shuffle=False, pin_memory=False)
+    with pytest.raises(KeyError):
+        collect_scores(model, loader, CPU, before_batch=before_batch)
+    assert len(model.modes) == 1
 
 
 def test_a_training_loader_is_refused() -> None:
@@ -125,7 +142,7 @@ def test_reduced_precision_reaches_the_model() -> None:
         assert not torch.is_autocast_enabled("cpu")
 
 
-# --- figures --------------------------------------------------------------------------------------
+# --- metrics --------------------------------------------------------------------------------------
 
 
 @given(
@@ -133,11 +150,11 @@ def test_reduced_precision_reaches_the_model() -> None:
     st.lists(st.integers(1, 9), min_size=1, max_size=3, unique=True),
     st.integers(0, 99),
 )
-def test_figures_and_their_names(chosen: list[str], topk: list[int], seed: int) -> None:
+def test_metrics_and_their_keys(chosen: list[str], topk: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     scores, labels = rng.random((20, 6)), rng.integers(0, 6, 20)
     found = evaluate(scores, labels, chosen, topk)
-    assert list(found) == figure_names(chosen, topk)
+    assert list(found) == metric_keys(chosen, topk)
     expected = dict(zip((f"top{k}_acc" for k in topk), core.top_k_accuracy(scores, labels, topk)))
     expected["mean_class_accuracy"] = core.mean_class_accuracy(scores, labels)
     hot = np.eye(6)[labels]
@@ -149,7 +166,7 @@ def test_figures_and_their_names(chosen: list[str], topk: list[int], seed: int) 
 def test_one_metric_and_one_k_need_no_list() -> None:
     scores, labels = np.eye(3), np.array([0, 1, 0])
     assert evaluate(scores, labels, "top_k_accuracy", 1) == {"top1_acc": pytest.approx(2 / 3)}
-    assert figure_names(["top_k_accuracy"], 3) == ["top3_acc"]
+    assert metric_keys(["top_k_accuracy"], 3) == ["top3_acc"]
 
 
 def test_labels_may_be_several() -> None:
@@ -159,10 +176,11 @@ def test_labels_may_be_several() -> None:
 
 
 def test_unknown_metrics() -> None:
-    with pytest.raises(InputError, match="no metric 'top1'"):
-        check_metrics(["mean_class_accuracy", "top1"])
-    with pytest.raises(InputError, match="did you mean 'top_k_accuracy'"):
-        evaluate(np.eye(2), np.arange(2), ["topk_accuracy"])
+    for check in (check_metrics, lambda metrics: evaluate(np.eye(2), np.arange(2), metrics)):
+        with pytest.raises(InputError) as caught:
+            check(["mean_class_accuracy", "topk_accuracy"])
+        assert caught.value.key == "metrics"
+        assert "top_k_accuracy" in str(caught.value)
 
 
 def test_description() -> None:

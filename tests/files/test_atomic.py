@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pyskl.files.atomic import point_to, remove_partial_files, replace_with, unwritable, write_text
+from pyskl.files.atomic import (
+    AtomicFile,
+    point_to,
+    remove_partial_files,
+    replace_with,
+    unwritable,
+    write_text,
+)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -36,7 +43,7 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
     replace_with(path, lambda partial: partial.touch())
     assert path.is_file()
     assert unwritable(path.parent) == "it is a folder"
-    assert unwritable(path / "b") == f"{path} is no folder to write to"
+    assert str(path) in str(unwritable(path / "b"))
 
 
 def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:
@@ -60,7 +67,40 @@ def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> Non
     assert {one.name for one in tmp_path.iterdir()} == {*kept, folder.name}
 
 
-WRITERS = [write_text, lambda path, text: replace_with(path, lambda one: one.write_text(text))]
+def _write_in_pieces(path: Path, text: str) -> None:
+    file = AtomicFile(path)
+    try:
+        for letter in text:
+            file.file.write(letter.encode())
+        file.commit()
+    finally:
+        file.close()
+
+
+WRITERS = [write_text, _write_in_pieces]
+
+
+def test_a_file_that_is_not_committed_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    file = AtomicFile(path)
+    file.file.write(b"new")
+    assert path.read_text() == "old"
+    file.close()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_the_disk_before_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
+    for write in (write_text, _write_in_pieces):
+        write(tmp_path / "a", "text")
+    assert calls == ["fsync", "replace", "fsync"] * 2  # the file, its name, the folder
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -1,10 +1,10 @@
-"""Feed the readers of strangers' files with what nobody wrote.
+"""Fuzz the readers of files from strangers.
 
-``python tests/fuzz/fuzz.py --seconds 60 --seed 1`` takes each reader for so long, in a process that
-watches itself (see guarded.py), and prints a table; it exits with 1 if anything failed, and the
-files that did it are in ``--keep``. Half of the inputs are valid files with bytes changed, cut,
-spliced and repeated (inside of archives, too, with correct checksums); half are programs for the
-pickle machine made of its operations and of names that it admits and refuses.
+``python tests/fuzz/fuzz.py --seconds 60 --seed 1`` feeds each reader for that long, in a process
+that monitors itself (see guarded.py), and prints a table. It exits with 1 if anything failed; the
+files that caused it are in ``--keep``. Half of the inputs are valid files with bytes changed, cut,
+spliced and repeated (inside archives, too, with correct checksums); half are pickle programs made
+of its operations and of allowed and refused names.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _text(text: str) -> bytes:
 
 
 def operations() -> st.SearchStrategy[bytes]:
-    """One operation of the pickle machine, with its argument."""
+    """One pickle operation with its argument."""
     names = st.builds(lambda n, s: _named(n, stacked=s), st.sampled_from(_NAMES), st.booleans())
     numbers = st.integers(-5, 40) | st.sampled_from(_NUMBERS)
     bare = b"(012N\x88\x89)]}\x8f\x85\x86\x87tlaedsu\x90\x91\x94R\x81\x92boQ\x97\x98"
@@ -194,7 +194,7 @@ def operations() -> st.SearchStrategy[bytes]:
 
 
 def values() -> st.SearchStrategy[bytes]:
-    """A program that leaves one value: mostly well formed, seldom sensible."""
+    """A program that leaves one value: mostly well formed, rarely sensible."""
     atoms = st.one_of(
         st.sampled_from([b"N", b"\x88", b")", b"]", b"}", b"\x8f"]),
         st.integers(0, 60).map(lambda n: b"K%c" % n),
@@ -236,13 +236,13 @@ def programs() -> st.SearchStrategy[bytes]:
 
 
 def _inside(data: bytes, change: bytes, *, pickled: bool) -> bytes:
-    """Put a changed pickle or storage into a valid archive, with the right checksums."""
+    """Put a changed pickle or storage into a valid archive, with correct checksums."""
     part = "data.pkl" if pickled else "data/0"
     return hostile.rezipped(data, lambda name, old: change if name.endswith(part) else old)
 
 
 def inputs(target: str) -> st.SearchStrategy[bytes]:
-    """What a reader is to be fed with."""
+    """The inputs of a reader."""
     seeds = SEEDS[target]()
     if target == "config":
         return mutated(seeds) | st.text(max_size=300).map(str.encode)
@@ -263,7 +263,7 @@ def inputs(target: str) -> st.SearchStrategy[bytes]:
 
 
 def feed(target: str, seconds: float, number: int, folder: Path) -> dict[str, Any]:
-    """Feed a reader for a while; return the record."""
+    """Feed a reader for some seconds; return what happened."""
     warnings.simplefilter("ignore")
     suffixes = SUFFIXES[target]
     known = []
@@ -306,7 +306,7 @@ def feed(target: str, seconds: float, number: int, folder: Path) -> dict[str, An
 
 
 def feed_in_child(target: str, seconds: float, number: int, keep: Path) -> dict[str, Any]:
-    """Feed a reader in a process of its own, which may crash."""
+    """Feed a reader in a process of its own, because it may crash."""
     folder = Path(tempfile.mkdtemp(prefix=f"{target}-", dir=keep))
     command = [sys.executable, __file__, "--child", target, "--seconds", str(seconds)]
     done = subprocess.run(
@@ -319,7 +319,7 @@ def feed_in_child(target: str, seconds: float, number: int, keep: Path) -> dict[
 
 
 def main() -> int:
-    """Run all readers and print what came of it."""
+    """Feed all readers and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="for each reader")
     parser.add_argument("--seed", type=int, default=1)

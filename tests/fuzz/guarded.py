@@ -1,11 +1,12 @@
-"""Load files in a process that watches itself: what it runs, how long it takes, what it takes up.
+"""Load files in a process that monitors what it runs, its time and its memory.
 
-``python guarded.py TARGET`` reads paths from its input, one a line, and answers each with one line
-of JSON: what came of loading it. The targets are the readers of files that come from strangers.
+``python guarded.py TARGET`` reads paths from its input, one per line, and answers each with one
+line of JSON: the outcome of loading it. The targets are the readers of files from strangers.
 
-What counts as a failure: anything run or written (told by the interpreter's audit events), an error
-of another kind than :class:`pyskl.errors.InputError` or one that does not name the file, a memory
-limit that was hit, more memory than the reader promises, more seconds than ``TIME_LIMIT``.
+These count as failures: anything that is run or written (reported by the interpreter's audit
+events), an error other than :class:`pyskl.errors.InputError` or one that does not name the file,
+hitting the limit of the address space, more memory than the reader promises, and more than
+``TIME_LIMIT`` seconds.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.errors import InputError
-from pyskl.unpickling.safe_unpickler import MEMORY_CONSTANT, MEMORY_FACTOR
+from pyskl.unpickling.limits import MEMORY_CONSTANT, MEMORY_FACTOR
 
 TIME_LIMIT = 10.0
 
-# What the interpreter and the measuring itself may take on top of what the readers promise, and
-# how much address space there is beyond what is in use: a hostile size hits that.
+# What the interpreter and the measuring may take on top of what the readers promise, and how much
+# address space there is beyond what is in use, so that hostile sizes fail.
 _SLACK = 24 << 20
 _HEADROOM = 3 << 30
 
@@ -51,9 +52,9 @@ def _annotation() -> Callable[[Path], Any]:
 
 
 def _checkpoint() -> Callable[[Path], Any]:
-    from pyskl.checkpoints.checkpoint import load_checkpoint
+    from pyskl.checkpoints.checkpoint import open_checkpoint
 
-    return load_checkpoint
+    return open_checkpoint
 
 
 def _config() -> Callable[[Path], Any]:
@@ -71,7 +72,7 @@ class _TooSlow(BaseException):
 
 @dataclass
 class Outcome:
-    """What came of loading one file.
+    """The outcome of loading one file.
 
     Attributes:
         path: The file.
@@ -91,7 +92,7 @@ class Outcome:
 
 
 class Guard:
-    """Watches one process; there can be one in a process, as audit hooks stay.
+    """Monitors its process; there can be only one, because audit hooks can't be removed.
 
     Args:
         target: Name of the reader.
@@ -137,7 +138,7 @@ class Guard:
         raise _TooSlow
 
     def load(self, path: Path) -> Outcome:
-        """Load a file and tell what came of it."""
+        """Load a file and return the outcome."""
         outcome = Outcome(str(path), "loaded", size=path.stat().st_size)
         self.path, self.seen = path, []
         gc.collect()

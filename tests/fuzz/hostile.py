@@ -1,7 +1,7 @@
-"""Files made to harm whoever loads them: the corpus.
+"""A corpus of files that try to harm the program that loads them.
 
-Each entry is a function of a path, the canary, which must not exist after the file was loaded: what
-the file would run, were it let, makes it.
+Each entry is a function of a path, the canary. A file that manages to run something creates the
+canary, so it must not exist after the file was loaded.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ _RUNS: dict[str, Callable[[Path], Any]] = {
     ),
 }
 
-# --- bytes that would pass for objects ------------------------------------------------------------
+# --- bytes that pass for objects ---------------------------------------------------------------
 
 _POINTER = b"A" * 8
 
@@ -342,7 +342,7 @@ _PROGRAMS: dict[str, Make] = {
     ),
     "one wide character": _program(_text("a" * (1 << 21) + "\U0001f600")),
     "duplicates": _program(b"(N", b"2" * (1 << 19), b"t"),
-    # no program
+    # not a program
     "no operation": _program(b"\xff"),
     "no end": lambda c: b"\x80\x04N",
     "nothing on the stack": lambda c: b"\x80\x04.",
@@ -409,7 +409,7 @@ def rezipped(
 
 
 def with_pickle(pickled: bytes, **storages: bytes) -> bytes:
-    """Return a zip checkpoint with a pickle of one's own."""
+    """Return a zip checkpoint with another pickle."""
     more = {f"archive/data/{key}": value for key, value in storages.items()}
     return rezipped(
         _saved(_checkpoint()),
@@ -575,6 +575,9 @@ CHECKPOINTS: dict[str, Make] = {
     ),
     "storage that is lacking": lambda c: with_pickle(
         _tensor(b"K\x00", _SIZE, _STRIDE, _storage(key="77"))
+    ),
+    "storage as data": lambda c: with_pickle(
+        b"\x80\x02}" + _text("state_dict") + _storage() + b"s."
     ),
     "storage by another word": lambda c: with_pickle(
         b"\x80\x02(" + _text("module") + _name("torch", "FloatStorage") + b"NNtQ."

@@ -1,4 +1,4 @@
-"""The fuzzer, for a few seconds; the long run is by hand."""
+"""The fuzzer for a few seconds; long runs are made by hand."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The corpus of hostile files: nothing runs, nothing hangs, all are refused by name.
 
-All files of a kind are loaded by one process that watches itself (see guarded.py); were it to
-crash, those that it did not come to would be told as missing.
+All files of a kind are loaded by one process that monitors itself (see guarded.py). If it crashes,
+the files that it did not reach are reported as missing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = [
     ),
 ]
 
-# What loads: it is odd, and no harm.
+# Odd, but harmless: this one loads.
 HARMLESS = {"many records"}
 
 
@@ -60,7 +60,7 @@ def _outcomes(
 
 @pytest.fixture(scope="module")
 def annotations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What came of each pickle, read as annotations."""
+    """The outcome for each pickle, read as annotations."""
     sample = dict(frame_dir="a", label=0, total_frames=3, keypoint=np.zeros((1, 3, 5, 3), "f4"))
     return _outcomes(
         tmp_path_factory.mktemp("annotations"),
@@ -70,7 +70,7 @@ def annotations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What came of each checkpoint."""
+    """The outcome for each checkpoint."""
     folder = tmp_path_factory.mktemp("checkpoints")
     torch.save({"state_dict": {"w": torch.ones(3)}}, folder / "good.pth")
     return _outcomes(

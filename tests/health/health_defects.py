@@ -1,281 +1,182 @@
-"""Defects that tests put into a healthy set: one for each kind of finding, and only that."""
+"""Defects to put into a healthy set: one for each kind of finding, which causes only that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from health_sets import Set
 
 Spoil = Callable[[Set], None]
-DEFECTS: dict[str, tuple[int, list[str], Spoil]] = {}
-"""By kind: number of coordinates, the names that are to be found, and what spoils the set."""
+EVERYBODY = [f"clip{index:02}" for index in range(24)]
 
 
-def defect(kind: str, *names: str, dims: int = 3) -> Callable[[Spoil], Spoil]:
-    def keep(spoil: Spoil) -> Spoil:
-        DEFECTS[kind] = (dims, list(names), spoil)
-        return spoil
+class Defect(NamedTuple):
+    """The names that are found, what spoils a healthy set, and its number of coordinates."""
 
-    return keep
-
-
-def change(data: Set, index: int, keypoint: np.ndarray) -> None:
-    data[index].update(keypoint=keypoint, total_frames=keypoint.shape[1])
-    if "keypoint_score" in data[index]:
-        data[index]["keypoint_score"] = np.ones(keypoint.shape[:3], np.float32)
+    names: list[str]
+    spoil: Spoil
+    dims: int = 3
 
 
-@defect("structure", "clip01", "clip02", "#3")
-def _(data: Set) -> None:
+def keypoints(*changes: tuple[int, Callable[[np.ndarray], np.ndarray]]) -> Spoil:
+    """Return a function that replaces the keypoints of samples."""
+
+    def spoil(data: Set) -> None:
+        for index, change in changes:
+            keypoint = change(data[index]["keypoint"].copy())
+            data[index].update(keypoint=keypoint, total_frames=keypoint.shape[1])
+            if "keypoint_score" in data[index]:
+                data[index]["keypoint_score"] = np.ones(keypoint.shape[:3], np.float32)
+
+    return spoil
+
+
+def everywhere(change: Callable[[np.ndarray], np.ndarray]) -> Spoil:
+    """Return a function that replaces the keypoints of all samples, but not the scores."""
+
+    def spoil(data: Set) -> None:
+        for sample in data.samples:
+            sample["keypoint"] = change(sample["keypoint"].copy())
+
+    return spoil
+
+
+def put(place: Any, value: float, *, add: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that sets (or changes) some values of keypoints."""
+
+    def change(keypoint: np.ndarray) -> np.ndarray:
+        keypoint[place] = keypoint[place] + value if add else value
+        return keypoint
+
+    return change
+
+
+def copies(*pairs: tuple[int, int], cut: slice = slice(None)) -> Spoil:
+    """Return a function that makes samples copies (or cuts) of others."""
+    return lambda data: keypoints(
+        *((to, lambda _, of=of: data[of]["keypoint"][:, cut].copy()) for to, of in pairs)  # type: ignore[misc]
+    )(data)
+
+
+def fields(key: str, values: Mapping[int, Any]) -> Spoil:
+    """Return a function that sets a field of samples; None deletes it."""
+
+    def spoil(data: Set) -> None:
+        for index, value in values.items():
+            data[index][key] = value
+            if value is None:
+                del data[index][key]
+
+    return spoil
+
+
+def listed(split: str, *names: str) -> Spoil:
+    """Return a function that adds ids to a split, which may be new."""
+    return lambda data: data.split.setdefault(split, []).extend(names)
+
+
+def relabelled(label: Callable[[int, int], int]) -> Spoil:
+    """Return a function that sets all labels by index and label."""
+
+    def spoil(data: Set) -> None:
+        for index, sample in enumerate(data.samples):
+            sample["label"] = label(index, sample["label"])
+
+    return spoil
+
+
+def _structure(data: Set) -> None:
     data[1]["keypoint"] = data[1]["keypoint"].tolist()
     data[2]["keypoint"] = np.ones((1, 20, 25, 4), np.float32)
     data.samples[3] = "a string"
     data.split["train"].remove("clip03")
 
 
-@defect("total_frames", "clip01", "clip02")
-def _(data: Set) -> None:
-    data[1]["total_frames"] += 1
-    data[2]["total_frames"] = "20"
-
-
-@defect("nonfinite", "clip01", "clip20")
-def _(data: Set) -> None:
-    data[1]["keypoint"][0, 3, 4] = np.nan
-    data[20]["keypoint"][0, 5, 6, 0] = np.inf
-
-
-@defect("label", "clip01", "clip02", "clip03")
-def _(data: Set) -> None:
-    data[1]["label"], data[2]["label"], data[3]["label"] = -1, "jump", 1.5
-
-
-@defect("duplicate_ids", "clip01")
-def _(data: Set) -> None:
-    data[2]["frame_dir"] = "clip01"
-    data.split["train"].remove("clip02")
-
-
-@defect("joints_differ", "clip05")
-def _(data: Set) -> None:
-    change(data, 5, data[5]["keypoint"][:, :, :17])
-
-
-@defect("coordinates_differ", "clip05")
-def _(data: Set) -> None:
-    change(data, 5, 500 + 150 * data[5]["keypoint"][..., :2])
+def _coordinates(data: Set) -> None:
+    keypoints((5, lambda k: 500 + 150 * k[..., :2]))(data)
     data[5]["img_shape"] = (1080, 1920)
 
 
-@defect("scores_partial", "clip05", dims=2)
-def _(data: Set) -> None:
-    del data[5]["keypoint_score"]
-
-
-@defect("split_unknown", "nobody")
-def _(data: Set) -> None:
-    data.split["val"].append("nobody")
-
-
-@defect("split_empty", "test")
-def _(data: Set) -> None:
-    data.split["test"] = []
-
-
-@defect("split_overlap", "clip20")
-def _(data: Set) -> None:
-    data.split["train"].append("clip20")
-
-
-@defect("duplicate_across", "clip20", "clip23")
-def _(data: Set) -> None:
-    change(data, 20, data[2]["keypoint"].copy())
-    change(data, 23, data[5]["keypoint"].copy())
-
-
-@defect("shared_across", "clip20")
-def _(data: Set) -> None:
-    change(data, 20, data[2]["keypoint"][:, 2:19].copy())
-
-
-@defect("duplicate_labels", "clip01")
-def _(data: Set) -> None:
-    change(data, 2, data[1]["keypoint"].copy())
-
-
-@defect("class_untrained", "3")
-def _(data: Set) -> None:
-    data[23]["label"] = 3
-
-
-@defect("one_class", "train")
-def _(data: Set) -> None:
-    for sample in data.samples:
-        sample["label"] = 0
-
-
-@defect("all_zero", "clip01", "clip02")
-def _(data: Set) -> None:
-    data[1]["keypoint"][:] = 0
-    data[2]["keypoint"][:] = 0
-
-
-@defect("constant", "clip01")
-def _(data: Set) -> None:
-    data[1]["keypoint"][:] = data[1]["keypoint"][:, :1]
-
-
-@defect("mostly_empty", "clip01")
-def _(data: Set) -> None:
-    T = data[1]["total_frames"]
-    data[1]["keypoint"][:, 3 : 4 + T // 2] = 0
-
-
-@defect("short", "clip01")
-def _(data: Set) -> None:
-    change(data, 1, data[1]["keypoint"][:, :7])
-
-
-@defect("person_jumps", "clip01")
-def _(data: Set) -> None:
-    data[1]["keypoint"][:, 10:] += 3
-
-
-@defect("mixed_scale", "clip01")
-def _(data: Set) -> None:
-    data[1]["keypoint"] *= 1000
-
-
-@defect("score_range", "clip01", dims=2)
-def _(data: Set) -> None:
-    data[1]["keypoint_score"] *= 100
-
-
-@defect("no_img_shape", "clip01", dims=2)
-def _(data: Set) -> None:
-    del data[1]["img_shape"]
-
-
-@defect("outside_image", "clip01", dims=2)
-def _(data: Set) -> None:
+def _swapped_image(data: Set) -> None:
     data[1]["keypoint"][..., 0] += 1000
     data[1]["img_shape"] = (1920, 1080)
 
 
-@defect("normalised", *(f"clip{i:02}" for i in range(24)), dims=2)
-def _(data: Set) -> None:
-    for sample in data.samples:
-        sample["keypoint"] = (sample["keypoint"] - (960, 540)) / np.float32(960)
-        sample["keypoint"] = sample["keypoint"].astype(np.float32)
+def _percent_scores(data: Set) -> None:
+    data[1]["keypoint_score"] *= 100
 
 
-@defect("dtype_differ", "clip01")
-def _(data: Set) -> None:
-    data[1]["keypoint"] = data[1]["keypoint"].astype(np.float64)
+def _duplicate_id(data: Set) -> None:
+    data[2]["frame_dir"] = "clip01"
+    data.split["train"].remove("clip02")
 
 
-@defect("dead_joints", "7")
-def _(data: Set) -> None:
-    for sample in data.samples:
-        sample["keypoint"][:, :, 7] = 0
+def _long(keypoint: np.ndarray) -> np.ndarray:
+    drift = np.random.default_rng(1).normal(0, 0.01, (1, 400, 25, 3))
+    return (keypoint[:, :1] + drift).astype(np.float32)
 
 
-@defect("float16_coarse", "float16")
-def _(data: Set) -> None:
-    for sample in data.samples:
-        sample["keypoint"] = (sample["keypoint"] + 200).astype(np.float16)
+def _normalised(keypoint: np.ndarray) -> np.ndarray:
+    return ((keypoint - (960, 540)) / np.float32(960)).astype(np.float32)
 
 
-@defect("duplicate_training", "clip04")
-def _(data: Set) -> None:
-    change(data, 4, data[1]["keypoint"].copy())
-
-
-@defect("split_repeats", "clip01")
-def _(data: Set) -> None:
-    data.split["train"].append("clip01")
-
-
-@defect("label_gap", "2")
-def _(data: Set) -> None:
-    for sample in data.samples:
-        sample["label"] += sample["label"] == 2
-
-
-@defect("label_names", "2")
-def _(data: Set) -> None:
-    data.extra["label_names"] = ["sit", "stand"]
-
-
-@defect("duplicate_test", "clip21")
-def _(data: Set) -> None:
-    change(data, 21, data[18]["keypoint"].copy())
-
-
-@defect("shared_frames", "clip05")
-def _(data: Set) -> None:
-    change(data, 5, data[2]["keypoint"][:, 1:18].copy())
-
-
-@defect("empty_ends", "clip01", "clip02")
-def _(data: Set) -> None:
-    data[1]["keypoint"][:, :2] = 0
-    data[2]["keypoint"][:, -1:] = 0
-
-
-@defect("empty_frames", "clip01")
-def _(data: Set) -> None:
-    data[1]["keypoint"][:, 5:7] = 0
-
-
-@defect("empty_slots", "clip01")
-def _(data: Set) -> None:
-    keypoint = data[1]["keypoint"]
-    change(data, 1, np.concatenate([keypoint, np.zeros_like(keypoint)]))
-
-
-@defect("zero_joints", "clip01")
-def _(data: Set) -> None:
-    data[1]["keypoint"][0, 4, 5] = 0
-
-
-@defect("joint_jumps", "clip01")
-def _(data: Set) -> None:
-    data[1]["keypoint"][0, 4, 5] += 4
-
-
-@defect("repeated_frames", "clip01")
-def _(data: Set) -> None:
-    change(data, 1, np.repeat(data[1]["keypoint"][:, :15], 2, axis=1))
-
-
-@defect("length", "clip01")
-def _(data: Set) -> None:
-    rng = np.random.default_rng(1)
-    drift = rng.normal(0, 0.01, (1, 400, 25, 3)).astype(np.float32)
-    change(data, 1, data[1]["keypoint"][:, :1] + drift)
-
-
-@defect("no_scores", *(f"clip{i:02}" for i in range(24)), dims=2)
-def _(data: Set) -> None:
-    for sample in data.samples:
-        del sample["keypoint_score"]
-
-
-@defect("unlisted", "clip01")
-def _(data: Set) -> None:
-    data.split["train"].remove("clip01")
-
-
-@defect("class_missing", "2")
-def _(data: Set) -> None:
-    data[20]["label"] = data[23]["label"] = 1
-
-
-@defect("unbalanced", "train")
-def _(data: Set) -> None:
-    for index in range(17):
-        data[index]["label"] = 0
-    for index in range(17, 24):
-        data[index]["label"] = index % 2
+ONE = slice(None)
+DEFECTS: dict[str, Defect] = {
+    "structure": Defect(["clip01", "clip02", "#3"], _structure),
+    "total_frames": Defect(["clip01", "clip02"], fields("total_frames", {1: 3, 2: "20"})),
+    "nonfinite": Defect(
+        ["clip01", "clip20"],
+        keypoints((1, put((0, 3, 4), np.nan)), (20, put((0, 5, 6, 0), np.inf))),
+    ),
+    "label": Defect(["clip01", "clip02", "clip03"], fields("label", {1: -1, 2: "jump", 3: 1.5})),
+    "duplicate_ids": Defect(["clip01"], _duplicate_id),
+    "joints_differ": Defect(["clip05"], keypoints((5, lambda k: k[:, :, :17]))),
+    "coordinates_differ": Defect(["clip05"], _coordinates),
+    "scores_partial": Defect(["clip05"], fields("keypoint_score", {5: None}), dims=2),
+    "split_unknown": Defect(["nobody"], listed("val", "nobody")),
+    "split_empty": Defect(["test"], listed("test")),
+    "split_overlap": Defect(["clip20"], listed("train", "clip20")),
+    "duplicate_across": Defect(["clip20", "clip23"], copies((20, 2), (23, 5))),
+    "shared_across": Defect(["clip20"], copies((20, 2), cut=slice(2, 19))),
+    "duplicate_labels": Defect(["clip01"], copies((2, 1))),
+    "class_untrained": Defect(["3"], fields("label", {23: 3})),
+    "one_class": Defect(["train"], relabelled(lambda index, label: 0)),
+    "all_zero": Defect(["clip01", "clip02"], keypoints((1, put(ONE, 0)), (2, put(ONE, 0)))),
+    "constant": Defect(["clip01"], keypoints((1, lambda k: np.repeat(k[:, :1], len(k[0]), 1)))),
+    "mostly_empty": Defect(
+        ["clip01"], keypoints((1, lambda k: put((0, slice(3, 4 + len(k[0]) // 2)), 0)(k)))
+    ),
+    "short": Defect(["clip01"], keypoints((1, lambda k: k[:, :7]))),
+    "person_jumps": Defect(["clip01"], keypoints((1, put((0, slice(10, None)), 3, add=True)))),
+    "mixed_scale": Defect(["clip01"], keypoints((1, lambda k: k * 1000))),
+    "score_range": Defect(["clip01"], _percent_scores, dims=2),
+    "no_img_shape": Defect(["clip01"], fields("img_shape", {1: None}), dims=2),
+    "outside_image": Defect(["clip01"], _swapped_image, dims=2),
+    "normalised": Defect(EVERYBODY, everywhere(_normalised), dims=2),
+    "dtype_differ": Defect(["clip01"], keypoints((1, lambda k: k.astype(np.float64)))),
+    "dead_joints": Defect(["7"], everywhere(put((ONE, ONE, 7), 0))),
+    "float16_coarse": Defect(["float16"], everywhere(lambda k: (k + 200).astype(np.float16))),
+    "duplicate_training": Defect(["clip04"], copies((4, 1))),
+    "split_repeats": Defect(["clip01"], listed("train", "clip01")),
+    "label_gap": Defect(["2"], relabelled(lambda index, label: label + (label == 2))),
+    "label_names": Defect(["2"], lambda data: data.extra.update(label_names=["sit", "stand"])),
+    "duplicate_test": Defect(["clip21"], copies((21, 18))),
+    "shared_frames": Defect(["clip05"], copies((5, 2), cut=slice(1, 18))),
+    "empty_ends": Defect(
+        ["clip01", "clip02"], keypoints((1, put((0, slice(2)), 0)), (2, put((0, -1), 0)))
+    ),
+    "empty_frames": Defect(["clip01"], keypoints((1, put((0, slice(5, 7)), 0)))),
+    "empty_slots": Defect(["clip01"], keypoints((1, lambda k: np.concatenate([k, 0 * k])))),
+    "zero_joints": Defect(["clip01"], keypoints((1, put((0, 4, 5), 0)))),
+    "joint_jumps": Defect(["clip01"], keypoints((1, put((0, 4, 5), 4, add=True)))),
+    "repeated_frames": Defect(["clip01"], keypoints((1, lambda k: np.repeat(k[:, :15], 2, 1)))),
+    "length": Defect(["clip01"], keypoints((1, _long))),
+    "no_scores": Defect(EVERYBODY, fields("keypoint_score", dict.fromkeys(range(24))), dims=2),
+    "unlisted": Defect(["clip01"], lambda data: data.split["train"].remove("clip01")),
+    "class_missing": Defect(["2"], fields("label", {20: 1, 23: 1})),
+    "unbalanced": Defect(
+        ["train"], relabelled(lambda index, label: 0 if index < 17 else index % 2)
+    ),
+}

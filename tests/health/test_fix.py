@@ -23,7 +23,7 @@ from pyskl.health.kinds import KINDS
 from pyskl.health.raw_annotations import RawAnnotations
 
 FIXED = {key for key, kind in KINDS.items() if kind.fixed}
-SPOILS = {kind: what for kind, what in DEFECTS.items() if what[0] == 3}
+SPOILS = {kind: defect.spoil for kind, defect in DEFECTS.items() if defect.dims == 3}
 
 
 @settings(max_examples=40, deadline=None)
@@ -34,7 +34,7 @@ SPOILS = {kind: what for kind, what in DEFECTS.items() if what[0] == 3}
 def test_a_cleaned_copy_is_clean_and_stays_so(kinds: list[str], seed: int) -> None:
     data = healthy_set(seed)
     for kind in kinds:
-        _spoil(data, SPOILS[kind][2])
+        _spoil(data, SPOILS[kind])
     before = pickle.dumps(data.content())
     cleaned, changes = fix(data.file())
     assert pickle.dumps(data.content()) == before, "the original was changed"
@@ -58,7 +58,7 @@ def _spoil(data: Set, spoil: Callable[[Set], None]) -> None:
 
 @pytest.mark.parametrize("kind", sorted(FIXED & set(DEFECTS)))
 def test_every_kind_that_is_fixed_is_told_and_gone(kind: str) -> None:
-    dims, _, spoil = DEFECTS[kind]
+    _, spoil, dims = DEFECTS[kind]
     data = healthy_set(dims=dims)
     spoil(data)
     cleaned, changes = fix(data.file())
@@ -76,7 +76,7 @@ def test_a_healthy_file_stays_as_it_is() -> None:
 def test_the_copy_of_a_spoilt_file_is_read_and_checked_as_training_does(tmp_path: Path) -> None:
     data = healthy_set()
     for kind in ("structure", "total_frames", "nonfinite", "label", "all_zero", "split_unknown"):
-        _spoil(data, SPOILS[kind][2])
+        _spoil(data, SPOILS[kind])
     data.extra["label_names"] = ["sit", "stand", "walk"]
     path = tmp_path / "fixed.pkl"
     path.write_bytes(pickle.dumps(fix(data.file())[0].content()))

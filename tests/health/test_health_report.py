@@ -22,7 +22,7 @@ from pyskl.health.text import MAX_LINES, changes_text, report_text, short_name
 def spoilt_report() -> HealthReport:
     """Return a report with many kinds of findings."""
     data = healthy_set()
-    for kind, (dims, _, spoil) in DEFECTS.items():
+    for kind, (_, spoil, dims) in DEFECTS.items():
         if dims == 3 and kind not in ("one_class", "structure", "unbalanced"):
             try:
                 spoil(data)

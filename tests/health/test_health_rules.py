@@ -42,7 +42,7 @@ COMPANIONS = {
 
 @pytest.mark.parametrize("kind", DEFECTS)
 def test_a_defect_is_found_by_its_kind_and_name(kind: str) -> None:
-    dims, names, spoil = DEFECTS[kind]
+    names, spoil, dims = DEFECTS[kind]
     data = healthy_set(dims=dims)
     spoil(data)
     report = found(data.report())

@@ -1,16 +1,12 @@
-"""Messages and figures: to the console, to files, to trackers."""
+"""Messages to the console and to files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from pyskl.logging.log import RunLog, get_logger, setup_logging
+from pyskl.logging.log import get_logger, setup_logging
 
 
 def test_set_up_twice_nothing_comes_twice(
@@ -76,99 +72,3 @@ def test_training_lines_leave_a_progress_bar_alone(
     shown = capsys.readouterr().err
     assert "to a terminal" not in shown
     assert "a message" in shown
-
-
-# --- figures --------------------------------------------------------------------------------------
-
-
-def test_every_line_is_json_and_there_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "run.log.json"
-    log = RunLog(path)
-    rows: list[dict[str, Any]] = [
-        {"env": {"python": "3"}, "config": "a = 1\nb = 'é'\n"},
-        {"mode": "train", "epoch": 1, "iter": 10, "lr": 0.1, "loss": 4.0943},
-        {"mode": "val", "epoch": 1, "top1_acc": 0.5},
-    ]
-    for count, row in enumerate(rows, start=1):
-        log.write(row, step=10)
-        lines = path.read_text(encoding="utf-8").splitlines()
-        assert [json.loads(line) for line in lines] == rows[:count]
-    log.close()
-
-
-class Heard:
-    """A tracker that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
-
-    def log(self, figures: Mapping[str, float], step: int) -> None:
-        self.told.append((dict(figures), step))
-
-    def image(self, name: str, array: np.ndarray, step: int) -> None:
-        self.told.append((name, array.shape, step))
-
-    def close(self) -> None:
-        self.told.append(("closed",))
-
-
-def test_trackers_get_the_numbers_of_steps_and_pictures(tmp_path: Path) -> None:
-    heard = Heard()
-    log = RunLog(tmp_path / "run.log.json", [heard])
-    log.write({"env": "no step", "seed": 1})
-    log.write({"mode": "train", "epoch": 1, "iter": 3, "lr": 0.1, "memory": 7}, step=3)
-    log.write({"mode": "test", "weights": "best", "top1_acc": 0.5}, step=6)
-    log.image("test/best/confusion", lambda: np.zeros((2, 3, 3), np.uint8), 6)
-    log.close()
-    assert heard.told == [
-        ({"train/epoch": 1.0, "train/lr": 0.1, "train/memory": 7.0}, 3),
-        ({"test/best/top1_acc": 0.5}, 6),
-        ("test/best/confusion", (2, 3, 3), 6),
-        ("closed",),
-    ]
-    assert len((tmp_path / "run.log.json").read_text().splitlines()) == 3
-
-
-def test_no_file_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    log = RunLog(None)
-    log.write({"mode": "train"}, step=1)
-    log.image("a", lambda: pytest.fail("nobody sees it"), 1)
-    log.close()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_without_a_tracker_no_picture_is_drawn(tmp_path: Path) -> None:
-    log = RunLog(tmp_path / "run.log.json")
-    log.image("a", lambda: pytest.fail("nobody sees it"), 1)
-    log.close()
-
-
-def test_lines_that_a_full_disk_kept_out_come_later(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "run.log.json"
-    log = RunLog(path)
-    file = log._file
-
-    class Full:
-        """Takes five bytes of a line, and then nothing."""
-
-        taken = False
-
-        def write(self, data: bytes) -> int:
-            if self.taken:
-                raise OSError(28, "No space left on device")
-            self.taken = True
-            assert file is not None
-            return file.write(data[:5])
-
-    log.write({"a": 1})
-    log._file = Full()  # type: ignore[assignment]
-    for value in (2, 3):
-        log.write({"a": value})
-    assert caplog.text.count("No space left") == 1
-    log._file = file
-    log.write({"a": 4})
-    log.close()
-    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2, 3, 4]

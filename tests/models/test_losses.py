@@ -54,22 +54,23 @@ def test_class_weight_stays_out_of_checkpoints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"),
+    "labels",
     [
-        (torch.tensor([0, 3]), r"labels has \[3\], but the scores are of 3 classes \(0 to 2\)"),
-        (torch.tensor([-1, 0]), r"labels has \[-1\]"),
-        (torch.tensor([0]), r"found torch.int64 of the shape \(1,\)"),
-        (torch.tensor([0.5, 0.5]), "whole numbers"),
-        (torch.zeros(2, 4), r"found torch.float32 of the shape \(2, 4\)"),
+        torch.tensor([0, 3]),
+        torch.tensor([-1, 0]),
+        torch.tensor([0]),
+        torch.tensor([0.5, 0.5]),
+        torch.zeros(2, 4),
     ],
 )
-def test_refuses_labels(labels: torch.Tensor, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_refuses_labels_that_do_not_fit_the_scores(labels: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="labels"):
         CrossEntropyLoss()(torch.zeros(2, 3), labels)
 
 
 def test_refuses_class_weights() -> None:
-    with pytest.raises(ConfigError, match="class_weight is a list of numbers"):
+    with pytest.raises(ConfigError) as error:
         CrossEntropyLoss(class_weight=["a"])  # type: ignore[list-item]
-    with pytest.raises(ValueError, match=r"class_weight has the shape \(2,\)"):
+    assert error.value.key == "class_weight"
+    with pytest.raises(ValueError, match="class_weight"):
         CrossEntropyLoss(class_weight=[1.0, 2.0])(torch.zeros(2, 3), torch.tensor([0, 1]))

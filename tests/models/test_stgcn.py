@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from pyskl.errors import ConfigError
-from pyskl.models import STGCN, RecognizerGCN, build_model, plain_path
-from pyskl.models.backbones import STGCNBlock
-from pyskl.models.units import MultiScaleTCN, UnitTCN
+from pyskl.models import STGCN, RecognizerGCN, build_model
+from pyskl.models.backbones.stgcn import STGCNBlock, UnitGCN
+from pyskl.models.backbones.temporal import MultiScaleTCN, UnitTCN
 from pyskl.skeleton import Graph, SkeletonLayout
 
 COCO = {"layout": "coco", "mode": "stgcn_spatial"}
@@ -25,7 +25,7 @@ HAND = {"layout": "handmp", "mode": "spatial"}
 
 
 def small(**arguments: Any) -> STGCN:
-    """A model that is quick: 4 channels, 3 blocks of which the second widens and strides."""
+    """A small model: 4 channels, 3 blocks, the second of which widens and strides."""
     given: dict[str, Any] = {
         "graph_cfg": COCO,
         "base_channels": 4,
@@ -73,7 +73,7 @@ def largest_error(found: Any, expected: np.ndarray) -> float:
 
 
 @pytest.mark.shared_data
-def test_state_dict_is_that_of_published_checkpoints(golden: Path) -> None:
+def test_state_dict_matches_published_checkpoints(golden: Path) -> None:
     info = json.loads((golden / "model_info.json").read_text())["nturgb+d/60"]
     model = recognizer(64, 256)
     found = [
@@ -85,7 +85,7 @@ def test_state_dict_is_that_of_published_checkpoints(golden: Path) -> None:
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize("frames", [100, 300])
-def test_logits_are_the_original_s(
+def test_logits_match_the_original(
     trained: RecognizerGCN, recorded: dict[str, np.ndarray], frames: int
 ) -> None:
     trained.eval()
@@ -95,19 +95,10 @@ def test_logits_are_the_original_s(
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("path", ["plain", "fast"])
-def test_five_steps_of_training_are_the_original_s(
-    trained: RecognizerGCN, recorded: dict[str, np.ndarray], path: str
+def test_five_steps_of_training_match_the_original(
+    trained: RecognizerGCN, recorded: dict[str, np.ndarray]
 ) -> None:
-    with plain_path() if path == "plain" else nullcontext():
-        check_five_steps(trained, recorded, path)
-
-
-def check_five_steps(model: RecognizerGCN, recorded: dict[str, np.ndarray], path: str) -> None:
-    # The fast path rounds otherwise, by some 1e-6 of the values: enough to move more of them over
-    # the corner of a ReLU (see check_gradients), and five steps at this rate amplify it.
-    loose = 10 if path == "fast" else 1
-    trained = model.train()
+    trained.train()
     x = normal(1, 8, 1, 2, 100, 25, 3)
     y = torch.from_numpy(np.random.RandomState(2).randint(0, 60, 8))
     optimizer = torch.optim.SGD(
@@ -119,19 +110,19 @@ def check_five_steps(model: RecognizerGCN, recorded: dict[str, np.ndarray], path
         optimizer.zero_grad()
         losses["loss"].backward()
         if step == 0:
-            check_gradients(trained, recorded, 1e-2 if path == "fast" else 1e-4)
+            check_gradients(trained, recorded)
         optimizer.step()
         steps.append([losses[name].item() for name in ("loss", "top1_acc", "top5_acc")])
-    assert largest_error(steps, recorded["train5_loss_top1_top5"]) < 1e-4 * loose
+    assert largest_error(steps, recorded["train5_loss_top1_top5"]) < 1e-4
     norms = [value.float().norm().item() for value in trained.state_dict().values()]
-    assert largest_error(norms, recorded["after5_param_norms"]) < 1e-4 * loose
+    assert largest_error(norms, recorded["after5_param_norms"]) < 1e-4
     trained.eval()
     with torch.no_grad():
         logits = trained.logits(normal(0, 2, 2, 100, 25, 3))[:, 0]
-    assert largest_error(logits, recorded["after5_logits_T100"]) < 1e-3 * loose
+    assert largest_error(logits, recorded["after5_logits_T100"]) < 1e-3
 
 
-def check_gradients(model: RecognizerGCN, recorded: dict[str, np.ndarray], late: float) -> None:
+def check_gradients(model: RecognizerGCN, recorded: dict[str, np.ndarray]) -> None:
     expected = dict(
         zip(
             [name for name, _ in model.named_parameters()],
@@ -142,16 +133,101 @@ def check_gradients(model: RecognizerGCN, recorded: dict[str, np.ndarray], late:
     largest = max(expected.values())
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None
-        # One of the recorded run's values is 2e-6 from the corner of the ReLU that ends block 3.
-        # On which side it falls is a matter of rounding, so of the machine, and moves the
+        # In the recorded run a value is 2e-6 away from the corner of the ReLU that ends block 3.
+        # Rounding, which depends on the machine, decides on which side it falls, and changes the
         # gradients of the blocks up to there by up to 1e-2.
         early = name.startswith(("backbone.data_bn", *(f"backbone.gcn.{i}." for i in range(4))))
-        tolerance = 1e-2 if early else late
+        tolerance = 1e-2 if early else 1e-4
         error = abs(parameter.grad.norm().item() - expected[name])
         assert error < tolerance * expected[name] + 1e-6 * largest, name
-    assert largest_error(model.cls_head.fc_cls.weight.grad, recorded["grad_step0_fc"]) < late
+    assert largest_error(model.cls_head.fc_cls.weight.grad, recorded["grad_step0_fc"]) < 1e-4
     weights = model.backbone.gcn[0].gcn.PA.grad
     assert largest_error(weights, recorded["grad_step0_PA0"]) < 2e-2
+
+
+K = 3
+
+
+def adjacency(V: int = 5) -> torch.Tensor:
+    return torch.rand(K, V, V, generator=torch.Generator().manual_seed(3))
+
+
+def names(module: nn.Module) -> list[str]:
+    return [name for name in module.state_dict() if "running" not in name and "num_b" not in name]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from(["importance", "offset", "init", None]),
+    st.sampled_from(["pre", "post"]),
+    st.booleans(),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+def test_gcn_is_the_sum_over_subsets_and_joints(
+    adaptive: str | None, conv_pos: str, with_res: bool, C: int, D: int
+) -> None:
+    A, N, T, V = adjacency(), 2, 6, 5
+    unit = UnitGCN(C, D, A, adaptive=adaptive, conv_pos=conv_pos, with_res=with_res).double().eval()
+    for parameter in unit.parameters():
+        parameter.data.uniform_(-1, 1)
+    x = torch.rand(N, C, T, V, dtype=torch.float64)
+    learned = {
+        "importance": lambda: A * unit.PA,
+        "offset": lambda: A + unit.PA,
+        "init": lambda: unit.A,
+        None: lambda: A.double(),
+    }[adaptive]()
+    weight = unit.conv.weight[:, :, 0, 0]
+    y = unit.conv.bias[:D].view(1, D, 1, 1) * torch.ones(N, D, T, V, dtype=torch.float64)
+    if conv_pos == "pre":
+        y = torch.zeros_like(y)
+    for k in range(K):
+        if conv_pos == "pre":
+            rows = slice(k * D, (k + 1) * D)
+            mixed = torch.stack([weight[rows] @ x[n].flatten(1) for n in range(N)])
+            mixed = mixed.view(N, D, T, V) + unit.conv.bias[rows].view(D, 1, 1)
+            y = y + mixed @ learned[k]
+        else:
+            mixed = (x @ learned[k]).flatten(2)  # N, C, T·V
+            y = y + (weight[:, k * C : (k + 1) * C] @ mixed).view(N, D, T, V)
+    y = unit.bn(y)
+    if with_res:
+        y = y + unit.down(x)
+    assert_close(unit(x), y.relu())
+
+
+def test_gcn_names_and_initial_values() -> None:
+    A = adjacency()
+    common = ["bn.weight", "bn.bias", "conv.weight", "conv.bias"]
+    down = ["down.0.weight", "down.0.bias", "down.1.weight", "down.1.bias"]
+    importance = UnitGCN(3, 4, A, with_res=True)
+    assert names(importance) == ["PA", "A", *common, *down]
+    assert (importance.PA == 1).all()
+    assert not importance.A.requires_grad
+    assert names(UnitGCN(4, 4, A, with_res=True)) == ["PA", "A", *common]
+    offset = UnitGCN(3, 4, A, adaptive="offset")
+    assert names(offset) == ["PA", "A", *common]
+    assert 0 < offset.PA.abs().max() <= 1e-6
+    init = UnitGCN(3, 4, A, adaptive="init")
+    assert names(init) == ["A", *common]
+    assert init.A.requires_grad
+    assert_close(init.A.data, A)
+    fixed = UnitGCN(3, 4, A, adaptive=None)
+    assert names(fixed) == ["A", *common]
+    assert not fixed.A.requires_grad
+
+
+def test_gcn_copies_the_adjacency() -> None:
+    A = adjacency()
+    unit = UnitGCN(3, 4, A, adaptive="init")
+    unit.A.data.zero_()
+    assert (A > 0).any()
+
+
+def test_gcn_takes_one_square_adjacency_per_subset() -> None:
+    with pytest.raises(ValueError, match=r"\(K, V, V\)"):
+        UnitGCN(3, 4, torch.ones(5, 5))
 
 
 @settings(max_examples=15, deadline=None)
@@ -177,7 +253,7 @@ def test_persons_and_samples_do_not_mix_in_eval_mode() -> None:
     assert_close(model(x[[1]]), y[[1]])
 
 
-def test_numbering_of_the_joints_is_free() -> None:
+def test_the_order_of_the_joints_does_not_matter() -> None:
     order = torch.randperm(17, generator=torch.Generator().manual_seed(1))
     where = order.argsort().tolist()  # old number → new number
     coco = Graph("coco").layout
@@ -202,7 +278,7 @@ def test_channels_and_strides_follow_the_stages() -> None:
     assert residuals == [none, same, same, same, UnitTCN, same, same, UnitTCN, same, same]
 
 
-def test_first_block_is_left_out_where_channels_agree() -> None:
+def test_the_first_block_is_left_out_if_channels_agree() -> None:
     model = STGCN(COCO, in_channels=8, base_channels=8, tcn_dropout=0.5)
     assert len(model.gcn) == 9
     assert model(torch.rand(1, 1, 8, 17, 8)).shape == (1, 1, 32, 2, 17)
@@ -236,7 +312,7 @@ def test_options_reach_the_units() -> None:
     assert [block.tcn.drop.p for block in model.gcn] == [0, 0.25, 0.25]
 
 
-def test_a_tuple_gives_one_value_per_block_and_a_list_does_not() -> None:
+def test_a_tuple_holds_one_value_per_block_and_a_list_does_not() -> None:
     model = small(
         gcn_adaptive=("init", "offset", None),
         tcn_type=("unit_tcn", "mstcn", "mstcn"),
@@ -251,7 +327,7 @@ def test_a_tuple_gives_one_value_per_block_and_a_list_does_not() -> None:
     assert len(model.gcn[1].tcn.branches) == 3
 
 
-def test_extra_options_are_those_of_the_chosen_units() -> None:
+def test_extra_options_are_those_of_the_selected_units() -> None:
     plain = STGCN.extra_options({})
     assert {"gcn_type", "tcn_type", "gcn_adaptive", "tcn_dropout", "tcn_kernel_size"} <= set(plain)
     assert "tcn_ms_cfg" not in plain
@@ -273,46 +349,52 @@ def test_every_parameter_has_a_gradient() -> None:
 
 def test_blocks_stand_alone() -> None:
     A = Graph("coco").A
-    block = STGCNBlock(3, 8, A, stride=2, gcn_options={"adaptive": None})
+    block = STGCNBlock(3, 8, A, stride=2, gcn=partial(UnitGCN, adaptive=None))
     assert block(torch.rand(2, 3, 7, 17)).shape == (2, 8, 4, 17)
     assert small(graph_cfg=Graph("coco")).graph.num_node == 17
 
 
-def test_random_graph_is_one_for_all_blocks() -> None:
+def test_all_blocks_share_a_random_graph() -> None:
     model = small(graph_cfg={"layout": "coco", "mode": "random", "num_filter": 4})
     assert_close(model.gcn[0].gcn.A, model.gcn[2].gcn.A)
     assert model.gcn[0].gcn.A.shape == (4, 17, 17)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "key"),
     [
-        ({"gcn_adaptve": "init"}, "unknown option 'gcn_adaptve'; did you mean 'gcn_adaptive'"),
-        ({"gcn_a": 1, "tcn_dropuot": 1}, "'gcn_a'.*'tcn_dropuot'; did you mean 'tcn_dropout'"),
-        ({"num_stage": 1}, "did you mean 'num_stages'"),
-        ({"tcn_ms_cfg": ["1x1"]}, "unknown option 'tcn_ms_cfg'"),
-        ({"tcn_stride": 2}, "unknown option 'tcn_stride'"),
-        ({"gcn_type": "unit_gnc"}, "no gcn_type 'unit_gnc'; did you mean 'unit_gcn'"),
-        ({"tcn_type": ("unit_tcn", "mstnc", "mstcn")}, "no tcn_type 'mstnc'; did you mean 'mstcn'"),
-        ({"tcn_type": ["unit_tcn"] * 3}, "no tcn_type"),
-        ({"num_stages": 0}, "num_stages is a whole number from 1 on, found 0"),
+        ({"gcn_type": "unit_gnc"}, "gcn_type"),
+        ({"tcn_type": ("unit_tcn", "mstnc", "mstcn")}, "tcn_type"),
+        ({"tcn_type": ["unit_tcn"] * 3}, "tcn_type"),
+        ({"num_stages": 0}, "num_stages"),
         ({"base_channels": 4.5}, "base_channels"),
-        ({"inflate_stages": 2}, "inflate_stages is a list of block numbers from 2 on"),
+        ({"inflate_stages": 2}, "inflate_stages"),
         ({"down_stages": [1]}, "down_stages"),
         ({"down_stages": ["5"]}, "down_stages"),
         ({"ch_ratio": 0}, "ch_ratio"),
-        ({"pretrained": "x.pth"}, "load_from"),
-        ({"graph_cfg": "coco"}, "graph_cfg is a dict"),
-        ({"graph_cfg": {"layot": "coco"}}, "graph_cfg: unknown key 'layot'; did you mean 'layout'"),
-        ({"graph_cfg": {"mode": "spacial"}}, "did you mean 'spatial'"),
+        ({"pretrained": "x.pth"}, "pretrained"),
+        ({"graph_cfg": "coco"}, "graph_cfg"),
+        ({"graph_cfg": {"layot": "coco"}}, "graph_cfg.layot"),
+        ({"gcn_adaptive": "ofset"}, "adaptive"),
+        ({"gcn_conv_pos": "mid"}, "conv_pos"),
     ],
 )
-def test_refuses(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_refuses(arguments: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError) as error:
         small(**arguments)
+    assert error.value.key == key
+
+
+def test_lists_all_unknown_options_with_the_nearest_known_one() -> None:
+    with pytest.raises(ConfigError) as error:
+        small(gcn_adaptve="init", tcn_ms_cfg=["1x1"], tcn_stride=2, num_stage=1)
+    found = {one.key: one.hint for one in error.value.errors}
+    assert list(found) == ["gcn_adaptve", "tcn_ms_cfg", "tcn_stride", "num_stage"]
+    assert found["gcn_adaptve"] == "did you mean 'gcn_adaptive'?"
+    assert found["num_stage"] == "did you mean 'num_stages'?"
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 17, 3), (2, 1, 8, 25, 3), (2, 1, 8, 17, 2)])
 def test_refuses_keypoints_of_another_layout(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"V=17, C=3\) of the layout 'coco', found the shape \(2"):
+    with pytest.raises(ValueError, match=r"V=17, C=3\).*'coco'"):
         small()(torch.rand(shape))

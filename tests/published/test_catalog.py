@@ -109,15 +109,15 @@ def test_a_mirror_stands_for_the_base_address() -> None:
     ],
 )
 def test_a_wrong_name_is_told_the_nearest_right_one(name: str, right: str) -> None:
-    with pytest.raises(InputError, match=f"no published file '{name}'; did you mean '{right}"):
+    with pytest.raises(InputError) as error:
         find_published(name)
+    assert (error.value.key, error.value.hint) == (name, f"did you mean {right!r}?")
 
 
 def test_a_name_like_no_other_is_told_what_there_is() -> None:
-    with pytest.raises(
-        InputError, match=r"no published file 'x'; there are ntu60_3danno, .*--list"
-    ):
+    with pytest.raises(InputError) as error:
         find_published("x")
+    assert "ntu60_3danno, " in str(error.value.hint)
 
 
 def test_the_document_names_what_there_is(repo_root: Path) -> None:

@@ -328,34 +328,18 @@ rfemur -20 5 20
 lowerback 15 -5
 """
 
-# --- what the fuzzer begins with ------------------------------------------------------------------
+# --- one valid file of each kind ------------------------------------------------------------------
 
 
-def _csv_long(folder: Path) -> Path:
-    return write(folder / "long.csv", long_table(people(3, 3, persons=2, frames=4)))
-
-
-def _csv_wide(folder: Path) -> Path:
-    return write(folder / "wide.csv", wide_table(people(3, 2, frames=4), ["a", "b", "c"], ";"))
-
-
-def _npy(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "a.npy", people(3, 3, frames=4))
-    return folder / "a.npy"
+def _save(path: Path, save: Callable[..., None], *args: Any, **arrays: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(path, *args, **arrays)
+    return path
 
 
 def _npz(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    keypoint = people(3, frames=4)
-    np.savez_compressed(
-        folder / "a.npz",
-        keypoint=keypoint,
-        keypoint_score=scores(1, 4, 3),
-        img_shape=np.array([480, 640]),
-        fps=30.0,
-    )
-    return folder / "a.npz"
+    more = dict(keypoint_score=scores(1, 4, 3), img_shape=np.array([480, 640]), fps=30.0)
+    return _save(folder / "a.npz", np.savez_compressed, keypoint=people(3, frames=4), **more)
 
 
 def _coco(folder: Path) -> Path:
@@ -368,11 +352,6 @@ def _alphapose(folder: Path) -> Path:
     return write(folder / "alphapose-results.json", content)
 
 
-def _cmu(folder: Path) -> Path:
-    content = alphapose_cmu(people(18, persons=1, frames=2), scores(1, 2, 18))
-    return write(folder / "alphapose-results.json", content)
-
-
 def _mediapipe(folder: Path) -> Path:
     frames = [
         {"pose_landmarks": [landmarks(points / 1000)], "pose_world_landmarks": []}
@@ -382,24 +361,15 @@ def _mediapipe(folder: Path) -> Path:
 
 
 def _jsonl(folder: Path) -> Path:
-    lines = [
-        json.dumps({"landmark": landmarks(points / 1000)}) for points in people(5, 3, frames=3)[0]
-    ]
-    return write(folder / "a.jsonl", "\n".join(lines))
-
-
-def _bvh(folder: Path) -> Path:
-    return write(folder / "a.bvh", BVH)
+    points = people(5, 3, frames=3)[0] / 1000
+    return write(
+        folder / "a.jsonl", "\n".join(json.dumps({"landmark": landmarks(p)}) for p in points)
+    )
 
 
 def _amc(folder: Path) -> Path:
     write(folder / "a.asf", ASF)
     return write(folder / "a.amc", AMC)
-
-
-def _asf(folder: Path) -> Path:
-    write(folder / "a.amc", AMC)
-    return write(folder / "a.asf", ASF)
 
 
 def _openpose(folder: Path) -> Path:
@@ -408,10 +378,27 @@ def _openpose(folder: Path) -> Path:
 
 
 VALID_FILES: dict[str, Callable[[Path], Path]] = {
-    function.__name__[1:]: function
-    for function in (
-        *(_csv_long, _csv_wide, _npy, _npz, _coco, _alphapose, _cmu),
-        *(_mediapipe, _jsonl, _bvh, _amc, _asf, _openpose),
-    )
+    "csv_long": lambda d: write(d / "long.csv", long_table(people(3, 3, persons=2, frames=4))),
+    "csv_wide": lambda d: write(
+        d / "wide.csv", wide_table(people(3, 2, frames=4), ["a", "b", "c"], ";")
+    ),
+    "npy": lambda d: _save(d / "a.npy", np.save, people(3, 3, frames=4)),
+    "npz": _npz,
+    "coco": _coco,
+    "alphapose": _alphapose,
+    "cmu": lambda d: write(
+        d / "alphapose-results.json", alphapose_cmu(people(18, frames=2), scores(1, 2, 18))
+    ),
+    "mediapipe": _mediapipe,
+    "jsonl": _jsonl,
+    "bvh": lambda d: write(d / "a.bvh", BVH),
+    "amc": _amc,
+    "asf": lambda d: _amc(d).with_suffix(".asf"),
+    "openpose": _openpose,
 }
-"""For each format a function that writes a valid file to a folder, and what goes with it."""
+"""For each kind a function that writes a valid file to a folder, and what belongs to it."""
+
+
+def recording_path(kind: str, path: Path) -> Path:
+    """Return what to read if ``path`` is a valid file: its folder, or the motion of a skeleton."""
+    return {"openpose": path.parent, "asf": path.with_name("a.amc")}.get(kind, path)

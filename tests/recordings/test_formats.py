@@ -1,42 +1,27 @@
-"""One way in for all formats: how a file's format is told, and what readers share."""
+"""Detecting formats, and what all readers share."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from recording_files import VALID_FILES, alphapose, coco, people, scores, write
+from recording_files import VALID_FILES, people, recording_path, scores, write
 
-from pyskl.recordings import (
-    FORMATS,
-    Recording,
-    RecordingError,
-    read_recording,
-    read_recordings,
-)
+from pyskl.errors import ConfigError
+from pyskl.recordings import Recording, RecordingError, read_recording, read_recordings
 
-SKELETON = (
-    "1\n1\n72057594037931101 0 1 1 1 1 0 0.01 0.02 2\n25\n" + "0.1 0.2 3 0 0 0 0 0 0 0 0 2\n" * 25
-)
-
-
-@pytest.mark.parametrize("format", FORMATS)
-def test_formats_say_what_they_are(format: str) -> None:
-    entry = FORMATS[format]
-    assert entry.name == format
-    assert entry.suffixes
-    assert entry.description
-    assert entry.recognised
+FORMAT_OF = {"csv_long": "csv", "csv_wide": "csv", "cmu": "alphapose", "jsonl": "mediapipe"}
 
 
 @pytest.mark.parametrize("kind", VALID_FILES)
-def test_auto_and_by_name_are_the_same(tmp_path: Path, kind: str) -> None:
-    path = VALID_FILES[kind](tmp_path / "a")
-    path = {"openpose": path.parent, "asf": path.with_name("a.amc")}.get(kind, path)
-    names = {"csv_long": "csv", "csv_wide": "csv", "cmu": "alphapose", "jsonl": "mediapipe"}
-    name = names.get(kind, "amc" if kind == "asf" else kind)
+def test_formats_are_detected(tmp_path: Path, kind: str) -> None:
+    path = recording_path(kind, VALID_FILES[kind](tmp_path / "a"))
+    name = FORMAT_OF.get(kind, "amc" if kind == "asf" else kind)
     (one,), (other,) = read_recordings(path), read_recordings(path, format=name)
     np.testing.assert_array_equal(one.keypoint, other.keypoint)
     assert one.keypoint.dtype == np.float32
@@ -45,51 +30,46 @@ def test_auto_and_by_name_are_the_same(tmp_path: Path, kind: str) -> None:
 
 
 def test_ntu_skeletons(tmp_path: Path) -> None:
-    path = write(tmp_path / "S001C001P001R001A001.skeleton", SKELETON)
-    found = read_recording(path)
+    joints = "0.1 0.2 3 0 0 0 0 0 0 0 0 2\n" * 25
+    text = f"1\n1\n72057594037931101 0 1 1 1 1 0 0.01 0.02 2\n25\n{joints}"
+    found = read_recording(write(tmp_path / "S001C001P001R001A001.skeleton", text))
     assert found.keypoint.shape == (1, 1, 25, 3)
     assert found.layout == "nturgb+d"
 
 
-def test_json_is_told_by_its_content(tmp_path: Path) -> None:
-    content = alphapose(people(17), scores(1, 12, 17), tracked=False)
-    assert read_recording(write(tmp_path / "a.json", content)).joint_names == ()
-    names = [f"j{joint}" for joint in range(17)]
-    annotations = coco(people(17), names=names)
-    assert read_recording(write(tmp_path / "b.json", annotations)).joint_names == tuple(names)
-
-
 @pytest.mark.parametrize(
-    ("name", "format", "parts"),
-    [
-        ("none.csv", "auto", ["no such file", "looked in"]),
-        ("a.avi", "auto", ["suffix .avi", ".bvh", "format"]),
-        ("a", "auto", ["without suffix"]),
-        ("a.avi", "cvs", ["no format 'cvs'", "did you mean 'csv'?"]),
-    ],
+    ("name", "format"), [("none.csv", "auto"), ("a.avi", "auto"), ("a", "auto"), ("a.avi", "cvs")]
 )
-def test_what_is_no_recording(tmp_path: Path, name: str, format: str, parts: list[str]) -> None:
+def test_files_that_are_no_recordings(tmp_path: Path, name: str, format: str) -> None:
     for other in ("a.avi", "a"):
         write(tmp_path / other, "x")
     with pytest.raises(RecordingError) as caught:
         read_recording(tmp_path / name, format=format)
-    for part in parts:
-        assert part in str(caught.value)
+    assert caught.value.file == str(tmp_path / name)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
-def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "a.csv")
-    with pytest.raises(RecordingError, match="not a regular file"):
-        read_recording(tmp_path / "a.csv")
-
-
-def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
+def test_pipes_and_folders_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.npy").mkdir()
-    with pytest.raises(RecordingError, match=r"no \*_keypoints.json"):
-        read_recording(tmp_path / "a.npy")
-    with pytest.raises(RecordingError, match=r"a\.npy: it can't be read"):
-        read_recording(tmp_path / "a.npy", format="npy")
+    for format in ("auto", "npy"):
+        with pytest.raises(RecordingError):
+            read_recording(tmp_path / "a.npy", format=format)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "a.csv")  # reading it would never end
+        with pytest.raises(RecordingError):
+            read_recording(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("axes", "XY"), ("channels", "rgb"), ("persons", 0), ("dim", 4), ("fps", -1.0)),
+        ("image_size", (0, 1)),
+    ],
+)
+def test_invalid_options(tmp_path: Path, key: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_recording(VALID_FILES["npy"](tmp_path), **{key: value})
+    assert (caught.value.key, caught.value.found) == (key, value)
 
 
 def test_samples_have_scores_in_2d_only() -> None:
@@ -107,11 +87,15 @@ def test_samples_have_scores_in_2d_only() -> None:
     assert set(deep.sample()) == {"frame_dir", "total_frames", "keypoint"}
 
 
-def test_every_frame_and_scaled() -> None:
+def test_subsampling_and_scaling() -> None:
     recording = Recording("a", people(3), scores(1, 12, 3), fps=30)
-    thin = recording.every(5)
+    thin = recording.subsampled(5)
     np.testing.assert_array_equal(thin.keypoint, recording.keypoint[:, [0, 5, 10]])
     assert thin.score is not None
     assert (thin.score.shape, thin.fps) == ((1, 3, 3), 6)
     np.testing.assert_array_equal(recording.scaled(0.5).keypoint, recording.keypoint / 2)
-    assert recording.every(1) is recording.scaled(1) is recording
+
+
+def test_importing_the_readers_is_cheap() -> None:
+    code = "import sys, pyskl.recordings.formats; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -214,50 +214,52 @@ def test_openpose_several_videos_in_one_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "parts"),
+    ("name", "content", "key"),
     [
-        ("v_000000000002_keypoints.json", {"people": 3}, ["_000000000002_", "'people'"]),
-        ("v_000000000002_keypoints.json", [], ["'people'"]),
-        ("v_000000000002_keypoints.json", {"people": [7]}, ["person 0", "pose_keypoints_2d"]),
+        ("v_000000000002_keypoints.json", {"people": 3}, "people"),
+        ("v_000000000002_keypoints.json", [], "people"),
+        ("v_000000000002_keypoints.json", {"people": [7]}, "person 0"),
         (
             "v_000000000002_keypoints.json",
             {"people": [{"pose_keypoints_2d": [1, 2, 3]}]},
-            ["person 0", "3 numbers", "75", "54"],
+            "person 0, pose_keypoints_2d",
         ),
         (
             "v_000000000002_keypoints.json",
             {"people": [{"pose_keypoints_2d": [1.0] * 75}]},
-            ["25 joints, but 18"],
+            "person 0",
         ),
         (
             "v_000000000002_keypoints.json",
             {"people": [{"pose_keypoints_2d": ["1"] * 54}]},
-            ["expected numbers", "'1'"],
+            "person 0, pose_keypoints_2d",
         ),
-        ("v_000000000002_keypoints.json", '{"people": [', ["no JSON", "line 1"]),
-        ("walk_keypoints.json", {"people": []}, ["walk_keypoints.json", "number of the frame"]),
-        ("v_2_keypoints.json", {"people": []}, ["same frame number"]),
-        ("v_900000000002_keypoints.json", {"people": []}, ["empty"]),
+        ("v_000000000002_keypoints.json", '{"people": [', "line 1, column 13"),
+        ("walk_keypoints.json", {"people": []}, None),
     ],
 )
-def test_malformed_openpose(tmp_path: Path, name: str, content: Any, parts: list[str]) -> None:
+def test_malformed_openpose(tmp_path: Path, name: str, content: Any, key: str | None) -> None:
     folder = openpose_folder(tmp_path / "a", people(18), scores(1, FRAMES, 18))
     write(folder / name, content)
     with pytest.raises(RecordingError) as caught:
         read_recordings(folder)
-    for part in parts:
-        assert part in str(caught.value)
+    assert (caught.value.file, caught.value.key) == (str(folder / name), key)
 
 
-def test_openpose_without_anybody_and_single_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["v_2_keypoints.json", "v_900000000002_keypoints.json"])
+def test_repeated_and_far_frame_numbers_of_openpose(tmp_path: Path, name: str) -> None:
+    folder = openpose_folder(tmp_path / "a", people(18), scores(1, FRAMES, 18))
+    write(folder / name, {"people": []})
+    with pytest.raises(RecordingError):
+        read_recordings(folder)
+
+
+def test_openpose_without_persons_and_single_files(tmp_path: Path) -> None:
     write(tmp_path / "a" / "v_0_keypoints.json", {"people": []})
-    with pytest.raises(RecordingError, match="nobody was seen in any of the 1 frames"):
-        read_recording(tmp_path / "a")
-    with pytest.raises(RecordingError, match="is the folder"):
-        read_recording(tmp_path / "a" / "v_0_keypoints.json", format="openpose")
     (tmp_path / "b").mkdir()
-    with pytest.raises(RecordingError, match=r"no \*_keypoints.json"):
-        read_recording(tmp_path / "b")
+    for path in (tmp_path / "a", tmp_path / "a" / "v_0_keypoints.json", tmp_path / "b"):
+        with pytest.raises(RecordingError):
+            read_recording(path, format="openpose")
 
 
 # --- MediaPipe ------------------------------------------------------------------------------------
@@ -333,113 +335,102 @@ def test_mediapipe_hands_are_flat_and_each_a_person(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "parts"),
+    ("entries", "key"),
     [
-        ([], ["list with one entry for each frame"]),
-        ({"frames": 3}, ["list with one entry for each frame"]),
-        ([None, None], ["nobody was seen in any of the 2 frames"]),
-        ([[{"x": 0.5}]], ["frame 0", "landmark 0", "x and y"]),
-        ([[{"x": 0.5, "y": "0.5"}]], ["frame 0", "'0.5'"]),
-        ([[{"x": 0.5, "y": 0.1}], [{"x": 0.5, "y": 0.1}] * 2], ["frame 1", "2 landmarks"]),
-        ([[{"x": 1e30, "y": 0.1, "z": 0}]], ["beyond"]),
-        ([[3]], ["frame 0", "landmark 0"]),
-        ([{"x": 0.1, "y": 0.2}], ["frame 0", "a single one"]),
-        ([7], ["frame 0", "expected landmarks"]),
-        ([[{"x": 0.1, "y": 0.2}]], ["no z"]),
-        ({"frames": [[{"x": 0.1, "y": 0.2, "z": 0}]], "fps": 0}, ["fps is 0"]),
-        ({"frames": [[{"x": 0.1, "y": 0.2, "z": 0}]], "width": 0, "height": 1}, ["width"]),
+        ([], None),
+        ({"frames": 3}, None),
+        ([None, None], None),
+        ([[{"x": 0.5}]], "frame 0, landmark 0"),
+        ([[{"x": 0.5, "y": "0.5"}]], "frame 0"),
+        ([[{"x": 0.5, "y": 0.1}], [{"x": 0.5, "y": 0.1}] * 2], "frame 1"),
+        ([[{"x": 1e30, "y": 0.1, "z": 0}]], None),
+        ([[3]], "frame 0, landmark 0"),
+        ([{"x": 0.1, "y": 0.2}], "frame 0"),
+        ([7], "frame 0"),
+        ([[{"x": 0.1, "y": 0.2}]], None),
+        ({"frames": [[{"x": 0.1, "y": 0.2, "z": 0}]], "fps": 0}, "fps"),
+        ({"frames": [[{"x": 0.1, "y": 0.2, "z": 0}]], "width": 0, "height": 1}, "height, width"),
     ],
 )
-def test_malformed_mediapipe(tmp_path: Path, entries: Any, parts: list[str]) -> None:
+def test_malformed_mediapipe(tmp_path: Path, entries: Any, key: str | None) -> None:
+    path = write(tmp_path / "m.json", entries)
     with pytest.raises(RecordingError) as caught:
-        read_recordings(write(tmp_path / "m.json", entries), format="mediapipe")
-    for part in ("m.json", *parts):
-        assert part in str(caught.value)
+        read_recordings(path, format="mediapipe")
+    assert (caught.value.file, caught.value.key) == (str(path), key)
 
 
 # --- malformed COCO and AlphaPose -----------------------------------------------------------------
 
 
-def _change(path: list[Any], value: Any) -> Callable[[Any], None]:
-    def change(content: Any) -> None:
-        for key in path[:-1]:
-            content = content[key]
-        if value is KeyError:
-            del content[path[-1]]
-        else:
-            content[path[-1]] = value
-
-    return change
+def _change(content: Any, path: list[Any], value: Any) -> None:
+    for key in path[:-1]:
+        content = content[key]
+    if value is KeyError:
+        del content[path[-1]]
+    else:
+        content[path[-1]] = value
 
 
 @pytest.mark.parametrize(
-    ("change", "parts"),
+    ("path", "value", "key"),
     [
-        (_change(["annotations", 3, "image_id"], 77), ["annotation 3", "77", "'images'"]),
-        (_change(["annotations", 3, "image_id"], KeyError), ["annotation 3", "'image_id'"]),
-        (_change(["annotations", 3, "image_id"], [1]), ["annotation 3", "a list of 1"]),
-        (_change(["annotations", 3], 4), ["annotation 3"]),
-        (_change(["annotations", 3, "keypoints"], [1, 2]), ["annotation 3", "2 numbers"]),
-        (_change(["annotations", 3, "keypoints"], [1, 2, 3]), ["numbers of joints: 1, 17"]),
-        (_change(["annotations", 3, "keypoints", 0], "1"), ["annotation 3", "'1'"]),
-        (_change(["annotations", 3, "keypoints", 0], True), ["annotation 3", "True"]),
-        (_change(["annotations", 3, "keypoints", 0], 10**400), ["annotation 3", "too large"]),
-        (_change(["annotations", 3, "track_id"], "x"), ["annotation 3", "track_id"]),
-        (_change(["annotations"], []), ["no annotation has keypoints"]),
-        (_change(["annotations"], {}), ["'annotations'"]),
-        (_change(["images", 0], 5), ["image 0"]),
-        (_change(["images", 1, "id"], 1011), ["several images", "1011"]),
-        (_change(["images", 1, "height"], -3), ["image 1", "height"]),
-        (_change(["images", 1, "frame_id"], 0.5), ["image 1", "frame_id"]),
+        (["annotations", 3, "image_id"], 77, "annotation 3, image_id"),
+        (["annotations", 3, "image_id"], KeyError, "annotation 3"),
+        (["annotations", 3, "image_id"], [1], "annotation 3, image_id"),
+        (["annotations", 3], 4, "annotation 3"),
+        (["annotations", 3, "keypoints"], [1, 2], "annotation 3, keypoints"),
+        (["annotations", 3, "keypoints"], [1, 2, 3], "annotation 3"),
+        (["annotations", 3, "keypoints", 0], "1", "annotation 3, keypoints"),
+        (["annotations", 3, "keypoints", 0], True, "annotation 3, keypoints"),
+        (["annotations", 3, "keypoints", 0], 10**400, "annotation 3, keypoints"),
+        (["annotations", 3, "track_id"], "x", "annotation 3, track_id"),
+        (["annotations"], [], "annotations"),
+        (["annotations"], {}, None),
+        (["images", 0], 5, "image 0"),
+        (["images", 1, "id"], 1011, "id"),
+        (["images", 1, "height"], -3, "image 1, height, width"),
+        (["images", 1, "frame_id"], 0.5, "image 1, frame_id"),
     ],
 )
-def test_malformed_coco(tmp_path: Path, change: Callable[[Any], None], parts: list[str]) -> None:
+def test_malformed_coco(tmp_path: Path, path: list[Any], value: Any, key: str | None) -> None:
     content = coco(people(17), names=COCO)
-    change(content)
+    _change(content, path, value)
     with pytest.raises(RecordingError) as caught:
         read_recordings(write(tmp_path / "c.json", content), format="coco")
-    for part in ("c.json", *parts):
-        assert part in str(caught.value)
+    assert caught.value.key == key
 
 
 @pytest.mark.parametrize(
-    ("change", "parts"),
+    ("path", "value", "key"),
     [
-        (_change([3, "image_id"], KeyError), ["result 3", "'image_id'"]),
-        (_change([3, "keypoints"], KeyError), ["result 3", "'keypoints'"]),
-        (_change([3, "keypoints"], None), ["result 3", "None"]),
-        (_change([3, "idx"], "one"), ["result 3", "idx"]),
-        (_change([3, "idx"], [[[[[[1]]]]]]), ["result 3", "idx"]),
-        (_change([3], []), ["result 3"]),
+        ([3, "image_id"], KeyError, "result 3"),
+        ([3, "keypoints"], KeyError, "result 3"),
+        ([3, "keypoints"], None, "result 3, keypoints"),
+        ([3, "idx"], "one", "result 3, idx"),
+        ([3, "idx"], [[[[[[1]]]]]], "result 3, idx"),
+        ([3], [], "result 3"),
     ],
 )
-def test_malformed_alphapose(
-    tmp_path: Path, change: Callable[[Any], None], parts: list[str]
-) -> None:
+def test_malformed_alphapose(tmp_path: Path, path: list[Any], value: Any, key: str) -> None:
     content: Any = alphapose(people(17), scores(1, FRAMES, 17), tracked=True)
-    change(content)
+    _change(content, path, value)
     with pytest.raises(RecordingError) as caught:
         read_recordings(write(tmp_path / "a.json", content), format="alphapose")
-    for part in ("a.json", *parts):
-        assert part in str(caught.value)
+    assert caught.value.key == key
 
 
 @pytest.mark.parametrize(
-    ("text", "part"),
+    "text",
     [
-        ("", "no JSON"),
-        ("[" * 100_000, "nested too deeply"),
-        ("[" + "9" * 10_000 + "]", "no JSON of numbers"),
-        ('{"a": 1', "line 1"),
-        ("7", "looks like none of"),
-        ('{"a": 1}', "looks like none of"),
-        ("[[[[[1]]]]]", "looks like none of"),
-        ("[{}]", "looks like none of"),
+        *("", "[" * 100_000, "[" + "9" * 10_000 + "]", '{"a": 1', "7", '{"a": 1}', "[[[[[1]]]]]"),
+        "[{}]",
     ],
 )
-def test_json_that_is_no_recording(tmp_path: Path, text: str, part: str) -> None:
-    with pytest.raises(RecordingError, match=part):
-        read_recordings(write(tmp_path / "x.json", text))
+def test_json_that_is_no_recording(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "x.json", text)
+    with pytest.raises(RecordingError) as caught:
+        read_recordings(path)
+    assert caught.value.file == str(path)
 
 
 def test_nan_and_null_were_not_seen(tmp_path: Path) -> None:

@@ -17,9 +17,13 @@ from pyskl.recordings.mocap.hierarchy import hierarchy_layout, mirror_pairs
 from pyskl.skeleton import layout_faults, layout_to_json, resolve_layout
 
 
-def line_of(text: str, part: str) -> str:
-    """Return where the first ``part`` stands in a file, as messages say it."""
-    return f"line {text[: text.index(part)].count(chr(10)) + 1}"
+def error_of(path: Path, text: str, old: str, key: str | None) -> None:
+    """Expect an error about a file, at the place ``key``; LINE is where ``old`` is in ``text``."""
+    with pytest.raises(RecordingError) as caught:
+        read_recording(path.with_suffix(".amc") if path.suffix == ".asf" else path)
+    line = f"line {text[: text.index(old)].count(chr(10)) + 1}"
+    expected = None if key is None else key.replace("LINE", line)
+    assert (caught.value.file, caught.value.key) == (str(path), expected)
 
 
 # --- BVH ------------------------------------------------------------------------------------------
@@ -108,37 +112,30 @@ def test_bvh_makes_a_layout_that_can_be_written_and_read(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "parts"),
+    ("old", "new", "key"),
     [
-        ("MOTION", "", ["no line MOTION"]),
-        ("HIERARCHY", "HIERACHY", ["line 1", "HIERARCHY"]),
-        ("ROOT Hips", "JOINT Hips", ["line 2", "ROOT"]),
-        ("JOINT Spine", "ROOT Spine", ["ROOT", "wrong place"]),
-        ("JOINT Spine", "JOINT LeftLeg", ["several joints", "'LeftLeg'"]),
-        ("JOINT Spine", "BONE Spine", ["'BONE'"]),
-        ("OFFSET 3.0 -1.0 0.5", "OFFSET 3.0 -1.0 zero", ["line 8", "'zero'"]),
-        ("OFFSET 3.0 -1.0 0.5", "OFFSET 3.0 -1.0 nan", ["line 8", "'nan'"]),
-        ("CHANNELS 6 X", "CHANNELS 7 X", ["line 5", "7"]),
-        ("Xposition", "Wposition", ["line 5", "'Wposition'"]),
-        ("Frames: 3", "Frames: 4", ["4 frames are announced, 3 follow"]),
-        ("Frames: 3\n", "", ["'Frames:'"]),
-        ("Frames: 3", "Frames: x", ["LINE", "'x'"]),
-        ("Frame Time: 0.008333", "Frame Time: -1", ["LINE", "-1 s"]),
-        ("1 35 2 90", "1 35 2 90 7", ["LINE", "22 values, expected 21"]),
-        ("1 35 2 90", "1 35 2 x", ["LINE", "expected numbers"]),
-        ("1 35 2 90", "1 35 2 inf", ["LINE", "expected numbers"]),
-        ("1 35 2 90", "1e30 35 2 90", ["LINE", "expected numbers"]),
-        ("}\nMOTION", "MOTION", ["ends early"]),
-        ("}\nMOTION", "}\nROOT b\n{\n}\nMOTION", ["second skeleton"]),
+        ("MOTION", "", None),
+        ("HIERARCHY", "HIERACHY", "LINE"),
+        ("ROOT Hips", "JOINT Hips", "LINE"),
+        ("JOINT Spine", "ROOT Spine", "LINE"),
+        ("JOINT Spine", "JOINT LeftLeg", None),
+        ("JOINT Spine", "BONE Spine", "LINE"),
+        ("OFFSET 3.0 -1.0 0.5", "OFFSET 3.0 -1.0 zero", "LINE"),
+        ("OFFSET 3.0 -1.0 0.5", "OFFSET 3.0 -1.0 nan", "LINE"),
+        ("CHANNELS 6 X", "CHANNELS 7 X", "LINE"),
+        ("Frames: 3", "Frames: 4", None),
+        ("Frames: 3\n", "", None),
+        ("Frames: 3", "Frames: x", "LINE"),
+        ("Frame Time: 0.008333", "Frame Time: -1", "LINE"),
+        ("1 35 2 90", "1 35 2 90 7", "LINE"),
+        ("1 35 2 90", "1 35 2 x", "LINE"),
+        ("1 35 2 90", "1 35 2 inf", "LINE"),
+        ("1 35 2 90", "1e30 35 2 90", "LINE"),
+        ("}\nMOTION", "}\nROOT b\n{\n}\nMOTION", "LINE"),
     ],
 )
-def test_malformed_bvh(tmp_path: Path, old: str, new: str, parts: list[str]) -> None:
-    assert old in BVH
-    path = write(tmp_path / "bad.bvh", BVH.replace(old, new, 1))
-    with pytest.raises(RecordingError) as caught:
-        read_recording(path)
-    for part in ("bad.bvh", *parts):
-        assert part.replace("LINE", line_of(BVH, old)) in str(caught.value)
+def test_malformed_bvh(tmp_path: Path, old: str, new: str, key: str | None) -> None:
+    error_of(write(tmp_path / "bad.bvh", BVH.replace(old, new, 1)), BVH, old, key)
 
 
 # --- AMC on ASF -----------------------------------------------------------------------------------
@@ -220,74 +217,72 @@ def test_amc_layout(amc: Path) -> None:
 
 def test_the_skeleton_of_an_amc_is_found(tmp_path: Path) -> None:
     motion = write(tmp_path / "HDM_bd_cartwheel.amc", AMC)
-    with pytest.raises(RecordingError, match="no skeleton"):
+    with pytest.raises(RecordingError):
         read_recording(motion)
     write(tmp_path / "only.ASF", ASF)
     assert read_recording(motion).own_layout is not None
     write(tmp_path / "other.asf", "nonsense")
-    with pytest.raises(RecordingError, match=r"which of only\.ASF, other\.asf"):
+    with pytest.raises(RecordingError) as caught:
         read_recording(motion)
+    assert caught.value.found == "only.ASF, other.asf"
     write(tmp_path / "HDM_bd.asf", ASF)
     assert read_recording(motion).own_layout is not None
-    with pytest.raises(RecordingError, match=r"other\.asf: there is no section"):
-        read_recording(motion, asf=tmp_path / "other.asf")
-    with pytest.raises(RecordingError, match="no such skeleton"):
-        read_recording(motion, asf=tmp_path / "none.asf")
+    for name in ("other.asf", "none.asf"):
+        with pytest.raises(RecordingError) as caught:
+            read_recording(motion, asf=tmp_path / name)
+        assert caught.value.file == str(tmp_path / name)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "parts"),
+    ("old", "new", "key"),
     [
-        ("lfemur 90 0 0", "lfemur 90 0", ["a.amc, LINE", "3 numbers"]),
-        ("lfemur 90 0 0", "lfemur 90 0 x", ["a.amc, LINE", "3 numbers"]),
-        ("lfemur 90 0 0", "lfemur 90 0 nan", ["a.amc, LINE", "3 numbers"]),
-        ("lfemur 90 0 0", "femur 90 0 0", ["a.amc, LINE", "no bone 'femur'"]),
-        ("lfemur 90 0 0\n", "", ["a.amc", "frame number 2 lacks lfemur"]),
-        ("lowerback 15 -5", "lfemur 1 2 3", ["twice"]),
-        (":DEGREES\n1\n", ":DEGREES\n", ["a.amc, line 4", "number of a frame"]),
+        ("lfemur 90 0 0", "lfemur 90 0", "LINE"),
+        ("lfemur 90 0 0", "lfemur 90 0 x", "LINE"),
+        ("lfemur 90 0 0", "lfemur 90 0 nan", "LINE"),
+        ("lfemur 90 0 0", "femur 90 0 0", "LINE"),
+        ("lfemur 90 0 0\n", "", "frame 2"),
+        ("lowerback 15 -5", "lfemur 1 2 3", "LINE"),
+        (":DEGREES\n1\n", ":DEGREES\n", "line 4"),
     ],
 )
-def test_malformed_amc(tmp_path: Path, old: str, new: str, parts: list[str]) -> None:
-    assert old in AMC
+def test_malformed_amc(tmp_path: Path, old: str, new: str, key: str) -> None:
     write(tmp_path / "a.asf", ASF)
-    with pytest.raises(RecordingError) as caught:
-        read_recording(write(tmp_path / "a.amc", AMC.replace(old, new, 1)))
-    for part in parts:
-        assert part.replace("LINE", line_of(AMC, old)) in str(caught.value)
+    error_of(write(tmp_path / "a.amc", AMC.replace(old, new, 1)), AMC, old, key)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "parts"),
+    ("old", "new", "key"),
     [
-        (":bonedata", ":bones", ["no section :bonedata"]),
-        (":hierarchy", ":tree", ["no section :hierarchy"]),
-        ("name lfemur", "name lhipjoint", ["name of its own"]),
-        ("name lfemur", "", ["name of its own"]),
-        ("direction 0 -1 0", "direction 0 -1", ["LINE", "3 numbers"]),
-        ("length 7", "length seven", ["LINE", "1 numbers"]),
-        ("axis 0 0 20  XYZ", "axis 0 0 20  XXZ", ["LINE", "'XXZ'"]),
-        ("dof rx ry rz", "dof rx ry rw", ["LINE", "rx ry rw"]),
-        ("dof rx ry rz", "dof rx rx", ["LINE", "rx rx"]),
-        ("order TX", "order QX", ["QX"]),
-        ("lhipjoint lfemur\n", "lhipjoint\n", ["leaves out lfemur"]),
-        ("lhipjoint lfemur\n", "lhipjoint lfoot\n", ["no bone 'lfoot'"]),
-        ("root lhipjoint rhipjoint", "root rhipjoint", ["leaves out lhipjoint"]),
-        ("rhipjoint rfemur\n", "rhipjoint rfemur lfemur\n", ["'lfemur' has a parent already"]),
+        (":bonedata", ":bones", None),
+        (":hierarchy", ":tree", None),
+        ("direction 0 -1 0", "direction 0 -1", "LINE"),
+        ("length 7", "length seven", "LINE"),
+        ("axis 0 0 20  XYZ", "axis 0 0 20  XXZ", "LINE"),
+        ("dof rx ry rz", "dof rx ry rw", "LINE"),
+        ("dof rx ry rz", "dof rx rx", "LINE"),
+        ("order TX", "order QX", "LINE"),
+        ("lhipjoint lfemur\n", "lhipjoint\n", ":hierarchy"),
+        ("lhipjoint lfemur\n", "lhipjoint lfoot\n", "LINE"),
+        ("root lhipjoint rhipjoint", "root rhipjoint", ":hierarchy"),
+        ("rhipjoint rfemur\n", "rhipjoint rfemur lfemur\n", "LINE"),
         (
             "root lhipjoint rhipjoint lowerback\n    lhipjoint lfemur",
             "root rhipjoint lowerback\n    lhipjoint lfemur\n    lfemur lhipjoint",
-            ["no tree"],
+            ":hierarchy",
         ),
-        (":bonedata\n  begin", ":bonedata\n", ["line 17", "expected begin"]),
+        (":bonedata\n  begin", ":bonedata\n", "line 17"),
     ],
 )
-def test_malformed_asf(tmp_path: Path, old: str, new: str, parts: list[str]) -> None:
-    assert old in ASF
-    write(tmp_path / "a.asf", ASF.replace(old, new, 1))
-    with pytest.raises(RecordingError) as caught:
-        read_recording(write(tmp_path / "a.amc", AMC))
-    for part in ("a.asf", *parts):
-        assert part.replace("LINE", line_of(ASF, old)) in str(caught.value)
+def test_malformed_asf(tmp_path: Path, old: str, new: str, key: str | None) -> None:
+    write(tmp_path / "a.amc", AMC)
+    error_of(write(tmp_path / "a.asf", ASF.replace(old, new, 1)), ASF, old, key)
+
+
+@pytest.mark.parametrize("name", ["name lhipjoint", ""])
+def test_bones_need_names_of_their_own(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "a.amc", AMC)
+    asf = write(tmp_path / "a.asf", ASF.replace("name lfemur", name))
+    error_of(asf, ASF, "begin\n     id 3", "line 33")
 
 
 # --- the skeleton ---------------------------------------------------------------------------------
@@ -347,17 +342,12 @@ def test_c3d(tmp_path: Path) -> None:
 def test_damaged_c3d(tmp_path: Path) -> None:
     points = np.ones((7, 3, 3))
     whole = write_c3d(tmp_path / "a.c3d", points, ["a", "b", "c"]).read_bytes()
-    for content, part in (
-        (b"", "no readable C3D"),
-        (b"nonsense" * 200, "no readable C3D"),
-        (whole[:700], "no readable C3D"),
-        (whole[:-600], "7 frames are announced"),
-    ):
+    for content in (b"", b"nonsense" * 200, whole[:700], whole[:-600]):
         (tmp_path / "b.c3d").write_bytes(content)
-        with pytest.raises(RecordingError, match=rf"b\.c3d: .*{part}"):
+        with pytest.raises(RecordingError):
             read_recording(tmp_path / "b.c3d")
     write_c3d(tmp_path / "c.c3d", np.full((2, 3, 3), np.nan), ["a", "b", "c"])
-    with pytest.raises(RecordingError, match="no marker was seen"):
+    with pytest.raises(RecordingError):
         read_recording(tmp_path / "c.c3d")
 
 
@@ -366,5 +356,6 @@ def test_c3d_without_the_package_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "c3d", None)
     path = write(tmp_path / "a.c3d", "x")
-    with pytest.raises(RecordingError, match="pip install"):
+    with pytest.raises(RecordingError) as caught:
         read_recording(path)
+    assert "pip install" in (caught.value.hint or "")

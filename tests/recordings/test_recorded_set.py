@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recording_files import long_table, wide_table, write
 
-from pyskl.datasets.annotation import load_annotations
+from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.recordings import convert
 
 CLIPS = 24

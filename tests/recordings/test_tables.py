@@ -18,35 +18,38 @@ NAMES = ["hip", "knee", "foot"]
 
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize(("suffix", "delimiter"), [("csv", ","), ("csv", ";"), ("tsv", "\t")])
-def test_long_gives_back_what_was_written(
-    tmp_path: Path, dim: int, suffix: str, delimiter: str
-) -> None:
+def test_long_tables_round_trip(tmp_path: Path, dim: int, suffix: str, delimiter: str) -> None:
     keypoint = people(3, dim, persons=2)
     path = write(tmp_path / f"clip.{suffix}", long_table(keypoint, NAMES, delimiter))
     found = read_recording(path)
-    assert found.name == "clip"
-    assert found.joint_names == tuple(NAMES)
-    assert found.score is None
+    assert (found.name, found.joint_names, found.score) == ("clip", tuple(NAMES), None)
     # The most active person comes first.
-    assert sorted(found.keypoint[:, 0, 0, 0]) == sorted(keypoint[:, 0, 0, 0])
     order = np.argsort(found.keypoint[:, 0, 0, 0])
     np.testing.assert_array_equal(found.keypoint[order], keypoint)
 
 
-@pytest.mark.parametrize("dim", [2, 3])
-def test_wide_gives_back_what_was_written(tmp_path: Path, dim: int) -> None:
-    keypoint = people(3, dim)
-    found = read_recording(write(tmp_path / "a.csv", wide_table(keypoint, NAMES)))
+@given(
+    st.lists(
+        st.tuples(*[st.floats(-1e6, 1e6, width=32).filter(lambda value: value != 0)] * 2),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_wide_tables_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, values: list[tuple[float, float]]
+) -> None:
+    keypoint = np.array(values, np.float32)[None, :, None].repeat(2, axis=2)
+    path = write(tmp_path_factory.mktemp("t") / "a.csv", wide_table(keypoint, ["a", "b"]))
+    found = read_recording(path)
     np.testing.assert_array_equal(found.keypoint, keypoint)
-    assert found.joint_names == tuple(NAMES)
+    assert found.joint_names == ("a", "b")
 
 
 def test_the_order_of_columns_and_rows_does_not_matter(tmp_path: Path) -> None:
     keypoint = people(2, 2, frames=5)
     lines = long_table(keypoint).splitlines()
     shuffled = [lines[0], *np.random.default_rng(0).permutation(lines[1:])]
-    cells = [line.split(",") for line in shuffled]
-    turned = "\n".join(",".join(reversed(row)) for row in cells)
+    turned = "\n".join(",".join(reversed(line.split(","))) for line in shuffled)
     found = read_recording(write(tmp_path / "a.csv", turned))
     np.testing.assert_array_equal(found.keypoint, keypoint)
 
@@ -59,21 +62,19 @@ def test_scores_empty_cells_and_gaps(tmp_path: Path) -> None:
         "13,0,1,1,0\n13,1,2,2,\n"
     )
     found = read_recording(write(tmp_path / "a.csv", text))
-    assert found.keypoint.shape == (1, 4, 2, 2)  # frame 11 is there, empty
-    np.testing.assert_array_equal(found.keypoint[0, 0], [[1.5, 2], [0, 0]])
-    np.testing.assert_array_equal(found.keypoint[0, 1], np.zeros((2, 2)))
-    np.testing.assert_array_equal(found.keypoint[0, 2], [[0, 0], [4, 5]])
+    expected = [[[1.5, 2], [0, 0]], [[0, 0], [0, 0]], [[0, 0], [4, 5]], [[1, 1], [2, 2]]]
+    np.testing.assert_array_equal(found.keypoint[0], expected)  # frame 11 is there, empty
     assert found.score is not None
     np.testing.assert_allclose(found.score[0], [[0.5, 0], [0, 0], [0, 1], [0, 0]])
 
 
-def test_frames_that_go_in_steps_follow_each_other(tmp_path: Path) -> None:
+def test_frame_numbers_in_steps_are_consecutive_frames(tmp_path: Path) -> None:
     rows = "\n".join(f"{frame},0,{frame + 1},1" for frame in (100, 105, 110, 120))
     found = read_recording(write(tmp_path / "a.csv", f"frame,joint,x,y\n{rows}\n"))
     np.testing.assert_array_equal(found.keypoint[0, :, 0, 0], [101, 106, 111, 0, 121])
 
 
-def test_a_decimal_comma_between_semicolons(tmp_path: Path) -> None:
+def test_decimal_commas_between_semicolons(tmp_path: Path) -> None:
     found = read_recording(write(tmp_path / "a.csv", "a_x;a_y\n1,5;2\n2,5;-3,25\n"))
     np.testing.assert_array_equal(found.keypoint[0, :, 0], [[1.5, 2], [2.5, -3.25]])
 
@@ -83,85 +84,62 @@ def test_several_recordings_in_one_table(tmp_path: Path) -> None:
     found = read_recordings(write(tmp_path / "all.csv", text))
     assert [recording.name for recording in found] == ["all/b2", "all/b10"]
     np.testing.assert_array_equal(found[1].keypoint[0, :, 0], [[1, 2], [5, 6]])
-    with pytest.raises(RecordingError, match="holds 2 recordings"):
+    with pytest.raises(RecordingError) as caught:
         read_recording(tmp_path / "all.csv")
+    assert caught.value.found == 2
 
 
-def test_a_layout_puts_joints_with_names_in_its_order(tmp_path: Path) -> None:
-    coco = LAYOUTS["coco"].joint_names
+def test_layouts_order_named_joints(tmp_path: Path) -> None:
+    names = LAYOUTS["coco"].joint_names
     keypoint = people(17)
     order = np.random.default_rng(1).permutation(17)
-    text = wide_table(keypoint[:, :, order], [coco[joint] for joint in order])
+    text = wide_table(keypoint[:, :, order], [names[joint] for joint in order])
     found = read_recording(write(tmp_path / "a.csv", text), layout="coco")
     np.testing.assert_array_equal(found.keypoint, keypoint)
-    assert found.joint_names == coco
+    assert found.joint_names == names
 
-
-def test_joints_that_the_layout_has_and_the_table_has_not_were_not_seen(tmp_path: Path) -> None:
+    # Joints that only the layout has were not seen; joints that only the table has are an error.
     text = "frame,joint,x,y\n0,nose,1,2\n0,left_hip,3,4\n"
-    found = read_recording(write(tmp_path / "a.csv", text), layout="coco")
-    assert found.keypoint.shape == (1, 1, 17, 2)
-    assert np.flatnonzero(found.keypoint.any(axis=-1)).tolist() == [0, 11]
+    found = read_recording(write(tmp_path / "b.csv", text), layout="coco")
+    assert np.flatnonzero(found.keypoint[0, 0].any(axis=-1)).tolist() == [0, 11]
+    with pytest.raises(RecordingError):
+        read_recording(write(tmp_path / "c.csv", text.replace("nose", "noze")), layout="coco")
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"),
+    ("text", "key"),
     [
-        ("", ["no rows"]),
-        ("frame,joint,x,y\n", ["only a head"]),
-        ("frame,joint,x,y\n0,0,one,2\n", ["line 2", "'x'", "'one'"]),
-        ("frame,joint,x,y\n0,0,1\n", ["line 2", "3 cells, expected 4"]),
-        ("frame,joint,x,y\n0.5,0,1,2\n", ["line 2", "'frame'", "whole"]),
-        ("frame,joint,x,y\n,0,1,2\n", ["line 2", "'frame'"]),
-        ("frame,joint,x,y\n1e400,0,1,2\n", ["line 2", "'frame'"]),
-        ("frame,joint,x,y\n0,,1,2\n", ["line 2", "'joint'"]),
-        ("frame,joint,x,y\n0,0,1,2\n0,0,1,2\n", ["line 3", "twice", "person"]),
-        ("frame,joint,x,y\n0,0,1,inf\n", ["beyond"]),
-        ("frame,joint,x,y\n0,0,1,1e30\n", ["beyond"]),
-        ("frame,joint,x,y\n0,99999,1,2\n", ["joint 99999", "at most"]),
-        ("frame,joint,x,y\n0,0,1,2\n1000000000,0,1,2\n3,0,1,2\n", ["frames empty"]),
-        ("frame,joint,x,y,colour\n0,0,1,2,3\n", ["'colour'"]),
-        ("joint,x,y\n0,1,2\n", ["no column 'frame'"]),
-        ("frame,joint,x,x\n0,0,1,2\n", ["'x' is there twice"]),
-        ("frame,a_x,a_y,b_x\n0,1,2,3\n", ["'b'", "x"]),
-        ("frame,a_x\n0,1\n", ["at least x and y"]),
-        ("frame,a_x,a_y\n0,1,2\n0,3,4\n", ["line 3", "frame 0 is there twice"]),
-        ("person,a_x,a_y\n0,1,2\n", ["'frame'"]),
-        ("t,a_x,a_y\n0,1,2\n", ["'t'", "NAME_x"]),
-        ("frame\n1\n", ["no joints"]),
-        ("recording,a_x,a_y\n,1,2\n", ["'recording'", "empty"]),
-        ("a_x,a_y\n0,0\n", ["nobody was seen"]),
-        ("a_x,a_y\nnan,\n", ["nobody was seen"]),
-        (b"\xff\xfe\x00a", ["UTF-8"]),
-        ('a_x,a_y\n1,"' + "9" * 200_000 + '"\n', ["field larger than field limit"]),
+        ("", ""),
+        ("frame,joint,x,y\n", ""),
+        ("frame,joint,x,y\n0,0,one,2\n", "line 2, column 'x'"),
+        ("frame,joint,x,y\n0,0,1\n", "line 2"),
+        ("frame,joint,x,y\n0.5,0,1,2\n", "line 2, column 'frame'"),
+        ("frame,joint,x,y\n,0,1,2\n", "line 2, column 'frame'"),
+        ("frame,joint,x,y\n1e400,0,1,2\n", "line 2, column 'frame'"),
+        ("frame,joint,x,y\n0,,1,2\n", "line 2, column 'joint'"),
+        ("frame,joint,x,y\n0,0,1,2\n0,0,1,2\n", "line 3"),
+        ("frame,joint,x,y\n0,0,1,inf\n", ""),
+        ("frame,joint,x,y\n0,0,1,1e30\n", ""),
+        ("frame,joint,x,y\n0,99999,1,2\n", ""),
+        ("frame,joint,x,y\n0,0,1,2\n1000000000,0,1,2\n3,0,1,2\n", ""),
+        ("frame,joint,x,y,colour\n0,0,1,2,3\n", ""),
+        ("joint,x,y\n0,1,2\n", ""),
+        ("frame,joint,x,x\n0,0,1,2\n", "x"),
+        ("frame,a_x,a_y,b_x\n0,1,2,3\n", "b"),
+        ("frame,a_x\n0,1\n", "a"),
+        ("frame,a_x,a_y\n0,1,2\n0,3,4\n", "line 3"),
+        ("person,a_x,a_y\n0,1,2\n", ""),
+        ("t,a_x,a_y\n0,1,2\n", "t"),
+        ("frame\n1\n", ""),
+        ("recording,a_x,a_y\n,1,2\n", "line 2, column 'recording'"),
+        ("a_x,a_y\n0,0\n", ""),
+        ("a_x,a_y\nnan,\n", ""),
+        (b"\xff\xfe\x00a", ""),
+        ('a_x,a_y\n1,"' + "9" * 200_000 + '"\n', "line 2"),
     ],
 )
-def test_malformed_tables_are_told(tmp_path: Path, text: str | bytes, parts: list[str]) -> None:
+def test_malformed_tables(tmp_path: Path, text: str | bytes, key: str) -> None:
     path = write(tmp_path / "bad.csv", text)
     with pytest.raises(RecordingError) as caught:
         read_recordings(path)
-    message = str(caught.value)
-    assert "bad.csv" in message
-    for part in parts:
-        assert part in message
-
-
-def test_a_name_that_the_layout_lacks_is_told(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", "frame,joint,x,y\n0,noze,1,2\n")
-    with pytest.raises(RecordingError, match="'coco' has no joint noze"):
-        read_recording(path, layout="coco")
-
-
-@given(
-    values=st.lists(
-        st.tuples(*[st.floats(-1e6, 1e6, width=32).filter(lambda value: value != 0)] * 2),
-        min_size=1,
-        max_size=8,
-    )
-)
-def test_any_number_survives(
-    values: list[tuple[float, float]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    keypoint = np.array(values, np.float32)[None, :, None]
-    path = write(tmp_path_factory.mktemp("t") / "a.csv", wide_table(keypoint, ["a"]))
-    np.testing.assert_array_equal(read_recording(path).keypoint, keypoint)
+    assert (caught.value.file, caught.value.key or "") == (str(path), key)

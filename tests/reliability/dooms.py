@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 
@@ -19,9 +19,9 @@ def die() -> None:
 
 def in_a_step(call: int) -> None:
     """Die after a backward pass, before the optimizer's step."""
-    from pyskl.training.nonfinite import FiniteGuard
+    from pyskl.training.nonfinite import NonFiniteGuard
 
-    _wrap(FiniteGuard, "may_update", call, before=die)
+    _wrap(NonFiniteGuard, "allow_update", call, before=die)
 
 
 def between_step_and_count(call: int) -> None:
@@ -33,19 +33,9 @@ def between_step_and_count(call: int) -> None:
 
 def in_validation(call: int) -> None:
     """Die with a batch of the validation."""
-    from pyskl.training.validation import LeavableLoader
+    from pyskl.training.trainer import Trainer
 
-    original = LeavableLoader.__iter__
-    batches = [0]
-
-    def doomed(self: Any) -> Iterator[Any]:
-        for batch in original(self):
-            batches[0] += 1
-            if batches[0] == call:
-                die()
-            yield batch
-
-    LeavableLoader.__iter__ = doomed  # type: ignore[method-assign]
+    _wrap(Trainer, "_before_validation_batch", call, before=die)
 
 
 def in_a_write(call: int) -> None:
@@ -80,7 +70,7 @@ def after_a_rename(call: int) -> None:
 
 def in_a_line_of_the_log(call: int) -> None:
     """Die with half of a line written."""
-    from pyskl.logging.log import RunLog
+    from pyskl.logging.run_log import RunLog
 
     def half_a_line(self: Any, *_: Any, **__: Any) -> None:
         if self._file is not None:

@@ -36,7 +36,7 @@ from conftest import _tiny_samples, _write_tiny_annotations  # noqa: E402
 from jobs import TRAIN, Job, start  # noqa: E402
 from kill_matrix import Case  # noqa: E402
 
-import pyskl.apis  # noqa: E402, F401 - so that the forks find it imported
+import pyskl.apis.train  # noqa: E402, F401 - so that the forks find it imported
 
 HERE = Path(__file__).parent
 ALONE = Case(1, None, 0, True)
@@ -144,14 +144,14 @@ class Scene:
 def _slow_down(seconds: float) -> None:
     from pyskl.training.trainer import Trainer
 
-    original = Trainer._step
+    original = Trainer.train_step
 
     def slow(self: Any, batch: Any) -> Any:
         time.sleep(seconds)
         return original(self, batch)
 
     if seconds:
-        Trainer._step = slow  # type: ignore[method-assign]
+        Trainer.train_step = slow  # type: ignore[method-assign]
 
 
 def _children(pid: int) -> list[int]:
@@ -191,16 +191,15 @@ def sigterm_in_validation(root: Path) -> Found:
     scene = Scene(root, "in validation", TWO)
 
     def slow_validation(rank: int) -> None:
-        from pyskl.training.validation import LeavableLoader
+        from pyskl.training.trainer import Trainer
 
-        original = LeavableLoader.__iter__
+        original = Trainer._before_validation_batch
 
-        def slow(self: Any) -> Iterator[Any]:
-            for batch in original(self):
-                time.sleep(0.5)
-                yield batch
+        def slow(self: Any) -> None:
+            time.sleep(0.5)
+            original(self)
 
-        LeavableLoader.__iter__ = slow  # type: ignore[method-assign]
+        Trainer._before_validation_batch = slow  # type: ignore[method-assign]
 
     job = scene.start(prepare=slow_validation, slow=0)
     scene.wait_for_line(2)
@@ -343,7 +342,7 @@ def _failing_fsync(first: int, last: int, number: int) -> Callable[[int], None]:
     def prepare(rank: int) -> None:
         from pyskl.checkpoints import writer
 
-        writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
+        writer.RETRY_INTERVAL, writer.FINISH_TIMEOUT = 0.2, 1.0
         original, calls = os.fsync, [0]
 
         def failing(descriptor: int) -> None:
@@ -396,7 +395,7 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[bool]:
 def _hasty(rank: int) -> None:
     from pyskl.checkpoints import writer
 
-    writer.RETRY_AFTER, writer.PATIENCE = 0.2, 1.0
+    writer.RETRY_INTERVAL, writer.FINISH_TIMEOUT = 0.2, 1.0
 
 
 def disk_full(root: Path) -> Found:
@@ -543,7 +542,7 @@ def _other_number(root: Path, first: Case, second: Case) -> Found:
     job = scene.start(slow=0)
     job.wait(PATIENCE)
     text = (scene.folder / "output_0.txt").read_text()
-    message = next((line for line in text.splitlines() if "no longer" in line), "")
+    message = next((line for line in text.splitlines() if "not exactly" in line), "")
     accuracy = [float(one) for one in re.findall(r"last weights: top1_acc ([\d.]+)", text)]
     statuses = ", ".join(map(str, job.statuses.values()))
     return Found(statuses, seconds, message.partition("WARNING - ")[2], f"top-1 {accuracy[-1]}")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from layouts import bodies, trees
 
-from pyskl.config import check_config
+from pyskl.apis.prepare import prepare
 from pyskl.datasets.pipelines import Flip, GenSkeFeat, JointToBone, PreNormalize3D, ToMotion
 from pyskl.errors import ConfigError
 from pyskl.models.backbones import STGCN
@@ -103,13 +103,13 @@ def test_a_config_may_name_a_file(
     for part in ("train", "val", "test"):
         config["data"][part]["pipeline"][0]["layout"] = path
         config["data"][part]["pipeline"][1]["dataset"] = path
-    check_config(config, ["train", "val", "test"])
+    prepare(config, ["train", "val", "test"])
 
     broken = write_layout({**ARM, "center": 9}, "broken.json")
     config["model"]["backbone"]["graph_cfg"]["layout"] = broken
     config["data"]["train"]["pipeline"][1]["dataset"] = "absent.json"
     with pytest.raises(ConfigError) as caught:
-        check_config(config, ["train"])
+        prepare(config, ["train"])
     assert f"{broken}: skeleton layout 'arm': center has 9, outside" in str(caught.value)
     assert "absent.json: there is no such skeleton layout file" in str(caught.value)
 

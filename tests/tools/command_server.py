@@ -18,7 +18,11 @@ from typing import Any
 
 import torch
 
-import pyskl.apis  # noqa: F401 - so that the children find it imported
+import pyskl.apis.dry_run
+import pyskl.apis.inference
+import pyskl.models.backbones
+import pyskl.models.heads
+import pyskl.models.losses  # noqa: F401
 
 
 def execute(job: dict[str, Any]) -> int:

@@ -175,7 +175,7 @@ def test_what_can_not_be_read_is_told_in_one_message(
     for arguments, part in (
         ((tmp_path / "none.pkl",), "no such annotation file"),
         ((broken,), "not a readable pickle"),
-        ((evil,), "was refused"),
+        ((evil,), "refused"),
         ((tiny_ann_file, "--config", tmp_path / "none.py"), "no such config file"),
         ((tiny_ann_file, "--json", tiny_ann_file / "a.json"), "is no folder to write to"),
         ((tiny_ann_file, "--fail-on", "sometimes"), "invalid choice"),

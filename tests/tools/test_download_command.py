@@ -1,4 +1,4 @@
-"""``tools/data/download.py``, with a server of our own standing in for the web."""
+"""``tools/data/download.py``, with a server of our own in place of the web."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unreliable_server import Server, cut, running
 TOOL = "tools/data/download.py"
 PICKLE = "/data/nturgbd/ntu60_hrnet.pkl"
 WEIGHTS = "/ckpt/stgcn/stgcn_pyskl_ntu60_xsub_3dkp/j.pth"
-NAMES = {PICKLE: "ntu60_hrnet", WEIGHTS: "stgcn/stgcn_pyskl_ntu60_xsub_3dkp/j"}
+WEIGHTS_NAME = "stgcn/stgcn_pyskl_ntu60_xsub_3dkp/j"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def download(commands: Commands, server: Server, tmp_path: Path):
     return download
 
 
-def test_a_pickle_is_fetched_checked_and_held_against_the_catalogue(
+def test_a_pickle_is_downloaded_and_compared_with_the_catalogue(
     download, server: Server, tmp_path: Path
 ) -> None:
     done = download("ntu60_hrnet", "--out", tmp_path)
@@ -52,12 +52,10 @@ def test_a_pickle_is_fetched_checked_and_held_against_the_catalogue(
     assert done.out == f"{target}\n"
     assert target.read_bytes() == server.files[PICKLE]
     assert "34 samples; train 24, val 10" in done.err
-    assert "WARNING - " in done.err
-    assert "56,578 samples were expected, found 34" in done.err
-    assert "a split 'xsub_train' was expected, found train, val" in done.err
+    assert "samples: found 34, expected 56578" in done.err
+    assert "split xsub_train: found none, expected 40091" in done.err
     again = download("ntu60_hrnet", "--out", tmp_path, "--no-open")
     assert again.status == 0
-    assert "was there" in again.err
     assert "expected" not in again.err
     assert len(server.asked) == 1
 
@@ -65,7 +63,7 @@ def test_a_pickle_is_fetched_checked_and_held_against_the_catalogue(
 def test_weights_go_to_the_cache_where_their_address_finds_them(
     download, server: Server, tmp_path: Path
 ) -> None:
-    done = download(NAMES[WEIGHTS])
+    done = download(WEIGHTS_NAME)
     assert done.status == 0, done.err
     path = Path(done.out.strip())
     assert path.parent == tmp_path / "home" / "checkpoints"
@@ -73,8 +71,8 @@ def test_weights_go_to_the_cache_where_their_address_finds_them(
     assert path.read_bytes() == server.files[WEIGHTS]
 
 
-def test_the_list_says_what_is_here(download, tmp_path: Path) -> None:
-    assert download(*NAMES.values(), "--out", tmp_path).status == 0
+def test_the_list_shows_what_is_here(download, tmp_path: Path) -> None:
+    assert download("ntu60_hrnet", WEIGHTS_NAME, "--out", tmp_path).status == 0
     (tmp_path / ".ntu60_3danno.pkl.partial").write_bytes(bytes(1234))
     lines = download("--list", "--out", tmp_path).out.splitlines()
     rows = {line.split()[0]: line for line in lines if line}
@@ -83,66 +81,57 @@ def test_the_list_says_what_is_here(download, tmp_path: Path) -> None:
     assert "1.23 kB of it" in rows["ntu60_3danno"]
     assert " absent " in rows["gym_hrnet"]
     assert " 1 of 4 " in rows["stgcn/stgcn_pyskl_ntu60_xsub_3dkp/{j,b,jm,bm}"]
-    (row,) = (
-        line for line in download("--list", NAMES[WEIGHTS]).out.splitlines() if "stgcn" in line
+    assert any(
+        line.startswith(WEIGHTS_NAME) for line in download("--list", WEIGHTS_NAME).out.splitlines()
     )
-    assert row.startswith(NAMES[WEIGHTS])
 
 
-def test_check_tells_what_changed(download, tmp_path: Path) -> None:
-    assert download(*NAMES.values(), "--out", tmp_path).status == 0
-    (tmp_path / "gym_hrnet.pkl").write_bytes(b"fetched by other means")
+def test_check_reports_what_changed(download, tmp_path: Path) -> None:
+    assert download("ntu60_hrnet", WEIGHTS_NAME, "--out", tmp_path).status == 0
+    (tmp_path / "gym_hrnet.pkl").write_bytes(b"downloaded by other means")
     (tmp_path / ".hmdb51_hrnet.pkl.partial").write_bytes(bytes(1234))
-    pickle_path, weights = (
-        tmp_path / f"{name}" for name in ("ntu60_hrnet.pkl", f"{NAMES[WEIGHTS]}.pth")
-    )
+    weights = tmp_path / f"{WEIGHTS_NAME}.pth"
     done = download("--check", "--out", tmp_path)
     assert done.status == 0, done.err
-    assert set(done.out.splitlines()) == {
-        f"{pickle_path}: as it was downloaded",
-        f"{weights}: as it was downloaded",
-        f"{tmp_path}/gym_hrnet.pkl: no hash is known of it; asking for it by name writes it down",
-        f"{tmp_path}/hmdb51_hrnet.pkl: 1.23 kB of it: fetching it goes on from there",
-    }
+    found = dict(line.split(": ", 1) for line in done.out.splitlines())
+    assert found.pop(f"{tmp_path}/ntu60_hrnet.pkl") == "as it was downloaded"
+    assert found.pop(str(weights)) == "as it was downloaded"
+    assert found.pop(f"{tmp_path}/gym_hrnet.pkl").startswith("no hash is known of it")
+    assert found.pop(f"{tmp_path}/hmdb51_hrnet.pkl").startswith("1.23 kB of it")
+    assert not found
     weights.write_bytes(b"tampered with")
     done = download("--check", "--out", tmp_path)
     assert done.status == 2
     assert f"{weights}: CHANGED" in done.out
-    assert f"{pickle_path}: as it was downloaded" in done.out
-    assert "is not the file it was when it was downloaded" in done.err
+    assert f"{tmp_path}/ntu60_hrnet.pkl: as it was downloaded" in done.out
+    assert str(weights) in done.err
     assert download("--check", "ntu60_3danno", "--out", tmp_path).out.endswith(": not there\n")
     assert "none of the published files" in download("--check", "--out", tmp_path / "no").out
 
 
-def test_a_pickle_that_would_run_something_is_refused(
-    commands: Commands, download, server: Server, tmp_path: Path
-) -> None:
+def test_a_pickle_that_would_run_something_is_refused(commands: Commands, tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "ran"),)
 
-    server.files[PICKLE] = pickle.dumps(Hostile())
-    options = ("ntu60_hrnet", "--out", tmp_path, "--base-url")
     mirror = tmp_path / "mirror"
-    (mirror / PICKLE[1:]).parent.mkdir(parents=True)
-    (mirror / PICKLE[1:]).write_bytes(server.files[PICKLE])
-    done = commands.quick(TOOL, *options, mirror.as_uri())
+    path = mirror / PICKLE[1:]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps(Hostile()))
+    done = commands.quick(TOOL, "ntu60_hrnet", "--out", tmp_path, "--base-url", mirror.as_uri())
     assert done.status == 2
-    assert "was refused: it asks for posix.mkdir" in done.err
+    assert "posix.mkdir" in done.err
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_pickle_that_is_none_can_be_fetched_again(
+def test_a_file_that_is_no_pickle_can_be_downloaded_again(
     download, server: Server, tmp_path: Path
 ) -> None:
     good, server.files[PICKLE] = server.files[PICKLE], b"<html>try again later</html>"
     done = download("ntu60_hrnet", "--out", tmp_path)
     assert done.status == 2
-    assert "ntu60_hrnet.pkl is not a readable pickle" in done.err
-    assert "to fetch it again delete it and ntu60_hrnet.pkl.sha256" in done.err
+    assert "delete it and ntu60_hrnet.pkl.sha256" in done.err
     server.files[PICKLE] = good
-    (tmp_path / "ntu60_hrnet.pkl").unlink()
-    assert "delete it and ntu60_hrnet.pkl.sha256" in download("ntu60_hrnet", "--out", tmp_path).err
     for path in tmp_path.glob("ntu60_hrnet.pkl*"):
         path.unlink()
     assert download("ntu60_hrnet", "--out", tmp_path).status == 0
@@ -151,75 +140,61 @@ def test_a_pickle_that_is_none_can_be_fetched_again(
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        ((), "name what to fetch; --list shows what there is"),
-        (("ntu60_hrnt",), "no published file 'ntu60_hrnt'; did you mean 'ntu60_hrnet'?"),
+        ((), "--list"),
+        (("ntu60_hrnt",), "did you mean 'ntu60_hrnet'?"),
         (("--list", "--check"), "choose one"),
-        (("ntu60_hrnet", "--base-url", "ftp://x.org"), "should begin with https://, found 'ftp"),
-        (("ntu60_hrnet", "--base-url", "http://x.org"), "anybody on the way can change the file"),
+        (("ntu60_hrnet", "--base-url", "ftp://x.org"), "ftp://x.org"),
+        (("ntu60_hrnet", "--base-url", "http://x.org"), "--trust-files"),
+        (("ntu60_hrnet", "--base-url", "https://mirror.invalid"), "is this machine offline?"),
     ],
 )
-def test_faults_are_told_in_one_message(
-    commands: Commands, arguments: tuple[str, ...], part: str
+def test_faults_are_reported_in_one_message(
+    commands: Commands, tmp_path: Path, arguments: tuple[str, ...], part: str
 ) -> None:
-    done = commands.quick(TOOL, *arguments)
+    out = ("--out", tmp_path) if arguments else ()
+    done = commands.quick(TOOL, *arguments, *out, env={"no_proxy": "*"})
     assert done.status == 2
     assert part in done.err
     assert "Traceback" not in done.err
+    assert not list(tmp_path.glob("*.pkl"))
 
 
-def test_one_wrong_name_of_several_is_told_before_anything_is_fetched(
-    download, server: Server, tmp_path: Path
-) -> None:
+def test_one_unknown_name_prevents_all_downloads(download, server: Server, tmp_path: Path) -> None:
     assert download("ntu60_hrnet", "ntu60_hrnt", "--out", tmp_path).status == 2
     assert server.asked == []
 
 
-def test_offline(commands: Commands, tmp_path: Path) -> None:
-    env = {"no_proxy": "*"}
-    # A name that no resolver may know (RFC 2606).
-    options = ("ntu60_hrnet", "--out", tmp_path, "--base-url", "https://mirror.invalid")
-    done = commands.quick(TOOL, *options, env=env)
-    assert done.status == 2
-    assert "is this machine offline?" in done.err
-    assert f"or fetch it by other means as {tmp_path}/ntu60_hrnet.pkl" in done.err
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 75), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "exit_status"), [(signal.SIGINT, 75), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_an_interrupted_download_is_gone_on_with(
+def test_an_interrupted_download_is_resumed(
     commands: Commands,
     download,
     server: Server,
     tmp_path: Path,
     number: signal.Signals,
-    status: int,
+    exit_status: int,
 ) -> None:
     server.files[WEIGHTS] = body = os.urandom(300_000)
     server.plan = [cut(200_000, then=30)]
-    command = [sys.executable, commands.root / TOOL, NAMES[WEIGHTS], "--out", tmp_path]
+    command = [sys.executable, commands.root / TOOL, WEIGHTS_NAME, "--out", tmp_path]
     command += ["--base-url", server.base, "--trust-files"]
-    env = {**commands.env, "no_proxy": "*"}
-    target = tmp_path / f"{NAMES[WEIGHTS]}.pth"
+    target = tmp_path / f"{WEIGHTS_NAME}.pth"
     partial = target.with_name(".j.pth.partial")
     with hearing_ctrl_c():
-        process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env={**commands.env, "no_proxy": "*"})
     try:
         deadline = time.monotonic() + 60
         while not (partial.is_file() and partial.stat().st_size == 200_000):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        process.wait(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == status
-    if number == signal.SIGINT:
-        assert f"200 kB of {NAMES[WEIGHTS]} is kept, and the same command goes on" in err
+    assert process.returncode == exit_status
     assert not target.exists()
-    done = download(NAMES[WEIGHTS], "--out", tmp_path)
+    done = download(WEIGHTS_NAME, "--out", tmp_path)
     assert done.status == 0, done.err
-    assert "100 kB of 300 kB to fetch" in done.err
     assert server.asked[-1][1] == "bytes=200000-"
     assert target.read_bytes() == body

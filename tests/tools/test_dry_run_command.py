@@ -66,7 +66,7 @@ def test_a_finished_run_stays_as_it_is(commands: Commands, trained: Run, tmp_pat
     done = commands.quick(*command, "--cfg-options", "total_epochs=5")
     assert done.status == 0, done.err
     assert lines_of(done.out)["start"] == (
-        f"goes on from {work_dir}/epoch_2.pth: 2 of 5 epochs and 12 steps are done; seed 1"
+        f"continues from {work_dir}/epoch_2.pth: 2 of 5 epochs and 12 steps are done; seed 1"
     )
     assert "\n  3 epochs left" in done.out
     assert snapshot(tmp_path) == before

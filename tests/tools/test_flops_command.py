@@ -20,7 +20,7 @@ def test_the_published_model(commands: Commands, repo_root: Path, tmp_path: Path
     assert "with norms and means 5.713 G" in done.out
     assert "10 clips" in done.out
     assert sum(line.startswith("backbone.gcn.") for line in done.out.splitlines()) == 10
-    assert not re.search(r" 0 +0 +0\.0% +0 ", done.out)  # rows that tell nothing
+    assert not re.search(r" 0 +0 +0\.0% +0 ", done.out)  # rows without any cost
     found = json.loads(file.read_text())
     assert (
         found["flops"]
@@ -37,15 +37,15 @@ def test_the_size_of_a_clip_can_be_chosen(commands: Commands, repo_root: Path) -
     assert "(1, 100, 25, 3)" in done.out
 
 
-def test_faults_are_told_in_one_message(
+def test_each_fault_is_one_message(
     commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = write_tiny_config(tmp_path / "tiny.py")
     for options, part in (
         (["--joints", 17], "takes no input (M, T, V, C) = (1, 8, 17, 3)"),
-        (["--clip-len", 0], "--clip-len is 1 or more, found 0"),
+        (["--clip-len", 0], "--clip-len: wrong number"),
         (["--cfg-options", "model.backbone.type=STGC"], "did you mean 'STGCN'"),
-        (["--cfg-options", "data=None"], "say --persons"),
+        (["--cfg-options", "data=None"], "pass --persons"),
         (["--json", config], "never written over"),
         (["--json", tmp_path / "other.py"], "end in .json"),
     ):

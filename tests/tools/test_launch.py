@@ -1,4 +1,4 @@
-"""``tools/launch.py`` and the shell scripts on top of it."""
+"""``tools/launch.py`` and the shell scripts that call it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ from types import ModuleType
 import pytest
 from tool_commands import Commands
 
+Run = Callable[..., int]
+
 
 @pytest.fixture
 def launch(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module, imported as it is by its own folder's scripts."""
+    """The module, imported as the scripts in its folder import it; grace periods are short."""
     monkeypatch.syspath_prepend(repo_root / "tools")
-    yield importlib.import_module("launch")
+    module = importlib.import_module("launch")
+    monkeypatch.setattr(module, "GRACE_PERIOD", 0.5)
+    monkeypatch.setattr(module, "STOP_GRACE_PERIOD", 0.5)
+    yield module
     for name in ("launch", "_command"):
         sys.modules.pop(name, None)
 
@@ -28,81 +33,46 @@ def launch(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleT
 @pytest.mark.parametrize(
     ("script", "arguments", "usage"),
     [
-        ("dist_train.sh", [], "bash tools/dist_train.sh CONFIG NUM_GPUS"),
         ("dist_train.sh", ["config.py"], "bash tools/dist_train.sh CONFIG NUM_GPUS"),
         ("dist_test.sh", ["config.py", "best.pth"], "bash tools/dist_test.sh CONFIG CHECKPOINT"),
+        *(("dist_train.sh", ["config.py", number], "NPROC") for number in ("two", "0", "-1")),
     ],
 )
-def test_too_few_arguments_are_answered_with_the_usage(
+def test_wrong_arguments_print_the_usage(
     commands: Commands, script: str, arguments: list[str], usage: str
 ) -> None:
     done = commands.real("bash", f"tools/{script}", *arguments)
     assert done.status == 2
     assert usage in done.err
     assert "NNODES" in done.err
+    assert "Traceback" not in done.err
     assert done.out == ""
 
 
-@pytest.mark.parametrize("number", ["two", "0", "-1"])
-def test_a_number_of_processes_that_is_none_is_answered_with_the_usage(
-    commands: Commands, number: str
-) -> None:
-    done = commands.real("bash", "tools/dist_train.sh", "config.py", number)
-    assert done.status == 2
-    assert "NPROC" in done.err
-    assert "Traceback" not in done.err
-
-
-@pytest.mark.parametrize(("processes", "threads"), [(1, "4"), (2, "2"), (3, "1"), (9, "1")])
-def test_processes_share_the_cores(
-    launch: ModuleType, monkeypatch: pytest.MonkeyPatch, processes: int, threads: str
-) -> None:
+def test_environments(launch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "")
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    launch._share_cores(processes)
-    assert os.environ["OMP_NUM_THREADS"] == threads
-
-
-def test_a_choice_of_threads_is_respected(
-    launch: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    launch._share_cores(2)
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-
-
-def test_machines_agree_on_a_port_and_processes_of_one_find_a_free_one(launch: ModuleType) -> None:
-    assert launch._free_port(nodes=2) == 29500
-    assert 1024 <= launch._free_port(nodes=1) < 65536
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "status", "told"),
-    [
-        (2, "no such key", 2, "error: no such key\n"),
-        (75, "stopped by SIGTERM", 75, "error: stopped by SIGTERM\n"),
-        (1, None, 1, "error: process 1 was the first to fail, with exit status 1;"),
-        (-9, None, 137, "with signal 9"),
-    ],
-)
-def test_a_failure_is_told_with_its_status(
-    launch: ModuleType,
-    capsys: pytest.CaptureFixture[str],
-    code: int,
-    message: str | None,
-    status: int,
-    told: str,
-) -> None:
-    failure = launch.Failure(1, code, message)
-    failure.tell()
-    assert failure.status == status
-    assert told in capsys.readouterr().err
+    for name in ("OMP_NUM_THREADS", "NNODES", "NODE_RANK", "PORT", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+    for processes, threads in ((1, "4"), (2, "2"), (3, "1"), (9, "1")):
+        environments = launch.process_environments(processes)
+        assert {one["OMP_NUM_THREADS"] for one in environments} == {threads}
+        for rank, one in enumerate(environments):
+            expected = [str(rank), str(rank), str(processes), str(processes), "127.0.0.1"]
+            assert [one[name] for name in names] == expected
+            assert 1024 <= int(one["MASTER_PORT"]) < 65536
+    for name, value in (("OMP_NUM_THREADS", 7), ("NNODES", 2), ("NODE_RANK", 1)):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("MASTER_ADDR", "first")
+    (one,) = launch.process_environments(1)
+    assert [one[name] for name in names] == ["1", "0", "2", "1", "first"]
+    assert (one["OMP_NUM_THREADS"], one["MASTER_PORT"]) == ("7", "29500")
 
 
 SCRIPT = """
 import json, os, signal, sys, time
 rank = int(os.environ["RANK"])
+attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
 def end(status, message=None):
     if message:
         open(os.environ["TORCHELASTIC_ERROR_FILE"], "w").write(json.dumps({"message": message}))
@@ -111,10 +81,8 @@ def end(status, message=None):
 
 
 @pytest.fixture
-def run(launch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """A function that starts two processes of a script, with the grace periods shortened."""
-    monkeypatch.setattr(launch, "GRACE", 0.5)
-    monkeypatch.setattr(launch, "GRACE_TO_STOP", 0.5)
+def run(launch: ModuleType, tmp_path: Path) -> Run:
+    """A function that starts two processes of a script and returns the exit status."""
 
     def run(body: str) -> int:
         script = tmp_path / "script.py"
@@ -124,32 +92,35 @@ def run(launch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
-def test_all_end_well(run: Callable[..., int], tmp_path: Path) -> None:
-    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
-    body = f"open({str(tmp_path)!r} + f'/{{rank}}', 'w').write(' '.join(os.environ[n] for n in "
-    assert run(f"{body}{names!r}))") == 0
-    assert (tmp_path / "0").read_text() == "0 0 2 2 127.0.0.1"
-    assert (tmp_path / "1").read_text() == "1 1 2 2 127.0.0.1"
-
-
-def test_one_that_fails_ends_the_others(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ("pass", 0, ""),
+        ("end(2, 'no such key')", 2, "error: no such key\n"),
+        ("end(69, 'a worker died') if rank else time.sleep(60)", 69, "error: a worker died\n"),
+        ("end(1)", 1, "with exit status 1"),
+        # Its death is the cause, whatever the others report.
+        (
+            "os.kill(os.getpid(), 9) if rank else (time.sleep(0.3), end(69, 'lost the other'))",
+            137,
+            "process 1 was the first to fail, with signal 9",
+        ),
+        # The one that failed first has nothing to say.
+        ("end(1) if rank else (time.sleep(0.3), end(69, 'lost it'))", 69, "error: lost it\n"),
+    ],
+)
+def test_a_failure_ends_all_with_one_message(
+    run: Run, capsys: pytest.CaptureFixture[str], body: str, status: int, message: str
 ) -> None:
     begin = time.monotonic()
-    assert run("end(69, 'a worker died') if rank == 1 else time.sleep(60)") == 69
+    assert run(body) == status
     assert time.monotonic() - begin < 20
-    assert capsys.readouterr().err == "error: a worker died\n"
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("error:") == int(status != 0)
 
 
-def test_one_that_is_killed_is_named_whatever_the_others_say(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    body = "os.kill(os.getpid(), 9) if rank == 1 else (time.sleep(0.3), end(69, 'lost the other'))"
-    assert run(body) == 137
-    assert "process 1 was the first to fail, with signal 9" in capsys.readouterr().err
-
-
-def test_signals_reach_the_processes_once(run: Callable[..., int], tmp_path: Path) -> None:
+def test_signals_reach_the_processes_once(run: Run, tmp_path: Path) -> None:
     body = f"""
 seen = []
 signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
@@ -160,41 +131,22 @@ time.sleep(0.3)
 end(75 if seen == [1] else 1, "stopped")
 """
 
-    def ask() -> None:
+    def send() -> None:
         while not all((tmp_path / f"ready{rank}").exists() for rank in range(2)):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGUSR1)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    thread = threading.Thread(target=send)
+    thread.start()
     assert run(body) == 75
-    asking.join()
+    thread.join()
 
 
-def test_a_failure_is_started_again_as_often_as_asked(
-    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_restarts(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_RESTARTS", "2")
-    count = "attempt = os.environ['TORCHELASTIC_RESTART_COUNT']\n"
-    assert run(f"{count}end(0 if attempt == '2' else 1)") == 0
-    assert run(f"{count}end(1)") == 1
+    assert run("end(0 if attempt == 2 else 1)") == 0
     mark = f"open({str(tmp_path)!r} + '/starts', 'a').write('x')\n"
-    assert run(f"{mark}end(2, 'the input is at fault')") == 2
+    assert run(f"{mark}end(2, 'wrong input')") == 2
     assert (tmp_path / "starts").read_text() == "xx"  # both processes, once
-
-
-@pytest.mark.slow
-def test_a_process_that_is_killed_is_reported_with_its_signal(
-    commands: Commands, tmp_path: Path
-) -> None:
-    script = tmp_path / "killed.py"
-    script.write_text(
-        "import os, signal, time\n"
-        "if os.environ['RANK'] == '1': os.kill(os.getpid(), signal.SIGKILL)\n"
-        "time.sleep(60)\n"
-    )
-    done = commands.quick("tools/launch.py", 2, script)
-    assert done.status == 137
-    assert done.err.splitlines()[-1].startswith("error: process 1 ")
-    assert "signal 9" in done.err
-    assert "Traceback" not in done.err
+    assert run(f"{mark}end(1)") == 1
+    assert (tmp_path / "starts").read_text() == "x" * 8

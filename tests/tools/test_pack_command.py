@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tool_commands import Commands
 
-from pyskl.datasets.packed.folder import is_pack, open_pack
+from pyskl.datasets.pack import is_pack, open_pack
 
 
 @pytest.fixture

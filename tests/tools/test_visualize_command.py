@@ -145,7 +145,7 @@ def test_an_own_layout_from_a_file_and_from_a_config(
         (("{ann}", "--sample", "clip99"), "no such sample 'clip99'"),
         (("{ann}", "--pipeline", "none.py"), "no such config file"),
         (("{ann}", "--stream", "x"), "invalid choice"),
-        (("{text}",), "is not a readable pickle"),
+        (("{text}",), "not a readable pickle"),
     ],
 )
 def test_faults_are_told_in_one_message(

@@ -15,10 +15,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from pyskl.checkpoints.manager import SavePolicy
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.models import STGCN, GCNHead, RecognizerGCN
 from pyskl.training.schedule import LearningRate
-from pyskl.training.trainer import Saving, Trainer
+from pyskl.training.trainer import Trainer
 
 META = torch.device("meta")
 SHAPE = (4, 1, 2, 10, 25, 3)  # N, clips, M, T, V, C
@@ -69,13 +70,13 @@ def take_steps(tmp_path: Path) -> Any:
             device=META,
             work_dir=tmp_path,
             epochs=1,
-            saving=Saving(interval=0),
+            saving=SavePolicy(interval=0),
             **options,
         )
         for batch in Feed():
-            losses, updated = trainer._step(batch)
+            losses, updated = trainer.train_step(batch)
             assert updated
-            trainer.meter.add(trainer.guard.cleaned(losses), samples=SHAPE[0])
+            trainer.meter.add(trainer.guard.masked(losses), samples=SHAPE[0])
         return trainer
 
     return take

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pyskl.training.nonfinite import FiniteGuard
+from pyskl.training.nonfinite import NonFiniteGuard
 from pyskl.training.optimizer import build_optimizer
 
 
@@ -40,7 +40,7 @@ def _train(
     optimizer = torch.optim.SGD(
         model.parameters(), 0.1, momentum=0.9, weight_decay=0.01, fused=fused
     )
-    guard = FiniteGuard(model, optimizer, policy, scaled=False)
+    guard = NonFiniteGuard(model, optimizer, policy, scaled=False)
     assert guard.on_device == fused
     found = []
     for step, batch in enumerate(batches):
@@ -49,10 +49,10 @@ def _train(
         optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0) if clip else None
-        if guard.may_update(loss, norm):
+        if guard.allow_update(loss, norm):
             optimizer.step()
         if (step + 1) % look_every == 0:
-            found += [(step, ago) for ago, own in guard.look() if own]
+            found += [(step, ago) for ago, own in guard.collect() if own]
     momentum = [state["momentum_buffer"] for state in optimizer.state_dict()["state"].values()]
     return copy.deepcopy(
         {**model.state_dict(), "momentum": torch.cat([m.ravel() for m in momentum])}
@@ -106,13 +106,13 @@ def test_the_very_first_step_may_be_left_out_on_a_device() -> None:
     optimizer = build_optimizer(model, dict(type="SGD", lr=0.1, momentum=0.9, fused=True))
     assert all(not state["momentum_buffer"].any() for state in optimizer.state.values())
     assert len(optimizer.state) == len(list(model.parameters()))
-    guard = FiniteGuard(model, optimizer, "skip", scaled=False)
+    guard = NonFiniteGuard(model, optimizer, "skip", scaled=False)
     for batch in batches:
         guard.before_step()
         loss = model(batch)
         optimizer.zero_grad()
         loss.backward()
-        guard.may_update(loss, None)
+        guard.allow_update(loss, None)
         optimizer.step()
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
@@ -121,7 +121,7 @@ def test_with_a_scaler_only_the_loss_is_judged() -> None:
     """Gradients that overflow are how the scaler finds its scale."""
     model = _Net()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    guard = FiniteGuard(model, optimizer, "stop", scaled=True)
+    guard = NonFiniteGuard(model, optimizer, "stop", scaled=True)
     before = copy.deepcopy(model.norm.running_mean)
     for batch, bad in ((_batches()[0], False), (_batches()[2], True)):
         guard.before_step()
@@ -131,7 +131,7 @@ def test_with_a_scaler_only_the_loss_is_judged() -> None:
         for parameter in model.parameters():
             assert parameter.grad is not None
             parameter.grad.fill_(float("inf"))
-        assert guard.may_update(loss, None)
-        assert guard.look() == ([(0, True)] if bad else [])
+        assert guard.allow_update(loss, None)
+        assert guard.collect() == ([(0, True)] if bad else [])
     assert torch.isfinite(model.norm.running_mean).all()
     assert not torch.equal(model.norm.running_mean, before)

@@ -157,7 +157,7 @@ def main(args: argparse.Namespace) -> None:
 
     from pyskl.recordings.convert import convert
 
-    summary = convert(
+    report = convert(
         args.sources,
         args.out,
         format=args.format,
@@ -182,7 +182,7 @@ def main(args: argparse.Namespace) -> None:
         end_sites=args.end_sites,
         asf=None if args.asf is None else Path(args.asf),
     )
-    print(summary.text())
+    print(report.text())
 
 
 if __name__ == "__main__":

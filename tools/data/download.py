@@ -1,4 +1,4 @@
-"""Fetch published annotations and weights: python tools/data/download.py NAME ... (or --list)"""
+"""Download published annotations and weights: python tools/data/download.py NAME ... (or --list)"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from _command import Parser, add_debug, add_trust, end_with
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Fetch annotation pickles and weights that were published with PYSKL."
+        description="Download annotation pickles and weights that were published with PYSKL."
     )
     parser.add_argument(
         "names",
@@ -26,12 +26,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="hold the files that are here against their hashes, and fetch nothing",
+        help="compare the files that are here with their hashes, and download nothing",
     )
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="where to keep them; by default annotations go to data/..., where the configs look, "
+        help="folder for the files; by default annotations go to data/..., where the configs look, "
         "and weights to the cache (PYSKL_HOME), where their address finds them",
     )
     parser.add_argument(
@@ -40,33 +40,32 @@ def parse_args() -> argparse.Namespace:
         help="a mirror's address, which stands for https://download.openmmlab.com/mmaction/pyskl",
     )
     parser.add_argument(
-        "--no-open", action="store_true", help="do not open annotations to look what they hold"
+        "--no-open", action="store_true", help="do not open annotations to check what they hold"
     )
-    add_trust(parser, "annotations", also="also fetch by http://")
+    add_trust(parser, "annotations", also="also download by http://")
     add_debug(parser)
     args = parser.parse_args()
     if args.list and args.check:
-        parser.error("--list and --check are two things: choose one")
+        parser.error("choose one of --list and --check")
     if not (args.names or args.list or args.check):
-        parser.error("name what to fetch; --list shows what there is")
+        parser.error("name what to download; --list shows what there is")
     return args
 
 
 def main(args: argparse.Namespace) -> None:
-    """Fetch, list or check."""
+    """Download, list or check."""
     from pyskl.published.catalog import BASE_URL
-    from pyskl.published.fetch import check_files, fetch_files, on_disk
-    from pyskl.published.listing import listing
+    from pyskl.published.fetch import check_files, fetch_files, listing, local_files
 
     if args.list:
         print(f"from {args.base_url or BASE_URL}")
-        print(*listing(on_disk(args.names, out=args.out)), sep="\n")
-        print("?: not known before it is fetched")
+        print(*listing(local_files(args.names, out=args.out)), sep="\n")
+        print("?: not known before it is downloaded")
     elif args.check:
         nothing = True
         for one, found in check_files(args.names, out=args.out):
             nothing = False
-            print(f"{one.target}: {found}")
+            print(f"{one.path}: {found}")
         if nothing:
             print("none of the published files is here")
     else:

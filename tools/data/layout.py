@@ -18,29 +18,26 @@ if TYPE_CHECKING:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="List the built-in skeleton layouts, or check, show and draw one of them or of "
-        "your own."
+        description="List the built-in skeleton layouts, or check, print and draw a layout."
     )
     parser.add_argument(
         "layout",
         nargs="?",
         metavar="NAME_OR_JSON",
-        help="a built-in layout, or a .json file with one; without it all built-in ones are listed",
+        help="a built-in layout, or a .json file with one; default: list the built-in ones",
     )
     parser.add_argument("--svg", metavar="FILE", help="write a drawing")
     parser.add_argument("--html", metavar="FILE", help="write a page: drawing, joints, remarks")
-    parser.add_argument(
-        "--out", metavar="FILE.json", help="write the layout, to be edited and given back"
-    )
+    parser.add_argument("--out", metavar="FILE.json", help="write the layout as a file to edit")
     add_debug(parser)
     args = parser.parse_args()
     if args.layout is None and (args.svg or args.html or args.out):
-        parser.error("say which layout --svg, --html and --out are for")
+        parser.error("--svg, --html and --out need a layout")
     return args
 
 
 def main(args: argparse.Namespace) -> None:
-    """List the layouts, or look at one."""
+    """List the layouts, or print and draw one."""
     from pyskl.drawing.layout_drawing import layout_page, layout_svg
     from pyskl.errors import ConfigError
     from pyskl.reports.report_file import check_report_file
@@ -61,8 +58,10 @@ def main(args: argparse.Namespace) -> None:
     except LayoutError as error:
         if len(error.faults) < 2:
             raise
-        faults = "".join(f"\n- {fault}" for fault in error.faults)
-        raise ConfigError(f"{args.layout} has {len(error.faults)} faults:{faults}") from error
+        faults = [ConfigError(fault) for fault in error.faults]
+        raise ConfigError(
+            f"{len(faults)} faults in the layout", file=args.layout, errors=faults
+        ) from error
     _print(layout)
     if args.svg:
         _write(args.svg, layout_svg(layout))
@@ -96,8 +95,8 @@ def _print(layout: SkeletonLayout) -> None:
     from pyskl.text_table import text_table
 
     print(f"layout: {layout.name}")
-    for what, value in layout_facts(layout):
-        print(f"{what}: {value}")
+    for name, value in layout_facts(layout):
+        print(f"{name}: {value}")
     print()
     head = ["joint", "name", "bone to", "mirror image"]
     rows = [
@@ -126,7 +125,7 @@ def _write(file: str, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise ConfigError(f"{path}: it can't be written ({error.strerror})") from error
+        raise ConfigError(f"can't be written ({error.strerror})", file=path) from error
     print(f"wrote {path}")
 
 

@@ -50,15 +50,15 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Make the annotations."""
     from pyskl.logging.log import setup_logging
-    from pyskl.recordings.ntu.build import ODD_FILE, ODD_SHOWN, build_annotations
+    from pyskl.recordings.ntu.build import PROBLEM_FILE, PROBLEMS_SHOWN, build_annotations
 
     setup_logging()
-    summary = build_annotations(
+    report = build_annotations(
         args.root, args.out, only=args.only, workers=args.workers, strict=args.strict
     )
-    print(summary.text(ODD_SHOWN))
-    if len(summary.odd) > ODD_SHOWN:
-        print(f"all of them are listed in {Path(args.out) / ODD_FILE}")
+    print(report.text(PROBLEMS_SHOWN))
+    if len(report.problems) > PROBLEMS_SHOWN:
+        print(f"all of them are listed in {Path(args.out) / PROBLEM_FILE}")
 
 
 if __name__ == "__main__":

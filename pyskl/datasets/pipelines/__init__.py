@@ -1,10 +1,15 @@
-"""Transforms: each takes the dict of a sample and returns it."""
+"""Transforms of skeletons, and the pipeline that applies them one after the other."""
 
 from pyskl.datasets.pipelines.augment import Flip, RandomGaussianNoise, RandomRot, RandomScale
-from pyskl.datasets.pipelines.compose import Compose
-from pyskl.datasets.pipelines.decode import PadTo, PoseDecode
+from pyskl.datasets.pipelines.compose import BatchTransform, Compose
 from pyskl.datasets.pipelines.formatting import Collect, FormatGCNInput, ToTensor
-from pyskl.datasets.pipelines.frames import SampleFrames, UniformSample, UniformSampleDecode
+from pyskl.datasets.pipelines.frames import (
+    PadTo,
+    PoseDecode,
+    SampleFrames,
+    UniformSample,
+    UniformSampleDecode,
+)
 from pyskl.datasets.pipelines.normalize import PoseCompact, PreNormalize2D, PreNormalize3D
 from pyskl.datasets.pipelines.streams import (
     GenSkeFeat,
@@ -19,6 +24,7 @@ UniformSampleFrames = UniformSample
 
 __all__ = [
     "PIPELINES",
+    "BatchTransform",
     "Collect",
     "Compose",
     "Flip",

@@ -1,40 +1,48 @@
-"""Random changes of a skeleton, for training."""
+"""Random changes of a skeleton, for training.
+
+Shapes: N batch, R rows (one person in one frame each), V joints, C channels, of which the first D
+are positions.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from pyskl.datasets.randomness import generator
+from pyskl.datasets.batch import Array, Batch, Rows
+from pyskl.datasets.pipelines.compose import BatchTransform
+from pyskl.datasets.randomness import hashed, high_uniform, low_uniform
+from pyskl.errors import InputError
 from pyskl.registry import PIPELINES
-from pyskl.skeleton import SkeletonLayout, resolve_layout
-
-Sample = dict[str, Any]
+from pyskl.skeleton import SkeletonLayout, joint_columns, resolve_layout
 
 
-def num_coordinates(sample: Sample) -> int:
-    """Return how many of the last axis' entries are positions: 2 where the third is a score.
+def num_coordinates(batch: Batch) -> int:
+    """Return how many of the channels are positions: 2 if the third is a score.
 
     Raises:
-        ValueError: for more than three channels, which are several streams.
+        InputError: for more than three channels, which are several streams.
     """
-    channels = int(sample["keypoint"].shape[-1])
+    channels = batch.row_shape()[1]
     if channels not in (2, 3):
-        raise ValueError(
-            f"needs joints of 2 or 3 coordinates, found {channels} channels; augmentation comes "
-            "before GenSkeFeat merges streams"
+        raise InputError(
+            "augmentation needs joints of 2 or 3 coordinates",
+            key="keypoint",
+            found=f"{channels} channels",
+            hint="augment before GenSkeFeat merges streams",
         )
-    return 2 if sample.get("scored", False) else channels
+    return 2 if batch.shared("scored", False) else channels
 
 
 @PIPELINES.register_module()
-class RandomRot:
+class RandomRot(BatchTransform):
     """Rotate the sample by random angles.
 
     3D: about the x, the y and then the z axis, three angles uniform in ±theta; 2D: one angle
-    uniform in ±theta. All-zero samples pass unchanged.
+    uniform in ±theta.
 
     Args:
         theta: Radians.
@@ -43,36 +51,62 @@ class RandomRot:
     def __init__(self, theta: float = 0.3) -> None:
         self.theta = theta
 
-    def __call__(self, sample: Sample) -> Sample:
-        """Rotate ``keypoint`` (M, T, V, C)."""
-        keypoint = sample["keypoint"]
-        if not keypoint.any():
-            return sample
-        dims = num_coordinates(sample)
-        angles = generator().uniform(-self.theta, self.theta, size=3 if dims == 3 else 1)
-        rotation = rotation_3d(*angles) if dims == 3 else rotation_2d(*angles)
-        rotated = keypoint[..., :dims] @ rotation.T.astype(keypoint.dtype)
-        sample["keypoint"] = np.concatenate([rotated, keypoint[..., dims:]], axis=-1)
-        return sample
+    def apply(self, batch: Batch) -> None:
+        """Rotate ``keypoint``."""
+        dims, axis = num_coordinates(batch), batch.axis
+        angles = self.theta * (2 * batch.draws.uniform(3 if dims == 3 else 1) - 1)
+        rotations = rotations_3d(angles) if dims == 3 else rotations_2d(angles)
+
+        def rotate(values: Array, rows: Rows) -> Array:
+            sample = axis.sample[rows]
+            if not isinstance(values, np.ndarray):
+                return _rotated_rows(values, batch.on_device(rotations[sample]))
+            # One matrix product per sample, whose rows are neighbours.
+            ends = [*(np.flatnonzero(np.diff(sample)) + 1), len(rows)]
+            start = 0
+            for end in ends if len(rows) else ():
+                positions = values[start:end, :, :dims].reshape(-1, dims)
+                turned = positions @ rotations[sample[start]].T.astype(values.dtype)
+                values[start:end, :, :dims] = turned.reshape(end - start, -1, dims)
+                start = end
+            return values
+
+        batch.map(rotate)
 
 
-def rotation_3d(x: float, y: float, z: float) -> np.ndarray:
-    """Return Rz·Ry·Rx, (3, 3), for angles in radians."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos([x, y, z]), np.sin([x, y, z])
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
+def _rotated_rows(values: Array, rotations: Array) -> Array:
+    """Apply rotations (R, D, D) to the positions in a tensor (R, V, C)."""
+    # Not as a matrix product, which a GPU may be told to compute in a lower precision (TF32).
+    rotated = values.clone()
+    rotations = rotations.to(values.dtype)[:, None]
+    dims = rotations.shape[-1]
+    for row in range(dims):
+        total = values[..., 0] * rotations[..., row, 0]
+        for column in range(1, dims):
+            total = total.addcmul_(values[..., column], rotations[..., row, column])
+        rotated[..., row] = total
+    return rotated
 
 
-def rotation_2d(angle: float) -> np.ndarray:
-    """Return the rotation by ``angle`` radians, (2, 2)."""
-    cosine, sine = np.cos(angle), np.sin(angle)
-    return np.array([[cosine, -sine], [sine, cosine]])
+def rotations_3d(angles: np.ndarray) -> np.ndarray:
+    """Return Rz·Ry·Rx, (N, 3, 3), for angles (N, 3) about x, y and z in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles).T, np.sin(angles).T
+    entries = [
+        *(cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx),
+        *(sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx),
+        *(-sy, cy * sx, cy * cx),
+    ]
+    return np.stack(entries, axis=1).reshape(-1, 3, 3)
+
+
+def rotations_2d(angles: np.ndarray) -> np.ndarray:
+    """Return the rotations, (N, 2, 2), by angles (N, 1) in radians."""
+    cosine, sine = np.cos(angles), np.sin(angles)
+    return np.concatenate([cosine, -sine, sine, cosine], axis=1).reshape(-1, 2, 2)
 
 
 @PIPELINES.register_module()
-class RandomScale:
+class RandomScale(BatchTransform):
     """Stretch each axis by 1 + uniform(-scale, scale).
 
     Args:
@@ -82,19 +116,28 @@ class RandomScale:
     def __init__(self, scale: float | Sequence[float] = 0.2) -> None:
         self.scale = scale
 
-    def __call__(self, sample: Sample) -> Sample:
-        """Stretch ``keypoint`` (M, T, V, C)."""
-        keypoint = sample["keypoint"].copy()
-        dims = num_coordinates(sample)
-        scale = np.broadcast_to(np.asarray(self.scale, dtype=float), (dims,))
-        factor = 1 + generator().uniform(-scale, scale)
-        keypoint[..., :dims] *= factor.astype(keypoint.dtype)
-        sample["keypoint"] = keypoint
-        return sample
+    def apply(self, batch: Batch) -> None:
+        """Stretch ``keypoint``."""
+        dims, axis = num_coordinates(batch), batch.axis
+        joints, channels = batch.row_shape()
+        scale = np.zeros(channels)  # a score stays as it is
+        scale[:dims] = self.scale
+        factors = 1 + scale * (2 * batch.draws.uniform(channels) - 1)  # (N, C)
+        # Rows of V·C numbers are multiplied much faster than rows of C.
+        factors = np.tile(factors.astype(np.float32), joints)
+
+        def stretch(values: Array, rows: Rows) -> Array:
+            factor = batch.on_device(factors[axis.sample[rows]])
+            factor = factor.reshape(values.shape)
+            if isinstance(values, np.ndarray):
+                return values * factor.astype(values.dtype, copy=False)
+            return values * factor.to(values.dtype)
+
+        batch.map(stretch)
 
 
 @PIPELINES.register_module()
-class RandomGaussianNoise:
+class RandomGaussianNoise(BatchTransform):
     """Move joints in random directions.
 
     The length of a move is normal, with standard deviation ``sigma`` times the diagonal of the
@@ -104,6 +147,9 @@ class RandomGaussianNoise:
         sigma: Relative to the diagonal.
         base: ``'frame'`` takes the box of each frame, ``'video'`` that of the whole sample.
         shared: Whether a joint moves by the same amount in all frames and persons.
+
+    Raises:
+        ValueError: for another base.
     """
 
     def __init__(
@@ -118,33 +164,93 @@ class RandomGaussianNoise:
         self.base = base
         self.shared = shared
 
-    def __call__(self, sample: Sample) -> Sample:
-        """Move the joints of ``keypoint`` (M, T, V, C)."""
-        keypoint = sample["keypoint"].copy()
-        dims = num_coordinates(sample)
-        positions = keypoint[..., :dims]
-        persons, frames, joints, _ = positions.shape
-        present = positions.any(axis=(2, 3), keepdims=True)  # (M, T, 1, 1)
-        if not present.any():
-            return sample
-        if self.base == "frame":  # (M, T, 1, 1)
-            span = positions.max(axis=2) - positions.min(axis=2)
-            diagonal = np.linalg.norm(span, axis=-1)[:, :, None, None]
-        else:
-            there = positions[present[..., 0, 0]].reshape(-1, dims)
-            diagonal = np.linalg.norm(there.max(axis=0) - there.min(axis=0))
-        rng = generator()
-        shape = (joints, dims) if self.shared else (persons, frames, joints, dims)
-        direction = rng.normal(size=shape)
-        direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
-        length = rng.normal(size=(*shape[:-1], 1)) * self.sigma * diagonal
-        keypoint[..., :dims] += (direction * length * present).astype(keypoint.dtype)
-        sample["keypoint"] = keypoint
-        return sample
+    def apply(self, batch: Batch) -> None:
+        """Move the joints of ``keypoint``."""
+        dims, axis = num_coordinates(batch), batch.axis
+        joints = batch.row_shape()[0]
+        # For each row the number of its first draw: the same wherever and whenever it is computed.
+        counters = np.zeros(len(axis), dtype=np.int64)
+        if not self.shared:
+            counters = ((axis.person << 24) + axis.frame) * joints
+        directions, lengths = batch.draws.stream(0).keys, batch.draws.stream(1).keys
+        diagonals = _video_diagonals(batch, dims) if self.base == "video" else None
+
+        def move(values: Array, rows: Rows) -> Array:
+            positions = values[..., :dims]
+            sample = axis.sample[rows]
+            counter = batch.on_device(counters[rows][:, None] + np.arange(joints))  # (R, V)
+            direction = _directions(
+                hashed(batch.on_device(directions[sample])[:, None], counter), dims
+            )
+            length = _normal(hashed(batch.on_device(lengths[sample])[:, None], counter))
+            if diagonals is None:
+                box = _largest(positions) - _smallest(positions)  # (R, D)
+                diagonal = (box * box).sum(-1) ** 0.5
+            else:
+                diagonal = batch.on_device(diagonals[sample])
+            # The box of an absent skeleton has no diagonal, but the video has one.
+            present = (positions != 0).any(-1).any(-1)
+            scale = self.sigma * diagonal * present
+            moves = direction * (length * scale[:, None])[..., None]
+            values[..., :dims] += (
+                moves.astype(values.dtype)
+                if isinstance(values, np.ndarray)
+                else moves.to(values.dtype)
+            )
+            return values
+
+        batch.map(move)
+
+
+def _largest(positions: Array) -> Array:
+    return positions.max(axis=1) if isinstance(positions, np.ndarray) else positions.amax(dim=1)
+
+
+def _smallest(positions: Array) -> Array:
+    return positions.min(axis=1) if isinstance(positions, np.ndarray) else positions.amin(dim=1)
+
+
+def _directions(words: Array, dims: int) -> Array:
+    """Return directions (..., D), uniform on the circle or the sphere, for words (...)."""
+    xp = _module(words)
+    about = 2 * math.pi * low_uniform(words)
+    if dims == 2:
+        return xp.stack([xp.cos(about), xp.sin(about)], -1)
+    height = 2 * high_uniform(words) - 1  # uniform on a sphere (Archimedes)
+    radius = (1 - height * height) ** 0.5
+    return xp.stack([xp.cos(about) * radius, xp.sin(about) * radius, height], -1)
+
+
+def _normal(words: Array) -> Array:
+    """Return a standard normal number for each word (Box and Muller, 1958)."""
+    xp = _module(words)
+    radius = (-2 * xp.log(1 - high_uniform(words))) ** 0.5  # 1 - u lies in (0, 1]
+    return radius * xp.cos(2 * math.pi * low_uniform(words))
+
+
+def _module(array: Array) -> Any:
+    if isinstance(array, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def _video_diagonals(batch: Batch, dims: int) -> np.ndarray:
+    """Return the diagonal of the box around each whole sample, (N,) float32."""
+    values = batch.read()
+    host = values if isinstance(values, np.ndarray) else values.cpu().numpy()
+    diagonals = np.zeros(len(batch), dtype=np.float32)
+    for sample, (start, end) in enumerate(zip(batch.axis.starts, batch.axis.ends)):
+        positions = host[start:end, :, :dims]
+        there = positions[positions.any(axis=(1, 2))].reshape(-1, dims)
+        if len(there):
+            diagonals[sample] = np.linalg.norm(there.max(axis=0) - there.min(axis=0))
+    return diagonals
 
 
 @PIPELINES.register_module()
-class Flip:
+class Flip(BatchTransform):
     """Mirror the skeleton left-right with some probability.
 
     Pixel coordinates are mirrored within the image (``img_shape``), others about zero; left and
@@ -156,6 +262,9 @@ class Flip:
         left_kp: The joints of the left side, in the order of ``right_kp``.
         right_kp: The joints of the right side.
         layout: A layout, or its name, whose mirror pairs to use instead of the two lists.
+
+    Raises:
+        ValueError: for a ratio outside [0, 1], another direction, or lists of different lengths.
     """
 
     def __init__(
@@ -179,22 +288,51 @@ class Flip:
         self.left = list(left_kp)
         self.right = list(right_kp)
 
-    def __call__(self, sample: Sample) -> Sample:
-        """Mirror ``keypoint`` (M, T, V, C) and ``keypoint_score``."""
-        if generator().random() >= self.flip_ratio:
-            return sample
-        keypoint = sample["keypoint"].copy()
-        there = keypoint[..., :2].any(axis=-1)  # (M, T, V): missing joints stay at zero
-        pixels = "img_shape" in sample and not sample.get("normalized", False)
-        width = sample["img_shape"][1] if pixels else 0
-        keypoint[..., 0] = np.where(there, width - keypoint[..., 0], keypoint[..., 0])
-        sample["keypoint"] = self._swapped(keypoint)
-        if "keypoint_score" in sample:
-            sample["keypoint_score"] = self._swapped(sample["keypoint_score"])
-        return sample
+    def apply(self, batch: Batch) -> None:
+        """Mirror ``keypoint`` and ``keypoint_score``."""
+        axis = batch.axis
+        chosen = batch.draws.uniform() < self.flip_ratio  # (N,)
+        joints, channels = batch.row_shape()
+        mirror = np.arange(joints)
+        mirror[self.left], mirror[self.right] = self.right, self.left
+        pixels = zip(batch.get("img_shape"), batch.get("normalized", False))
+        width = np.array(
+            [0 if shape is None or normalized else shape[1] for shape, normalized in pixels],
+            dtype=np.float32,
+        )
 
-    def _swapped(self, array: np.ndarray) -> np.ndarray:
-        swapped = array.copy()
-        swapped[:, :, self.left] = array[:, :, self.right]
-        swapped[:, :, self.right] = array[:, :, self.left]
-        return swapped
+        def flip(values: Array, rows: Rows) -> Array:
+            some = np.flatnonzero(chosen[axis.sample[rows]])
+            if not len(some):
+                return values
+            mirrored = _taken(batch, batch.take(values, some), joint_columns(mirror, channels))
+            x, y = mirrored[..., 0], mirrored[..., 1]
+            there = (x != 0) | (y != 0)  # missing joints stay at zero
+            total = batch.on_device(width[axis.sample[rows[some]]])[:, None]
+            mirrored[..., 0] = (total - x) * there + x * ~there
+            return _replaced(batch, values, some, mirrored)
+
+        def swap(score: Array, rows: Rows) -> Array:
+            some = np.flatnonzero(chosen[axis.sample[rows]])
+            if not len(some):
+                return score
+            return _replaced(batch, score, some, _taken(batch, batch.take(score, some), mirror))
+
+        batch.map(flip)
+        if "keypoint_score" in batch:
+            batch.map(swap, source="keypoint_score")
+
+
+def _taken(batch: Batch, values: Array, columns: np.ndarray) -> Array:
+    """Return values (R, ...) whose rows have their numbers in the order of some columns."""
+    rows = values.reshape(len(values), -1)
+    if isinstance(rows, np.ndarray):
+        return rows.take(columns, axis=1).reshape(values.shape)
+    return rows.index_select(1, batch.on_device(columns)).view(values.shape)
+
+
+def _replaced(batch: Batch, values: Array, rows: Rows, new: Array) -> Array:
+    if isinstance(values, np.ndarray):
+        values[rows] = new
+        return values
+    return values.index_copy_(0, batch.on_device(rows), new)

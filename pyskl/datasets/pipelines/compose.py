@@ -1,31 +1,69 @@
-"""A pipeline: transforms applied one after the other."""
+"""A pipeline: transforms applied one after the other.
+
+A transform comes in one of two forms.
+
+A :class:`BatchTransform` handles a whole batch; see :class:`pyskl.datasets.batch.Batch` for what it
+can do. The transforms of this package that training applies to every sample have this form.
+
+Any other callable takes the dict of one sample and returns it. It is called for each sample of a
+batch in turn, with arrays of its own that it may overwrite, wherever the batch is made. On a device
+this copies the batch to the host and back.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from pyskl.datasets.randomness import is_keyed, seeded_globals
-from pyskl.errors import ConfigError
+import numpy as np
+
+from pyskl.datasets.batch import Batch, Sample
+from pyskl.datasets.randomness import current_key
+from pyskl.errors import ConfigError, InputError
 from pyskl.registry import PIPELINES
 
-Transform = Callable[[dict[str, Any]], dict[str, Any]]
+Transform = Callable[[Sample], Sample]
+
+
+class BatchTransform:
+    """A transform of whole batches; subclasses define :meth:`apply`.
+
+    Attributes:
+        deterministic: Whether the result depends on nothing but the sample: the transform draws
+            nothing and does the same in training and testing. A data set computes deterministic
+            transforms at the start of its pipeline once. Only classes of this package are asked.
+    """
+
+    deterministic: ClassVar[bool] = False
+
+    def apply(self, batch: Batch) -> None:
+        """Change a batch in place."""
+        raise NotImplementedError(f"{type(self).__name__} has to define apply")
+
+    def __call__(self, sample: Sample) -> Sample:
+        """Return one sample after the transform."""
+        batch = _single(sample)
+        self.apply(batch)
+        return batch.to_samples()[0]
+
+
+def _single(sample: Sample) -> Batch:
+    key = current_key()
+    return Batch.from_samples([sample], None if key is None else np.array([key], dtype=np.int64))
 
 
 class Compose:
     """Apply transforms in order.
 
     Args:
-        transforms: Configs (``dict(type=NAME, ...)``) or callables that take and return a sample.
-
-    The arrays of the sample may be read-only: a data set hands out its own. The built-in
-    transforms never write into an array that they are given, they put new ones in its place. The
-    first transform that is not built-in receives a private copy of the whole sample instead, so
-    that it and those after it may change arrays in place.
+        transforms: Configs (``dict(type=NAME, ...)``), batch transforms, or callables that take
+            and return the dict of a sample.
+        first: Position of the first transform in the whole pipeline, as positions separate the
+            random numbers of the transforms.
 
     Raises:
-        ConfigError: if an entry is neither, or its config is faulty.
+        ConfigError: if an entry is none of these, or its config is faulty.
 
     Example:
         >>> import numpy as np
@@ -35,62 +73,68 @@ class Compose:
         0.0
     """
 
-    def __init__(self, transforms: Sequence[Mapping[str, Any] | Transform]) -> None:
-        self.transforms: list[Transform] = []
+    def __init__(
+        self, transforms: Sequence[Mapping[str, Any] | Transform | BatchTransform], first: int = 0
+    ) -> None:
+        self.first = first
+        self.transforms: list[Any] = []
         for position, transform in enumerate(transforms):
             if isinstance(transform, Mapping):
                 transform = PIPELINES.build(transform)
             if not callable(transform):
                 raise ConfigError(
-                    f"entry {position} of the pipeline should be dict(type=...) or a callable, "
-                    f"found {type(transform).__name__}"
+                    "a transform should be dict(type=...) or a callable",
+                    key=f"pipeline[{position}]",
+                    found=type(transform).__name__,
                 )
-            # Nested pipelines become part of this one, which then makes at most one private copy.
+            # Nested pipelines become part of this one.
             self.transforms.extend(
                 transform.transforms if type(transform) is Compose else [transform]
             )
 
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """Return the sample after all transforms."""
-        private = False
-        for transform in self.transforms:
-            if _is_built_in(transform):
-                sample = transform(sample)
+    def apply(self, batch: Batch) -> Batch:
+        """Return the batch after all transforms."""
+        for position, transform in enumerate(self.transforms, self.first):
+            batch.position = position
+            # A subclass of the user's may override __call__ only.
+            if isinstance(transform, BatchTransform) and (
+                type(transform).__call__ is BatchTransform.__call__
+            ):
+                transform.apply(batch)
             else:
-                if not private:
-                    sample = copy.deepcopy(sample)
-                    private = True
-                sample = _apply_foreign(transform, sample)
-            if sample is None:
-                raise ValueError(f"{_name(transform)} returned None instead of the sample")
-        return sample
+                batch = _apply_to_each(transform, batch)
+        return batch
+
+    def __call__(self, sample: Sample) -> Sample:
+        """Return one sample after all transforms."""
+        if not self.transforms:
+            return sample
+        return self.apply(_single(sample)).to_samples()[0]
 
     def __repr__(self) -> str:
-        return f"Compose([{', '.join(map(_name, self.transforms))}])"
+        return f"Compose([{', '.join(map(transform_name, self.transforms))}])"
 
 
-def is_deterministic(transform: Transform) -> bool:
-    """Return whether a transform depends on nothing but the sample.
-
-    Such a transform draws nothing and does the same in training and testing, so that a data set
-    may apply it once, ahead of time. Its class says so by a ``deterministic = True`` of its own; a
-    subclass does not inherit the promise, which it may well break.
-    """
-    return bool(vars(type(transform)).get("deterministic", False))
-
-
-def _apply_foreign(transform: Transform, sample: dict[str, Any]) -> dict[str, Any]:
-    """Apply a transform of the user's, which may draw from the global generators."""
-    if not is_keyed():
-        return transform(sample)
-    with seeded_globals():
-        return transform(sample)
-
-
-def _name(transform: Transform) -> str:
+def transform_name(transform: Any) -> str:
+    """Return the name of a transform for messages."""
     return getattr(transform, "__name__", type(transform).__name__)
 
 
-def _is_built_in(transform: Transform) -> bool:
-    """Whether the transform is one of ours, which draw from their sample's generator only."""
-    return type(transform).__module__.startswith("pyskl.")
+def _apply_to_each(transform: Transform, batch: Batch) -> Batch:
+    """Apply a transform of one sample to each sample of a batch."""
+    built_in = type(transform).__module__.startswith("pyskl.")
+    fresh = {*batch.array_keys(), *batch.formatted}  # arrays that nobody else holds
+    samples = []
+    for sample, randomness in zip(batch.to_samples(), batch.randomness):
+        if built_in:  # draws nothing
+            sample = transform(sample)
+        else:
+            for key, value in sample.items():
+                if key not in fresh and not isinstance(value, (str, int, float)):
+                    sample[key] = copy.deepcopy(value)
+            with randomness.seeded_globals():
+                sample = transform(sample)
+        if sample is None:
+            raise InputError(f"{transform_name(transform)} returned None instead of the sample")
+        samples.append(sample)
+    return batch.with_samples(samples)

@@ -1,33 +1,33 @@
-"""Bring samples into the form that batches are made of."""
+"""Bring samples into the form that models take."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from pyskl.datasets.pipelines.coordinates import with_score
-from pyskl.errors import did_you_mean
+from pyskl.datasets.batch import Batch
+from pyskl.datasets.pipelines.compose import BatchTransform
+from pyskl.errors import InputError, did_you_mean
 from pyskl.registry import PIPELINES
-
-if TYPE_CHECKING:
-    import torch
-
-Sample = dict[str, Any]
 
 
 @PIPELINES.register_module()
-class FormatGCNInput:
+class FormatGCNInput(BatchTransform):
     """Give every sample the same number of persons, and a clip axis.
 
     Args:
         num_person: Persons to keep or pad to.
-        mode: What stands for absent persons: ``'zero'``, or ``'loop'``, which repeats those there
-            are.
+        mode: What replaces absent persons: ``'zero'``, or ``'loop'``, which repeats the others.
 
-    Takes ``keypoint`` (M, clips*T, V, C) and ``keypoint_score`` (M, clips*T, V) where present,
-    which becomes the last coordinate; gives ``keypoint`` (clips, num_person, T, V, C), contiguous.
+    Takes ``keypoint`` (M, clips*T, V, C) and ``keypoint_score`` (M, clips*T, V) if present, which
+    becomes the last channel; gives ``keypoint`` (clips, num_person, T, V, C), contiguous.
+
+    Raises:
+        ValueError: for another mode, or fewer persons than 1.
+        InputError: when called on frames that can't be cut into equal clips, or on a batch of
+            samples of different lengths.
     """
 
     def __init__(self, num_person: int = 2, mode: Literal["zero", "loop"] = "zero") -> None:
@@ -38,45 +38,62 @@ class FormatGCNInput:
         self.num_person = num_person
         self.mode = mode
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Format ``keypoint``."""
-        keypoint = sample["keypoint"]
-        if "keypoint_score" in sample:
-            keypoint = with_score(keypoint, sample.pop("keypoint_score"))
-        persons, frames, joints, coordinates = keypoint.shape
-        clips = int(sample.get("num_clips", 1))
+        if "keypoint_score" in batch:
+            batch.concatenate(["keypoint", "keypoint_score"], "keypoint")
+        axis = batch.axis
+        clips, frames = int(batch.shared("num_clips", 1)), int(axis.frames[0])
+        if (axis.frames != frames).any():
+            raise InputError(
+                "the samples of a batch differ in length",
+                key="keypoint",
+                found=f"{axis.frames.min()} to {axis.frames.max()} frames",
+                expected="one length",
+                hint="sample frames (UniformSample), pad (PadTo), or use batches of one sample",
+            )
         if frames % clips:
-            raise ValueError(f"{frames} frames can't be cut into {clips} clips of one length")
-        # (M, clips*T, V, C) → (clips, M, T, V, C)
-        source = keypoint.reshape(persons, clips, frames // clips, joints, coordinates)
-        source = source.swapaxes(0, 1)[:, : self.num_person]
-        if persons >= self.num_person:
-            sample["keypoint"] = np.ascontiguousarray(source)
-            return sample
-        shape = (clips, self.num_person, frames // clips, joints, coordinates)
-        formatted = np.empty(shape, dtype=keypoint.dtype)
-        formatted[:, :persons] = source
-        if self.mode == "zero":
-            formatted[:, persons:] = 0
-        else:
-            for person in range(persons, self.num_person):
-                formatted[:, person] = source[:, person % persons]
-        sample["keypoint"] = formatted
-        return sample
+            raise InputError(
+                "the frames can't be cut into clips of one length",
+                key="keypoint",
+                found=frames,
+                expected=f"a multiple of num_clips={clips}",
+            )
+        kept = np.minimum(axis.persons, self.num_person)
+        places = kept if self.mode == "zero" else np.full_like(kept, self.num_person)
+        time = np.arange(frames).reshape(clips, 1, -1)  # (clips, 1, T)
+        formatted = None
+        for count in {*places.tolist()}:  # samples with equally many persons at a time
+            some = np.flatnonzero(places == count)
+            person = np.arange(count) % kept[some, None]  # (n, M)
+            first = axis.starts[some, None] + person * frames
+            values = batch.gather(first[:, None, :, None] + time)  # (n, clips, M, T, V, C)
+            if count == self.num_person and len(some) == len(batch):
+                formatted = values
+                break
+            if formatted is None:
+                formatted = batch.empty(
+                    (len(batch), clips, self.num_person, *values.shape[3:]), values
+                )
+            chosen = slice(None) if len(some) == len(batch) else batch.on_device(some)
+            formatted[chosen, :, :count] = values
+            formatted[chosen, :, count:] = 0
+        batch.formatted["keypoint"] = formatted
+        batch.pop("keypoint")
 
 
 @PIPELINES.register_module()
-class Collect:
+class Collect(BatchTransform):
     """Keep only what the model needs.
 
     Args:
         keys: Keys to keep.
-        meta_keys: Keys to gather into a dict; absent ones are passed over. A mapping renames.
-        meta_name: The key of that dict; it is left out where ``meta_keys`` is empty.
+        meta_keys: Keys to gather into a dict; absent ones are skipped. A mapping renames.
+        meta_name: The key of that dict; it is left out if ``meta_keys`` is empty.
         nested: Whether to wrap each kept value into a list.
 
     Raises:
-        ValueError: when called on a sample that lacks one of the keys.
+        InputError: when called on a sample that lacks one of the keys.
     """
 
     def __init__(
@@ -93,21 +110,38 @@ class Collect:
         self.meta_name = meta_name
         self.nested = nested
 
-    def __call__(self, sample: Sample) -> Sample:
-        """Return a new dict of the chosen keys."""
+    def apply(self, batch: Batch) -> None:
+        """Keep the chosen keys."""
         for key in self.keys:
-            if key not in sample:
-                raise ValueError(f"the sample has no {key!r} to collect{did_you_mean(key, sample)}")
-        kept: Sample = {key: [sample[key]] if self.nested else sample[key] for key in self.keys}
+            _check_key(batch, key)
+        metas = None
         if self.meta_keys:
-            kept[self.meta_name] = {
-                new: sample[old] for old, new in self.meta_keys.items() if old in sample
-            }
-        return kept
+            known = {new: batch.get(old) for new, old in self._present(batch.values).items()}
+            metas = [
+                {new: values[position] for new, values in known.items()}
+                for position in range(len(batch))
+            ]
+        if self.nested:
+            samples = batch.to_samples()
+            for key in self.keys:
+                batch.values[key] = [[sample[key]] for sample in samples]
+        for key in batch.array_keys():
+            if key not in self.keys or self.nested:
+                batch.pop(key)
+        for arrays in (batch.values, batch.formatted):
+            for key in arrays.keys() - set(self.keys):
+                del arrays[key]
+        if self.nested:
+            batch.formatted.clear()
+        if metas is not None:
+            batch.values[self.meta_name] = metas
+
+    def _present(self, values: Mapping[str, object]) -> dict[str, str]:
+        return {new: old for old, new in self.meta_keys.items() if old in values}
 
 
 @PIPELINES.register_module()
-class ToTensor:
+class ToTensor(BatchTransform):
     """Turn arrays and numbers into tensors; a number becomes a tensor of shape (1,).
 
     Args:
@@ -117,24 +151,14 @@ class ToTensor:
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = tuple(keys)
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Convert."""
         for key in self.keys:
-            sample[key] = _tensor(key, sample[key])
-        return sample
+            _check_key(batch, key)
+        batch.tensor_keys.update(self.keys)
 
 
-def _tensor(key: str, value: Any) -> torch.Tensor:
-    import torch  # here, as exported models run the other transforms without it
-
-    if isinstance(value, torch.Tensor):
-        return value
-    if isinstance(value, np.ndarray):
-        # Tensors can't be read-only: what belongs to the data set is copied.
-        writable = value.flags.writeable
-        return torch.from_numpy(np.ascontiguousarray(value) if writable else value.copy("C"))
-    if isinstance(value, (bool, int, float, np.generic)):
-        return torch.as_tensor(value).reshape(1)
-    if isinstance(value, (list, tuple)):
-        return torch.tensor(value)
-    raise ValueError(f"{key!r} can't become a tensor: it is a {type(value).__name__}")
+def _check_key(batch: Batch, key: str) -> None:
+    if key not in batch.values and key not in batch and key not in batch.formatted:
+        there = {*batch.values, *batch.array_keys(), *batch.formatted}
+        raise InputError(f"the sample has no such key{did_you_mean(key, there)}", key=key)

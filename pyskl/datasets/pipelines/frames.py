@@ -1,4 +1,7 @@
-"""Which frames of a sequence make up a clip."""
+"""Which frames of a sequence make up a clip: choosing, gathering and padding.
+
+Shapes: N batch, T frames, L = clip_len.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,33 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pyskl.datasets.pipelines.decode import PoseDecode
-from pyskl.datasets.randomness import generator
+from pyskl.datasets.batch import Batch, Shared
+from pyskl.datasets.pipelines.compose import BatchTransform
+from pyskl.datasets.pipelines.numeric import as_float32
+from pyskl.datasets.randomness import Draws, below
+from pyskl.errors import InputError
 from pyskl.registry import PIPELINES
 
-Sample = dict[str, Any]
-
-# Lengths whose test frames a transform remembers: 8 MB at ten clips of 100 frames.
+# Number of lengths whose test frames a transform remembers: 8 MB at ten clips of 100 frames.
 _MAX_KNOWN = 1000
 
 
 @PIPELINES.register_module(name=["UniformSample", "UniformSampleFrames"])
-class UniformSample:
+class UniformSample(BatchTransform):
     """Choose ``clip_len`` frames, spread evenly over the sequence with random jitter.
 
     The sequence is cut into ``clip_len`` equal segments and one frame is drawn from each
     (Duan et al., "Revisiting Skeleton-based Action Recognition", CVPR 2022, section 3.2).
     Sequences of fewer than ``2 * clip_len`` frames give consecutive frames with some gaps, shorter
     ones wrap around. In test mode the choice is a fixed function of the length: published
-    accuracies were measured with those very frames.
+    accuracies were measured with exactly these frames.
 
     Args:
         clip_len: Frames per clip.
         num_clips: Clips per sample.
-        p_interval: Share of the sequence that a clip covers: a number, or (low, high) of which
-            one is drawn for each clip. A share of fewer than ``clip_len`` frames says where the
-            clip starts; what it lacks comes from the frames that follow.
+        p_interval: Share of the sequence that a clip covers: a number, or (low, high), from which
+            one is drawn for each clip. If a share has fewer than ``clip_len`` frames, the clip
+            starts in it and continues with the frames that follow.
         seed: Seed of the fixed choice in test mode.
 
     Sets ``frame_inds`` (num_clips * clip_len,) int64, ``clip_len`` and ``num_clips``.
@@ -61,36 +65,54 @@ class UniformSample:
         self.seed = seed
         self._known_test_frames: dict[tuple[Any, ...], np.ndarray] = {}
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Choose the frames."""
-        total = int(sample["total_frames"])
-        if sample.get("test_mode", False):
-            inds = self.test_frames(total)
+        total = batch.total_frames
+        if batch.test_mode:
+            frames = np.stack([self.test_frames(int(length)) for length in total])
         else:
-            inds = self.train_frames(total, generator())
-        sample["frame_inds"] = inds + int(sample.get("start_index", 0))
-        sample["clip_len"] = self.clip_len
-        sample["num_clips"] = self.num_clips
-        return sample
+            frames = self.train_frames(total, batch.draws)
+        _set_frames(batch, frames)
+        batch.values["clip_len"] = Shared(self.clip_len)
+        batch.values["num_clips"] = Shared(self.num_clips)
 
-    def train_frames(self, total: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw the frames of all clips of a sequence of ``total`` frames."""
-        low, high = self.p_interval
-        clips = []
-        for _ in range(self.num_clips):
-            window = max(1, int(rng.uniform(low, high) * total)) if low < 1 else total
-            offset = int(rng.integers(total - window + 1)) if window < total else 0
-            if window < self.clip_len:
-                start = int(rng.integers(window)) + offset
-                inside = np.arange(start, start + self.clip_len) % total
-            elif window < 2 * self.clip_len:
-                gaps = rng.permutation(self.clip_len + 1)[: window - self.clip_len]
-                inside = self._with_gaps(gaps) + offset
-            else:
-                starts, sizes = self._segments(window)
-                inside = starts + (rng.random(self.clip_len) * sizes).astype(np.int64) + offset
-            clips.append(inside)
-        return clips[0] if len(clips) == 1 else np.concatenate(clips)
+    def train_frames(self, total: np.ndarray, draws: Draws) -> np.ndarray:
+        """Draw the frames of all clips.
+
+        Args:
+            total: Lengths of the sequences, (N,) int64.
+            draws: Their random numbers.
+
+        Returns:
+            (N, num_clips * L) int64.
+        """
+        length, low, high = self.clip_len, *self.p_interval
+        words = draws.words(self.num_clips, length + 1).reshape(-1, length + 1)
+        total = window = np.repeat(total, self.num_clips)  # (N * clips,), as are all below
+        offset: Any = 0
+        if low < 1:
+            share = low + (high - low) * draws.stream(1).uniform(self.num_clips).reshape(-1)
+            window = np.maximum((share * total).astype(np.int64), 1)
+            offset = below(draws.stream(2).words(self.num_clips).reshape(-1), total - window + 1)
+        steps = np.arange(length + 1)
+        inside = np.empty((len(total), length), dtype=np.int64)
+
+        short = window < length
+        inside[short] = below(words[short, :1], window[short, None]) + steps[:-1]
+
+        medium = ~short & (window < 2 * length)
+        if medium.any():  # skip window - L of the L + 1 gaps, all equally likely
+            order = np.argsort(words[medium], axis=-1)
+            gaps = np.zeros_like(order)
+            np.put_along_axis(gaps, order, steps < (window[medium] - length)[:, None], axis=-1)
+            inside[medium] = steps[:-1] + gaps.cumsum(axis=-1)[:, :-1]
+
+        long = window >= 2 * length
+        if long.any():  # one frame of each of L equal segments
+            bounds = steps * window[long, None] // length
+            inside[long] = bounds[:, :-1] + below(words[long, :-1], np.diff(bounds))
+        frames = (inside + np.asarray(offset).reshape(-1, 1)) % total[:, None]
+        return frames.reshape(-1, self.num_clips * length)
 
     def test_frames(self, total: int) -> np.ndarray:
         """Return the fixed frames of all clips of a sequence of ``total`` frames, read-only.
@@ -109,57 +131,28 @@ class UniformSample:
         return frames
 
     def _draw_test_frames(self, total: int) -> np.ndarray:
-        low, high = self.p_interval
+        length, low, high = self.clip_len, *self.p_interval
         rng = np.random.RandomState(self.seed)
         clips = []
         for clip in range(self.num_clips):
             window = int((rng.rand() * (high - low) + low) * total)
             offset = rng.randint(total - window + 1)
-            if window < self.clip_len:
+            if window < length:
                 start = clip if window < self.num_clips else clip * window // self.num_clips
-                inside = start + np.arange(self.clip_len)
-            elif window < 2 * self.clip_len:
-                gaps = rng.choice(self.clip_len + 1, window - self.clip_len, replace=False)
-                inside = self._with_gaps(gaps)
+                inside = start + np.arange(length)
+            elif window < 2 * length:
+                steps = np.ones(length + 1, dtype=np.int64)
+                steps[rng.choice(length + 1, window - length, replace=False)] = 2
+                inside = steps.cumsum()[:-1] - 1
             else:
-                starts, sizes = self._segments(window)
-                inside = starts + rng.randint(sizes)
+                bounds = np.arange(length + 1) * window // length
+                inside = bounds[:-1] + rng.randint(np.diff(bounds))
             clips.append((inside + offset) % total)
         return np.concatenate(clips)
 
-    def _with_gaps(self, gaps: np.ndarray) -> np.ndarray:
-        """Return consecutive frames that skip one at each of the chosen gaps."""
-        steps = np.ones(self.clip_len + 1, dtype=np.int64)
-        steps[gaps] = 2
-        return steps.cumsum()[:-1] - 1
-
-    def _segments(self, window: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return start and size of the equal segments of a window."""
-        bounds = np.arange(self.clip_len + 1) * window // self.clip_len
-        return bounds[:-1], np.diff(bounds)
-
 
 @PIPELINES.register_module()
-class UniformSampleDecode:
-    """:class:`UniformSample` and :class:`PoseDecode` in one step; arguments as the former."""
-
-    def __init__(
-        self,
-        clip_len: int,
-        num_clips: int = 1,
-        p_interval: float | Sequence[float] = 1,
-        seed: int = 255,
-    ) -> None:
-        self.sample_frames = UniformSample(clip_len, num_clips, p_interval, seed)
-        self.decode = PoseDecode()
-
-    def __call__(self, sample: Sample) -> Sample:
-        """Choose the frames and gather them."""
-        return self.decode(self.sample_frames(sample))
-
-
-@PIPELINES.register_module()
-class SampleFrames:
+class SampleFrames(BatchTransform):
     """Choose clips of frames at a fixed distance from each other.
 
     In training each clip starts at a random place of its share of the sequence, in test mode at
@@ -170,11 +163,14 @@ class SampleFrames:
         frame_interval: Distance of neighbouring frames of a clip, in frames.
         num_clips: Clips per sample.
         temporal_jitter: Move each frame by a random 0 to ``frame_interval - 1`` (training only).
-        out_of_bound_opt: What stands for frames past the end: ``'loop'`` starts again at the
-            first, ``'repeat_last'`` repeats the last frame inside.
+        out_of_bound_opt: What replaces frames past the end: ``'loop'`` starts again at the first,
+            ``'repeat_last'`` repeats the last frame inside.
 
     Sets ``frame_inds`` (num_clips * clip_len,) int64, ``clip_len``, ``frame_interval`` and
     ``num_clips``.
+
+    Raises:
+        ValueError: for lengths below 1 or another ``out_of_bound_opt``.
     """
 
     def __init__(
@@ -200,41 +196,131 @@ class SampleFrames:
         self.temporal_jitter = temporal_jitter
         self.out_of_bound_opt = out_of_bound_opt
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Choose the frames."""
-        total = int(sample["total_frames"])
-        test_mode = bool(sample.get("test_mode", False))
-        starts = self._test_starts(total) if test_mode else self._train_starts(total)
-        # (clips, clip_len)
-        inds = starts[:, None] + np.arange(self.clip_len)[None] * self.frame_interval
-        if self.temporal_jitter and not test_mode:
-            inds = inds + generator().integers(self.frame_interval, size=inds.shape)
+        total = batch.total_frames[:, None]  # (N, 1)
+        draws = batch.draws
+        starts = self._test_starts(total) if batch.test_mode else self._train_starts(total, draws)
+        inds = starts[:, :, None] + np.arange(self.clip_len) * self.frame_interval  # (N, clips, L)
+        if self.temporal_jitter and not batch.test_mode:
+            words = draws.stream(1).words(self.num_clips, self.clip_len)
+            inds = inds + below(words, self.frame_interval)
+        total = total[:, :, None]
         if self.out_of_bound_opt == "loop":
             inds = inds % total
         else:
-            last_inside = np.where(inds < total, inds, 0).max(axis=1, keepdims=True)
+            last_inside = np.where(inds < total, inds, 0).max(axis=-1, keepdims=True)
             inds = np.where(inds < total, inds, last_inside)
-        sample["frame_inds"] = inds.reshape(-1) + int(sample.get("start_index", 0))
-        sample["clip_len"] = self.clip_len
-        sample["frame_interval"] = self.frame_interval
-        sample["num_clips"] = self.num_clips
-        return sample
+        _set_frames(batch, inds.reshape(len(batch), -1))
+        batch.values["clip_len"] = Shared(self.clip_len)
+        batch.values["frame_interval"] = Shared(self.frame_interval)
+        batch.values["num_clips"] = Shared(self.num_clips)
 
-    def _train_starts(self, total: int) -> np.ndarray:
-        rng = generator()
+    def _train_starts(self, total: np.ndarray, draws: Draws) -> np.ndarray:
+        """Return where each clip starts, (N, clips); ``total`` is (N, 1)."""
         span = self.clip_len * self.frame_interval
-        share = (total - span + 1) // self.num_clips
-        if share > 0:
-            return np.arange(self.num_clips) * share + rng.integers(share, size=self.num_clips)
-        if total > max(self.num_clips, span):
-            return np.sort(rng.integers(total - span + 1, size=self.num_clips))
-        if total >= span:  # fewer places than clips: spread them
-            return np.arange(self.num_clips) * (total - span + 1) // self.num_clips
-        return np.zeros(self.num_clips, dtype=np.int64)
+        places = total - span + 1
+        clip = np.arange(self.num_clips)
+        share = np.maximum(places // self.num_clips, 0)
+        words = draws.stream(0).words(self.num_clips)
+        starts = np.where(
+            share > 0,
+            clip * share + below(words, share),
+            np.where(
+                total > max(self.num_clips, span),
+                np.sort(below(words, np.maximum(places, 0)), axis=-1),
+                clip * places // self.num_clips,  # fewer places than clips: spread them
+            ),
+        )
+        return np.where(total < span, 0, starts)
 
-    def _test_starts(self, total: int) -> np.ndarray:
+    def _test_starts(self, total: np.ndarray) -> np.ndarray:
         span = self.clip_len * self.frame_interval
-        if total < span:
-            return np.zeros(self.num_clips, dtype=np.int64)
         share = (total - span + 1) / self.num_clips
-        return (np.arange(self.num_clips) * share + share / 2).astype(np.int64)
+        middle = (np.arange(self.num_clips) * share + share / 2).astype(np.int64)
+        return np.where(total < span, 0, middle)
+
+
+def _set_frames(batch: Batch, frames: np.ndarray) -> None:
+    batch.values["frame_inds"] = frames + np.asarray(batch.get("start_index", 0))[:, None]
+
+
+@PIPELINES.register_module()
+class PoseDecode(BatchTransform):
+    """Gather ``frame_inds`` (all frames if absent) from the keypoints, as float32.
+
+    Turns ``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V), if present, into arrays of
+    len(frame_inds) frames.
+    """
+
+    def apply(self, batch: Batch) -> None:
+        """Gather the frames."""
+        if "frame_inds" in batch.values:
+            frames = batch.get("frame_inds")
+            if not isinstance(frames, np.ndarray):
+                frames = [np.asarray(one, dtype=np.int64) for one in frames]
+                if len({len(one) for one in frames}) == 1:
+                    frames = np.stack(frames)
+            batch.select(frames)
+        for key in ("keypoint", "keypoint_score"):
+            if key in batch:
+                batch.map(lambda values, rows: as_float32(values), source=key)
+
+
+@PIPELINES.register_module()
+class UniformSampleDecode(BatchTransform):
+    """:class:`UniformSample` and :class:`PoseDecode` in one step; arguments as the former."""
+
+    def __init__(
+        self,
+        clip_len: int,
+        num_clips: int = 1,
+        p_interval: float | Sequence[float] = 1,
+        seed: int = 255,
+    ) -> None:
+        self.sample_frames = UniformSample(clip_len, num_clips, p_interval, seed)
+        self.decode = PoseDecode()
+
+    def apply(self, batch: Batch) -> None:
+        """Choose the frames and gather them."""
+        self.sample_frames.apply(batch)
+        self.decode.apply(batch)
+
+
+@PIPELINES.register_module()
+class PadTo(BatchTransform):
+    """Pad a sequence to ``length`` frames by repeating it from its start.
+
+    Args:
+        length: Frames after padding.
+        mode: ``'loop'`` keeps the repeats, ``'zero'`` sets them to zero.
+
+    Raises:
+        ValueError: for a length below 1 or another mode.
+        InputError: when called on a sample that is longer.
+    """
+
+    def __init__(self, length: int, mode: Literal["loop", "zero"] = "loop") -> None:
+        if mode not in ("loop", "zero"):
+            raise ValueError(f"mode should be 'loop' or 'zero', found {mode!r}")
+        if length < 1:
+            raise ValueError(f"length should be at least 1, found {length}")
+        self.length = length
+        self.mode = mode
+
+    def apply(self, batch: Batch) -> None:
+        """Pad the arrays of frames; ``total_frames`` becomes ``length``."""
+        total = batch.axis.frames[:, None]
+        if (total > self.length).any():
+            raise InputError(
+                "a sample is longer than the length that PadTo pads to",
+                key="total_frames",
+                found=int(total.max()),
+                expected=f"at most {self.length}",
+                hint="raise the length, or sample frames first",
+            )
+        frames = np.arange(self.length)
+        batch.select(
+            frames % total if self.mode == "loop" else np.where(frames < total, frames, -1)
+        )
+        batch.values["total_frames"] = Shared(self.length)

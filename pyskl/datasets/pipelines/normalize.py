@@ -8,8 +8,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from pyskl.datasets.pipelines.coordinates import interleaved
-from pyskl.datasets.pipelines.precision import as_float32, new_float32, round_to_float16
+from pyskl.datasets.pipelines.numeric import (
+    as_float32,
+    interleaved,
+    new_float32,
+    round_to_float16,
+)
 from pyskl.registry import PIPELINES
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
@@ -72,6 +76,7 @@ class PreNormalize3D:
         if not complete:
             present: np.ndarray = np.any(skeleton, axis=(2, 3))  # (M, T)
             if not present.any():
+                sample["keypoint"] = skeleton
                 return sample
             skeleton = _main_person_first(skeleton, present)
 

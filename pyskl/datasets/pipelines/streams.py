@@ -4,109 +4,110 @@ Shi et al., "Two-Stream Adaptive Graph Convolutional Networks", CVPR 2019, secti
 Shi et al., "Skeleton-Based Action Recognition with Multi-Stream Adaptive Graph Convolutional
 Networks", TIP 2020 (motions).
 
-In layouts of 2D joints with a score as the third coordinate the score is not a position: a bone's
-score is the mean of its two joints' scores, a motion's the mean of its two frames' scores.
+If 2D joints have a score as third channel, the score is not a position: the score of a bone is the
+mean of the scores of its two joints, that of a motion the mean of the scores of its two frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.pipelines.coordinates import with_score
-from pyskl.errors import did_you_mean
+from pyskl.datasets.batch import Array, Batch, Rows, Shared
+from pyskl.datasets.pipelines.compose import BatchTransform
+from pyskl.errors import InputError, did_you_mean
 from pyskl.registry import PIPELINES
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
-Sample = dict[str, Any]
 LayoutLike = str | Mapping[str, Any] | SkeletonLayout
 
 
-def bones(keypoint: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
-    """Return the vector from each joint's bone parent to the joint.
+def _bones(batch: Batch, layout: SkeletonLayout, channels: int) -> Callable[[Array], Array]:
+    """Return the function that computes the vectors from each joint's bone parent to the joint."""
+    columns = layout.parent_columns(channels)  # frames are taken as rows, which is faster
+    on_device = columns if batch.device is None else batch.on_device(columns)
+    scored = _is_scored(layout, channels)
 
-    Args:
-        keypoint: (M, T, V, C).
-        layout: Whose bone pairs to use.
+    def bones(joints: Array) -> Array:  # (R, V, C)
+        rows = joints.reshape(len(joints), -1)
+        if isinstance(rows, np.ndarray):
+            # No column lies outside the row: 'wrap' only skips NumPy's slow check of that.
+            bone = rows.take(columns, axis=1, mode="wrap").reshape(joints.shape)
+        else:
+            bone = rows.index_select(1, on_device).view(joints.shape)
+        score = (joints[..., 2] + bone[..., 2]) / 2 if scored else None
+        if isinstance(bone, np.ndarray):
+            np.subtract(joints, bone, out=bone)
+        else:
+            bone.neg_().add_(joints)
+        if score is not None:
+            bone[..., 2] = score
+        return bone
 
-    Returns:
-        (M, T, V, C); zero at the centre.
+    return bones
 
-    Raises:
-        ValueError: if V is not the layout's number of joints.
+
+def _motion(batch: Batch, layout: SkeletonLayout, channels: int) -> Callable[..., Array]:
+    """Return the function that computes what each frame adds to reach the next.
+
+    It is zero in the last frame, and takes the values, those of the next frames, and the rows.
     """
-    _check_joints(keypoint, layout)
-    persons, frames, joints, channels = keypoint.shape
-    rows = keypoint.reshape(persons, frames, joints * channels)
-    # No column lies outside the row: 'wrap' only spares NumPy its slow check of that.
-    parent = rows.take(layout.parent_columns(channels), axis=2, mode="wrap")
-    parent = parent.reshape(keypoint.shape)
-    mean = (keypoint[..., 2] + parent[..., 2]) / 2 if _is_scored(keypoint, layout) else None
-    bone = np.subtract(keypoint, parent, out=parent)
-    if mean is not None:
-        bone[..., 2] = mean
-    return bone
+    scored, axis = _is_scored(layout, channels), batch.axis
+
+    def motion(now: Array, following: Array, rows: Rows) -> Array:  # (R, V, C)
+        mean = (now[..., 2] + following[..., 2]) / 2 if scored else None
+        following = following - now
+        if mean is not None:
+            following[..., 2] = mean
+            following = batch.zero_rows(following, axis.is_last[rows])
+        return following
+
+    return motion
 
 
-def motion(positions: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
-    """Return what each frame adds to reach the next; zero in the last frame.
-
-    Args:
-        positions: Joints or bones (M, T, V, C).
-        layout: Says whether the third coordinate is a score.
-
-    Returns:
-        (M, T, V, C).
-    """
-    persons, frames, joints, channels = positions.shape
-    if not frames:
-        return positions
-    # All persons in one go, as rows: what leads from one person to the next is overwritten.
-    rows = positions.reshape(persons * frames, joints * channels)
-    moved = np.empty_like(rows)
-    np.subtract(rows[1:], rows[:-1], out=moved[:-1])
-    if _is_scored(positions, layout):
-        moved[:-1, 2::3] = (rows[1:, 2::3] + rows[:-1, 2::3]) / 2
-    moved[frames - 1 :: frames] = 0
-    return moved.reshape(positions.shape)
+def _is_scored(layout: SkeletonLayout, channels: int) -> bool:
+    return layout.dim == 2 and channels == 3
 
 
-def _is_scored(positions: np.ndarray, layout: SkeletonLayout) -> bool:
-    return layout.dim == 2 and positions.shape[-1] == 3
-
-
-def _check_joints(keypoint: np.ndarray, layout: SkeletonLayout) -> None:
-    if keypoint.shape[2] != layout.num_joints:
-        raise ValueError(
-            f"layout {layout.name!r} has {layout.num_joints} joints, the keypoints have "
-            f"{keypoint.shape[2]}: (M, T, V, C) = {keypoint.shape}"
+def _check_joints(batch: Batch, layout: SkeletonLayout) -> None:
+    joints = batch.row_shape()[0]
+    if joints != layout.num_joints:
+        raise InputError(
+            f"the keypoints do not have the joints of layout {layout.name!r}",
+            key="keypoint",
+            found=f"{joints} joints",
+            expected=f"{layout.num_joints} joints",
         )
 
 
 @PIPELINES.register_module()
-class JointToBone:
-    """Set ``target`` to the bones of ``keypoint``; see :func:`bones`.
+class JointToBone(BatchTransform):
+    """Set ``target`` to the bones of ``keypoint``: the vectors from parent joint to joint.
 
     Args:
         dataset: The layout, or its name.
         target: The key to set.
+
+    Raises:
+        InputError: when called on other joints than the layout's.
     """
 
     def __init__(self, dataset: LayoutLike = "nturgb+d", target: str = "keypoint") -> None:
         self.layout = resolve_layout(dataset)
         self.target = target
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Compute the bones."""
-        sample[self.target] = bones(sample["keypoint"], self.layout)
-        return sample
+        _check_joints(batch, self.layout)
+        bones = _bones(batch, self.layout, batch.row_shape()[1])
+        batch.map(lambda joints, rows: bones(joints), target=self.target)
 
 
 @PIPELINES.register_module()
-class ToMotion:
-    """Set ``target`` to the motion of ``source``; see :func:`motion`.
+class ToMotion(BatchTransform):
+    """Set ``target`` to the motion of ``source``: what each frame adds to reach the next.
 
     Args:
         dataset: The layout, or its name.
@@ -121,74 +122,82 @@ class ToMotion:
         self.source = source
         self.target = target
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Compute the motion."""
-        sample[self.target] = motion(sample[self.source], self.layout)
-        return sample
+        motion = _motion(batch, self.layout, batch.row_shape(self.source)[1])
+        batch.map(motion, source=self.source, target=self.target, with_next=True)
 
 
 @PIPELINES.register_module()
-class MergeSkeFeat:
-    """Concatenate the arrays of several keys.
+class MergeSkeFeat(BatchTransform):
+    """Concatenate the channels of several arrays.
 
     Args:
         feat_list: The keys to read and remove.
         target: The key to set.
-        axis: Along which; the last holds the coordinates.
+        axis: The last one, which holds the channels.
     """
 
     def __init__(
         self, feat_list: Sequence[str] = ("keypoint",), target: str = "keypoint", axis: int = -1
     ) -> None:
+        _check_axis(axis)
         self.feat_list = tuple(feat_list)
         self.target = target
-        self.axis = axis
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Concatenate."""
-        arrays = [sample.pop(key) for key in self.feat_list]
-        sample[self.target] = np.concatenate(arrays, axis=self.axis)
-        return sample
+        batch.concatenate(self.feat_list, self.target)
+
+
+def _check_axis(axis: int) -> None:
+    if axis not in (-1, 3):
+        raise ValueError(f"axis should be -1 (or 3), which holds the channels, found {axis}")
 
 
 @PIPELINES.register_module()
-class Rename:
+class Rename(BatchTransform):
     """Give keys of the sample new names.
 
     Args:
-        mapping: Old name → new name; absent keys are passed over.
+        mapping: Old name → new name; absent keys are skipped.
 
     Raises:
-        ValueError: when called on a sample that has a key of the new name already.
+        InputError: when called on a sample that has a key of the new name already.
     """
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
         self.mapping = dict(mapping)
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Rename."""
         for old, new in self.mapping.items():
-            if old in sample:
-                if new in sample:
-                    raise ValueError(f"can't rename {old!r} to {new!r}: the sample has {new!r}")
-                sample[new] = sample.pop(old)
-        return sample
+            is_array = old in batch
+            if not is_array and old not in batch.values:
+                continue
+            if new in batch or new in batch.values:
+                raise InputError(f"can't rename {old!r}: the sample has such a key", key=new)
+            if is_array:
+                batch.rename(old, new)
+            else:
+                batch.values[new] = batch.values.pop(old)
 
 
 @PIPELINES.register_module()
-class GenSkeFeat:
-    """Replace ``keypoint`` by the wanted streams, concatenated.
+class GenSkeFeat(BatchTransform):
+    """Replace ``keypoint`` by the wanted streams, concatenated along the channels.
 
     Args:
         dataset: The layout, or its name: ``'nturgb+d'``, ``'coco'``, ``dict(num_node=...)``.
         feats: Streams: ``'j'`` joints, ``'b'`` bones, ``'jm'`` joint motion, ``'bm'`` bone motion.
-        axis: Along which they are concatenated; the last holds the coordinates.
+        axis: The last one, which holds the channels.
 
-    Takes ``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V) where present, which becomes
-    the third coordinate; gives (M, T, V, C * len(feats)).
+    Takes ``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V) if present, which becomes the
+    third channel; gives (M, T, V, C * len(feats)).
 
     Raises:
-        ValueError: for an unknown stream, and when called on other joints than the layout's.
+        ValueError: for an unknown stream.
+        InputError: when called on other joints than the layout's.
     """
 
     STREAMS = ("j", "b", "jm", "bm")
@@ -197,35 +206,40 @@ class GenSkeFeat:
         self, dataset: LayoutLike = "nturgb+d", feats: Sequence[str] = ("j",), axis: int = -1
     ) -> None:
         self.layout = resolve_layout(dataset)
+        _check_axis(axis)
         if isinstance(feats, str) or not feats:
             raise ValueError(f"feats should be a list of streams such as ['j'], found {feats!r}")
         for feat in feats:
             if feat not in self.STREAMS:
                 raise ValueError(f"there is no stream {feat!r}{did_you_mean(feat, self.STREAMS)}")
         self.feats = tuple(feats)
-        self.axis = axis
-        self._needs_bones = bool({"b", "bm"} & set(feats))
 
-    def __call__(self, sample: Sample) -> Sample:
+    def apply(self, batch: Batch) -> None:
         """Compute the streams."""
-        joints = sample["keypoint"]
-        if "keypoint_score" in sample:
-            score = sample.pop("keypoint_score")
-            joints = with_score(joints, score)
-            sample["scored"] = True
-        _check_joints(joints, self.layout)
-        if _is_scored(joints, self.layout):
-            sample["scored"] = True
-        elif sample.get("scored", False):
-            raise ValueError(
-                f"the joints come with scores, (M, T, V, C) = {joints.shape}, but layout "
-                f"{self.layout.name!r} is of {self.layout.dim}D joints; scores are for layouts "
-                "with dim=2"
+        if "keypoint_score" in batch:
+            batch.concatenate(["keypoint", "keypoint_score"], "keypoint")
+            batch.values["scored"] = Shared(True)
+        _check_joints(batch, self.layout)
+        channels = batch.row_shape()[1]
+        if _is_scored(self.layout, channels):
+            batch.values["scored"] = Shared(True)
+        elif batch.shared("scored", False):
+            raise InputError(
+                "the joints come with scores, but the layout has 3D joints",
+                key="keypoint",
+                found=f"{channels} channels with layout {self.layout.name!r}",
+                expected="a layout with dim=2",
             )
-        bone = bones(joints, self.layout) if self._needs_bones else joints
-        streams = []
-        for feat in self.feats:
-            positions = bone if feat in ("b", "bm") else joints
-            streams.append(motion(positions, self.layout) if feat.endswith("m") else positions)
-        sample["keypoint"] = streams[0] if len(streams) == 1 else np.concatenate(streams, self.axis)
-        return sample
+        arrays = {"j": "keypoint"}
+        if {"b", "bm"} & set(self.feats):
+            arrays["b"] = "feat b"
+            bones = _bones(batch, self.layout, channels)
+            batch.map(lambda joints, rows: bones(joints), target=arrays["b"])
+        for feat in {"jm", "bm"} & set(self.feats):
+            arrays[feat] = f"feat {feat}"
+            motion = _motion(batch, self.layout, channels)
+            batch.map(motion, source=arrays[feat[0]], target=arrays[feat], with_next=True)
+        batch.concatenate([arrays[feat] for feat in self.feats], "feats")
+        for array in set(arrays.values()) & set(batch.array_keys()):
+            batch.pop(array)
+        batch.rename("feats", "keypoint")

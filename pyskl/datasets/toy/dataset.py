@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pyskl.datasets.annotation import AnnotationFile
-from pyskl.datasets.packed.folder import PackedAnnotations
+from pyskl.datasets.annotation_cache import AnnotationFiles
 from pyskl.datasets.pose import PoseDataset
 from pyskl.errors import AnnotationError
 from pyskl.registry import DATASETS
@@ -16,22 +15,20 @@ from pyskl.registry import DATASETS
 class ToyDataset(PoseDataset):
     """:class:`PoseDataset` over synthetic actions that are generated on first use.
 
-    Takes the same arguments; where ``ann_file`` does not exist it is written first, which takes a
-    few seconds. See :mod:`pyskl.datasets.toy.generator` for what it holds.
+    Takes the same arguments. If ``ann_file`` does not exist it is written first, which takes a few
+    seconds. See :mod:`pyskl.datasets.toy.generator` for the actions.
     """
 
-    @classmethod
-    def read_annotations(
-        cls, ann_file: str | Path, **options: Any
-    ) -> AnnotationFile | PackedAnnotations:
-        """Generate the file where it is absent, and read it."""
+    def open_annotations(self, files: AnnotationFiles, **options: Any) -> AnnotationFile:
+        """Generate the file if it is missing, and open it."""
         from pyskl.datasets.toy.generator import write_toy_annotations
 
         try:
-            write_toy_annotations(ann_file)
+            write_toy_annotations(self.ann_file)
         except OSError as error:
             raise AnnotationError(
-                f"{ann_file}: the synthetic data set could not be written there ({error}); "
-                "choose another ann_file"
+                f"the synthetic data set can't be written there ({error})",
+                file=self.ann_file,
+                hint="choose another ann_file",
             ) from error
-        return super().read_annotations(ann_file, **options)
+        return super().open_annotations(files, **options)

@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from pyskl.datasets.pipelines.coordinates import with_score
-from pyskl.datasets.pipelines.streams import bones, motion
+from pyskl.datasets.pipelines import GenSkeFeat
 from pyskl.errors import InputError
 from pyskl.skeleton import SkeletonLayout
 
@@ -176,11 +175,10 @@ def stream_clip(clip: Clip, layout: SkeletonLayout, stream: Stream) -> Clip:
     if stream == "j":
         return clip
     if clip.score is not None and clip.keypoint.shape[3] == 2:
-        clip = clip.replaced(keypoint=with_score(clip.keypoint, clip.score), score=None)
+        points = np.concatenate([clip.keypoint, clip.score[..., None]], axis=-1)
+        clip = clip.replaced(keypoint=points, score=None)
     positions = np.asarray(clip.keypoint, dtype=np.float32)
-    vectors = positions if stream == "jm" else bones(positions, layout)
-    if stream in ("jm", "bm"):
-        vectors = motion(vectors, layout)
+    vectors = GenSkeFeat(layout, [stream])({"keypoint": positions})["keypoint"]
     return with_arrows(clip, vectors, stream)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -199,21 +200,10 @@ def draw_frame(
         What was added to the axes.
     """
     colours = palette(dark=dark)
-    unit = min(camera.width, camera.height) / 160
-    layout, images = scene.layout, scene.clip.images
     artists: list[Artist] = []
-
-    def add_lines(lines: np.ndarray, colour: object, width: float, zorder: int) -> None:
-        collection = LineCollection(
-            list(lines), colors=colour, linewidths=width, capstyle="round", zorder=zorder
-        )
-        artists.append(axes.add_collection(collection, autolim=False))
-
-    if images is not None:
-        extent = (0, camera.width, camera.height, 0)
-        artists.append(
-            axes.imshow(images[frame], extent=extent, aspect="auto", interpolation="bilinear")
-        )
+    if scene.clip.images is not None:
+        image, extent = scene.clip.images[frame], (0, camera.width, camera.height, 0)
+        artists.append(axes.imshow(image, extent=extent, aspect="auto", interpolation="bilinear"))
     if scene.is_3d:
         radius, half = scene.extent
         grid = [
@@ -222,102 +212,124 @@ def draw_frame(
             for ends in ([[at, -half, -radius], [at, -half, radius]],
                          [[-radius, -half, at], [radius, -half, at]])
         ]  # fmt: skip
-        add_lines(camera.project(np.array(grid))[..., :2], colours["line"], 1.0, 1)
+        lines = camera.project(np.array(grid))[..., :2]
+        artists.append(_add_lines(axes, lines, colours["line"], 1.0, zorder=1))
+    for index in range(len(scene.persons)):
+        artists += _draw_person(axes, scene, index, frame, camera, colours)
+    return artists
 
+
+def _draw_person(
+    axes: Axes, scene: Scene, index: int, frame: int, camera: Camera, colours: Mapping[str, str]
+) -> list[Artist]:
+    """Draw limbs, joints, arrows and number of a person, in this order across all persons."""
+    unit = min(camera.width, camera.height) / 160
+    layout, images, person = scene.layout, scene.clip.images, int(scene.persons[index])
+    artists: list[Artist] = []
+    points = camera.project(scene.points[index, frame])  # (V, 3)
+    seen = np.isfinite(points).all(axis=1)
+    if not seen.any():
+        return []
     sides = to_rgba_array([colours["text"]] * layout.num_joints)  # of joints and their limbs
     sides[list(layout.left)] = to_rgba_array(colours["left"])
     sides[list(layout.right)] = to_rgba_array(colours["right"])
-    for index, person in enumerate(scene.persons.tolist()):
-        points = camera.project(scene.points[index, frame])  # (V, 3)
-        seen = np.isfinite(points).all(axis=1)
-        if not seen.any():
-            continue
-        opacity = np.ones(layout.num_joints)
-        if scene.score is not None:
-            opacity *= 0.25 + 0.75 * scene.score[index, frame].clip(0, 1)
-        if scene.is_3d:  # distant joints are paler
-            opacity *= 0.775 + 0.225 * np.nan_to_num(points[:, 2] / scene.extent[0]).clip(-1, 1)
-        weights = scene.importance
-        if weights is not None and weights.ndim > 1:
-            weights = weights[index, frame] if weights.ndim == 3 else weights[frame]
-        tips = None if scene.tips is None else camera.project(scene.tips[index, frame])
-        arrows_are_limbs = tips is not None and scene.clip.arrows_from == "parent"
+    opacity = np.ones(layout.num_joints)
+    if scene.score is not None:
+        opacity *= 0.25 + 0.75 * scene.score[index, frame].clip(0, 1)
+    if scene.is_3d:  # distant joints are paler
+        opacity *= 0.775 + 0.225 * np.nan_to_num(points[:, 2] / scene.extent[0]).clip(-1, 1)
+    weights = scene.importance
+    if weights is not None and weights.ndim > 1:
+        weights = weights[index, frame] if weights.ndim == 3 else weights[frame]
+    tips = None if scene.tips is None else camera.project(scene.tips[index, frame])
+    arrows_are_limbs = tips is not None and scene.clip.arrows_from == "parent"
 
-        if not arrows_are_limbs:
-            edges = np.array([(a, b) for a, b in layout.edges if seen[a] and seen[b]], int)
-            edges = edges.reshape(-1, 2)
-            edges = edges[np.argsort(points[edges, 2].sum(axis=1), kind="stable")]  # far ones first
-            lines, width = points[edges][..., :2], unit * (1.8 if person == 0 else 1.2)
-            pale = (1 if tips is None else 0.5) * (1 if weights is None else 0.6)
-            limbs = sides[edges[:, 0]]
-            if tips is not None:
-                limbs[:] = to_rgba_array(colours["faint"])
-            limbs[:, 3] = pale * opacity[edges].min(axis=1)
-            if images is not None:  # an outline, because images may have any colour
-                outline = to_rgba_array(colours["ground"], 0.6)
-                add_lines(lines, outline, width + unit, 2)
-            add_lines(lines, limbs, width, 2)
-
-        if tips is None or weights is not None:
-            radii, joints = np.full(layout.num_joints, 1.6 * unit), sides.copy()
-            joints[:, 3] = opacity
-            if weights is not None:
-                radii = (1 + 4.5 * weights) * unit
-                joints[:] = to_rgba_array(colours["bad"])
-                joints[:, 3] = 0.3 + 0.6 * weights
-            filled = person == 0  # joints of others are hollow
-            discs = axes.scatter(
-                points[seen, 0],
-                points[seen, 1],
-                (2 * radii[seen]) ** 2,
-                facecolors=joints[seen] if filled else colours["ground"],
-                edgecolors="none" if filled else joints[seen],
-                linewidths=0.8 * unit,
-                zorder=3,
-            )
-            artists.append(discs)
-
+    if not arrows_are_limbs:
+        edges = np.array([(a, b) for a, b in layout.edges if seen[a] and seen[b]], int)
+        edges = edges.reshape(-1, 2)
+        edges = edges[np.argsort(points[edges, 2].sum(axis=1), kind="stable")]  # far ones first
+        lines, width = points[edges][..., :2], unit * (1.8 if person == 0 else 1.2)
+        pale = (1 if tips is None else 0.5) * (1 if weights is None else 0.6)
+        limbs = sides[edges[:, 0]]
         if tips is not None:
-            starts = points[layout.parents] if arrows_are_limbs else points
-            vectors = (tips - starts)[:, :2]
-            drawn = np.hypot(*vectors.T) >= 0.5  # False for NaN
-            colour = sides.copy()
-            colour[:, 3] = opacity
-            arrows = axes.quiver(
-                *starts[drawn, :2].T,
-                *vectors[drawn].T,
-                color=colour[drawn],
-                angles="xy",
-                scale_units="xy",
-                scale=1,
-                units="dots",
-                width=1.2 * unit,
-                headwidth=3.6,
-                headlength=4.2,
-                headaxislength=3.8,
-                minshaft=1.6,
-                minlength=0,
-                zorder=4,
-            )
-            artists.append(arrows)
+            limbs[:] = to_rgba_array(colours["faint"])
+        limbs[:, 3] = pale * opacity[edges].min(axis=1)
+        if images is not None:  # an outline, because images may have any colour
+            outline = to_rgba_array(colours["ground"], 0.6)
+            artists.append(_add_lines(axes, lines, outline, width + unit, zorder=2))
+        artists.append(_add_lines(axes, lines, limbs, width, zorder=2))
 
-        if len(scene.persons) > 1:
-            x, y, _ = points[seen][points[seen, 1].argmin()].tolist()
-            number = axes.text(
-                x,
-                y - 4 * unit,
-                str(person + 1),
-                fontsize=max(11.0, 6 * unit),
-                color=colours["text"],
-                ha="center",
-                clip_on=True,
-                zorder=5,
-            )
-            if images is not None:
-                badge = to_rgba(colours["ground"], 0.7)
-                number.set_bbox({"boxstyle": "circle,pad=0.15", "fc": badge, "lw": 0})
-            artists.append(number)
+    if tips is None or weights is not None:
+        radii, joints = np.full(layout.num_joints, 1.6 * unit), sides.copy()
+        joints[:, 3] = opacity
+        if weights is not None:
+            radii = (1 + 4.5 * weights) * unit
+            joints[:] = to_rgba_array(colours["bad"])
+            joints[:, 3] = 0.3 + 0.6 * weights
+        filled = person == 0  # joints of others are hollow
+        discs = axes.scatter(
+            points[seen, 0],
+            points[seen, 1],
+            (2 * radii[seen]) ** 2,
+            facecolors=joints[seen] if filled else colours["ground"],
+            edgecolors="none" if filled else joints[seen],
+            linewidths=0.8 * unit,
+            zorder=3,
+        )
+        artists.append(discs)
+
+    if tips is not None:
+        starts = points[layout.parents] if arrows_are_limbs else points
+        vectors = (tips - starts)[:, :2]
+        drawn = np.hypot(*vectors.T) >= 0.5  # False for NaN
+        colour = sides.copy()
+        colour[:, 3] = opacity
+        arrows = axes.quiver(
+            *starts[drawn, :2].T,
+            *vectors[drawn].T,
+            color=colour[drawn],
+            angles="xy",
+            scale_units="xy",
+            scale=1,
+            units="dots",
+            width=1.2 * unit,
+            headwidth=3.6,
+            headlength=4.2,
+            headaxislength=3.8,
+            minshaft=1.6,
+            minlength=0,
+            zorder=4,
+        )
+        artists.append(arrows)
+
+    if len(scene.persons) > 1:
+        x, y, _ = points[seen][points[seen, 1].argmin()].tolist()
+        number = axes.text(
+            x,
+            y - 4 * unit,
+            str(person + 1),
+            fontsize=max(11.0, 6 * unit),
+            color=colours["text"],
+            ha="center",
+            clip_on=True,
+            zorder=5,
+        )
+        if images is not None:
+            badge = to_rgba(colours["ground"], 0.7)
+            number.set_bbox({"boxstyle": "circle,pad=0.15", "fc": badge, "lw": 0})
+        artists.append(number)
     return artists
+
+
+def _add_lines(
+    axes: Axes, lines: np.ndarray, colours: Any, width: float, *, zorder: int
+) -> LineCollection:
+    """Add lines (N, 2, 2) to axes."""
+    collection = LineCollection(
+        list(lines), colors=colours, linewidths=width, capstyle="round", zorder=zorder
+    )
+    axes.add_collection(collection, autolim=False)
+    return collection
 
 
 def save_figure(figure: Figure, file: str | Path | io.BytesIO, kind: str) -> None:

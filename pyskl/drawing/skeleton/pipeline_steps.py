@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,7 +11,7 @@ import numpy as np
 
 from pyskl.datasets.pipelines import Compose, GenSkeFeat, PreNormalize3D
 from pyskl.datasets.pipelines.compose import Transform
-from pyskl.datasets.randomness import KeyedRandomness, seeded_globals
+from pyskl.datasets.randomness import sample_randomness
 from pyskl.drawing.page import Section, page, table
 from pyskl.drawing.skeleton.clip import STREAM_NAMES, Clip, Stream, Up, with_arrows
 from pyskl.drawing.skeleton.player import player_html, player_tag
@@ -197,27 +196,16 @@ def _apply(
 ) -> list[tuple[Transform | None, Sample]]:
     """Return the input and the sample after each transform."""
     states: list[tuple[Transform | None, Sample]] = [(None, dict(sample))]
-    with KeyedRandomness(seed, 0, index):
-        for transform in Compose(pipeline).transforms:
-            given = dict(states[-1][1])
-            found: Any
-            try:
-                if type(transform).__module__.startswith("pyskl."):
-                    found = transform(given)
-                else:  # may modify arrays in place, and use the global random generators
-                    with seeded_globals():
-                        found = transform(copy.deepcopy(given))
-            except Exception as error:  # transforms may raise anything
-                problem = str(error) if isinstance(error, ValueError) else repr(error)
-                raise InputError(problem, key=_where(len(states), transform)) from error
-            if not isinstance(found, Mapping):
-                raise InputError(
-                    "the transform returned no sample",
-                    key=_where(len(states), transform),
-                    found=type(found).__name__,
-                    expected="a dict",
-                )
-            states.append((transform, dict(found)))
+    transforms = Compose(pipeline).transforms
+    for number, transform in enumerate(transforms, start=1):
+        try:
+            # From the start each time, so that each transform draws what it draws in training.
+            with sample_randomness(seed, 0, index):
+                found = Compose(transforms[:number])(dict(sample))
+        except Exception as error:  # transforms may raise anything
+            problem = str(error) if isinstance(error, ValueError) else repr(error)
+            raise InputError(problem, key=_where(number, transform)) from error
+        states.append((transform, found))
     return states
 
 
@@ -227,7 +215,7 @@ def _where(number: int, transform: Transform) -> str:
 
 def _streams(transform: Transform | None) -> tuple[Stream, ...] | None:
     """Return the streams that a transform concatenates as channels, or None."""
-    if isinstance(transform, GenSkeFeat) and transform.axis in (-1, 3):
+    if isinstance(transform, GenSkeFeat):
         return cast("tuple[Stream, ...]", transform.feats)
     return None
 

@@ -1,40 +1,40 @@
 'use strict';
-/* Players of skeletons: they play, scrub, and turn in 3D. No dependencies, nothing fetched.
+/* Skeleton players: they play, scrub, and rotate in 3D. No dependencies, no network requests.
 
 A page has the clips once, in <script type="application/json" id="data-skeletons">, and an element
-for each place where one shall play:
+for each player:
 
     <div class="skeleton-player" data-clip="3"></div>
 
-The element is set up when it comes into view, and plays while it is visible unless the reader
-stopped it or asks for reduced motion. Elements that are added later need SkeletonPlayers.watch().
+An element is set up when it scrolls into view. It plays while it is visible, unless the reader
+stopped it or the system asks for reduced motion. Call SkeletonPlayers.watch() after adding elements.
 
     SkeletonPlayers.watch(root)      set up the elements inside root (default: the document) in time
     SkeletonPlayers.mount(element)   set one up now; returns its player (the same at every call)
-    element.player                   the player of an element, once it is set up
+    element.player                   the player of an element that is set up
       .play() .pause() .toggle() .playing
-      .frame = 12                    the frame shown, counted from 0 in what the clip holds
-      .turn(yaw, pitch)              turn by radians (3D)
+      .frame = 12                    the current frame, from 0, among the frames the clip holds
+      .turn(yaw, pitch)              rotate by radians (3D)
       .zoom(factor) .reset()         the view
-      .project(person, joint)        [x, y, depth] in CSS pixels of the canvas; null where not seen
+      .project(person, joint)        [x, y, depth] in CSS pixels of the canvas; null if missing
 
-The data is {layout, autoplay, clips}; layout is {edges, parents, left, right, names}, and a clip
-(shapes: M persons, T frames, V joints, C coordinates, of a scene as scene.py has it):
+The data is {layout, autoplay, clips}; layout is {edges, parents, left, right, names}. A clip (shapes:
+M persons, T frames, V joints, C coordinates of a scene, see scene.py) has
 
     title, notes     texts
-    size             [M, T, V, C]; C = 2 or 3: right, up, toward the reader
-    points, step     base64 of int16 (M, T, V, C) little-endian, times step; -32768: not seen
-    tips, from       likewise, where arrows end; they start at the 'joint' or its 'parent'
-    score            base64 of bytes (M, T, V), 255 is 1; joints of low score are faint
+    size             [M, T, V, C]; C = 2 or 3: right, up, toward the viewer
+    points, step     base64 of int16 (M, T, V, C) little-endian, times step; -32768: missing
+    tips, from       likewise, the tips of arrows, which start at the 'joint' or its 'parent'
+    score            base64 of bytes (M, T, V), 255 is 1; joints with a low score are faint
     importance       base64 of bytes (V,), (T, V) or (M, T, V)
-    persons          numbers of the persons, M of them
-    extent           half the width and height of the frame, in units of the points
-    view             [yaw, pitch] to begin with, radians (3D)
-    fps, total       frames per second; frames of the whole clip, where it was thinned out
-    images           frames of a video, data: URLs
+    persons          indices of the persons, M of them
+    extent           half the width and height of the view, in units of the points
+    view             initial [yaw, pitch] in radians (3D)
+    fps, total       frames per second; frames of the whole clip, of which T are in the page
+    images           frames of a video as data: URLs
 
-Keys on the picture: arrows turn (2D: left and right step), space plays and stops, comma and full
-stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the view. */
+Keys on the picture: arrows rotate (2D: left and right step), space plays and stops, comma and full
+stop step, + and - zoom (also the wheel with Ctrl, and pinching), Home resets the view. */
 (() => {
   const MISSING = -32768;
   const MARGIN = 0.07; // of the picture, on each side
@@ -67,7 +67,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
     return element;
   };
 
-  // --- colours: those of the page, read again when its theme changes --------------------------
+  // --- the colours of the page, read again when its theme changes ------------------------------
   let palette = null;
   const colours = () => {
     if (palette === null) {
@@ -86,7 +86,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
     attributes: true, attributeFilter: ['data-theme', 'class', 'style'],
   });
 
-  // --- one clock for all that play ------------------------------------------------------------
+  // --- one clock for all playing players --------------------------------------------------------
   const playing = new Set();
   let last = 0;
   const tick = (now) => {
@@ -202,7 +202,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
         'aria-label': `Skeleton of ${who}, ${this.C}D. ${keys}space plays and stops.`,
       });
       const [wide, high] = clip.extent;
-      // One shape for all in 3D, so that galleries are in line; images keep theirs.
+      // One aspect ratio for all 3D players, so that galleries line up; images keep theirs.
       const shape = this.is3d ? 0.9 : Math.min(Math.max(wide / high, 0.9), 1.78);
       this.canvas.style.aspectRatio = String(clip.images ? wide / high : shape);
       this.hint = make('span', { class: 'hint', 'aria-hidden': 'true' });
@@ -305,7 +305,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
       this.canvas.addEventListener('pointerleave', () => { this.hint.textContent = ''; });
     }
 
-    // Name the joint nearest to a place of the canvas.
+    // Show the name of the joint nearest to a point of the canvas.
     point(x, y) {
       let [best, nearest] = [null, 14];
       for (let person = 0; person < this.M; person += 1) {
@@ -352,7 +352,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
       return importance[this.index(person, joint)] / 255;
     }
 
-    // What to turn and scale by, for the canvas as it is now. As in camera.py.
+    // The camera for the current size of the canvas, as in camera.py.
     camera() {
       const [wide, high] = [this.canvas.clientWidth, this.canvas.clientHeight];
       const [sinYaw, cosYaw] = [Math.sin(this.yaw), Math.cos(this.yaw)];
@@ -421,7 +421,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
         const place = this.placed(camera, this.points, index);
         places.push(place);
         let alpha = this.score ? 0.25 + 0.75 * (this.score[index] / 255) : 1;
-        if (place !== null && this.is3d) { // what is far away is paler
+        if (place !== null && this.is3d) { // distant joints are paler
           alpha *= 0.775 + 0.225 * Math.min(Math.max(place[2] / radius, -1), 1);
         }
         strength.push(alpha);
@@ -483,7 +483,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
         pen.lineTo(places[b][0], places[b][1]);
         pen.stroke();
       };
-      if (this.clip.images) { // a rim, as images may be of any colour
+      if (this.clip.images) { // an outline, because images may have any colour
         for (const limb of limbs) stroke(limb, width + unit, 'ground', 0.6);
       }
       for (const limb of limbs) {
@@ -562,7 +562,7 @@ stop step, + and - zoom (as do a wheel with Ctrl, and pinching), Home resets the
     }
   }
 
-  // --- elements come to life when they are seen -------------------------------------------------
+  // --- elements are set up when they scroll into view---------------------------------------------
   const mount = (element) => {
     if (!element.player) {
       const { clips, layout } = read();

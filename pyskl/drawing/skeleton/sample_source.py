@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import AnnotationFile, label_names_of, load_annotations
-from pyskl.datasets.nested import first_with
-from pyskl.datasets.packed.folder import PackedAnnotations, is_pack
-from pyskl.datasets.packed.store import PackedSamples
+from pyskl.datasets.annotation import AnnotationFile, label_names_of
+from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.dataset_tree import first_with
+from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import content_fault, sample_id
+from pyskl.datasets.store import Samples
 from pyskl.drawing.skeleton.clip import Up
 from pyskl.drawing.skeleton.pipeline_steps import describe_value
 from pyskl.drawing.skeleton.scene import guess_up
@@ -193,7 +194,7 @@ def fitting_layouts(sample: Mapping[str, Any]) -> list[str]:
 
 
 def _choose(
-    annotations: AnnotationFile | PackedAnnotations,
+    annotations: AnnotationFile,
     wanted: str | None,
     split: str | None,
     seed: int | None,
@@ -212,7 +213,7 @@ def _choose(
         get_logger().warning("%s: sample %r: %s", where, name, fault)
     normalized = any(
         transform.get("type") == "PreNormalize3D" and transform.get("align_spine", True)
-        for transform in annotations.applied
+        for transform in annotations.precomputed
     )
     some = np.unique(np.linspace(0, len(samples) - 1, _SAMPLES_FOR_UP).astype(int)).tolist()
     return SourceSample(
@@ -226,11 +227,9 @@ def _choose(
     )
 
 
-def _ids(samples: Sequence[Mapping[str, Any]]) -> list[str | None]:
-    if isinstance(samples, PackedSamples):  # without reading the samples
-        pairs = zip(samples.values("frame_dir"), samples.values("filename"))
-        return [None if (one or other) is None else str(one or other) for one, other in pairs]
-    return [sample_id(sample) for sample in samples]
+def _ids(samples: Samples) -> list[str | None]:
+    pairs = zip(samples.values("frame_dir"), samples.values("filename"))
+    return [None if (one or other) is None else str(one or other) for one, other in pairs]
 
 
 def _index(ids: Sequence[str | None], wanted: str | None, where: str, seed: int | None) -> int:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pyskl.models.backbones.stgcn import STGCN, STGCNBlock
+from pyskl.models.backbones.stgcn import STGCN
 
-__all__ = ["STGCN", "STGCNBlock"]
+__all__ = ["STGCN"]

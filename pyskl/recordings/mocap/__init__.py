@@ -1,1 +1,1 @@
-"""Motion capture: skeletons with joint angles (BVH, AMC), or optical markers (C3D)."""
+"""Readers of motion capture: BVH, AMC with ASF, C3D."""

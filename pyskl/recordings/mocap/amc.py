@@ -3,8 +3,8 @@
 A bone of the ASF has a direction and a length in the world's axes of the rest pose, axes of its
 own (``axis``) and degrees of freedom (``dof``) about them. With C the rotation of its axes and M
 that of its angles, a bone turns against its parent by C M C⁻¹, and ends where its parent ends plus
-its direction, turned, times its length. Joints are the root and the ends of the bones, in the order
-of the ASF. Rotations named later are done later (``axis 10 20 30 XYZ`` is Rz Ry Rx). Units are
+its turned direction times its length. Joints are the root and the ends of the bones, in the order
+of the ASF. Rotations named later are applied later (``axis 10 20 30 XYZ`` is Rz Ry Rx). Units are
 those of the file; CMU's are 1 / 0.45 inches.
 
 Source: the Acclaim formats as described by Jeff Lander, "Working with Motion Capture File Formats",
@@ -13,31 +13,57 @@ Game Developer, January 1998.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from pyskl.recordings.json_file import read_text
-from pyskl.recordings.mocap.asf import Bone, finite_numbers, read_asf, rotation_of
-from pyskl.recordings.mocap.hierarchy import hierarchy_layout
-from pyskl.recordings.numbers import brief, listed, seen_joints
-from pyskl.recordings.options import ReadOptions
+from pyskl.recordings.input_file import InputFile, read_text
+from pyskl.recordings.mocap.hierarchy import axis_rotation, finite_numbers, hierarchy_layout
+from pyskl.recordings.numbers import MAX_JOINTS, brief, listed, seen_joints
+from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 
+_DOF = ("tx", "ty", "tz", "rx", "ry", "rz", "l")
 
-def read(path: Path, options: ReadOptions) -> list[Recording]:
-    """Read an ``.amc`` file with its ``.asf``; frames per second are not in it."""
-    asf = options.asf or find_asf(path)
+
+@dataclass
+class Bone:
+    """One bone, or the root.
+
+    Attributes:
+        name: Its name.
+        direction: Unit vector in the rest pose, (3,); zero for the root.
+        length: In the file's units.
+        axis: The bone's own axes as a rotation, (3, 3).
+        dof: Degrees of freedom in the order of the AMC's values, of ``tx ty tz rx ry rz l``.
+        parent: Its parent in the list of bones, -1 for the root.
+        position: Of the root, (3,).
+    """
+
+    name: str
+    direction: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    length: float = 0.0
+    axis: np.ndarray = field(default_factory=lambda: np.eye(3))
+    dof: list[str] = field(default_factory=list)
+    parent: int = -1
+    position: np.ndarray = field(default_factory=lambda: np.zeros(3))
+
+
+def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
+    asf = options.asf or _find_asf(file.path)
     if not asf.is_file():
-        raise RecordingError(f"{asf}: there is no such skeleton (ASF)")
-    bones, in_degrees = read_asf(asf)
-    frames = _read_amc(path, bones)
-    positions = _positions(bones, frames, in_degrees)  # T, V, 3
-    keypoint, _ = seen_joints(positions[None], None, str(path))
+        raise RecordingError("there is no such skeleton (ASF)", file=asf)
+    try:
+        bones, in_degrees = _read_asf(asf)
+    except RecordingError as error:
+        raise error.in_file(asf) from error
+    positions = _positions(bones, _read_amc(file, bones), in_degrees)  # T, V, 3
+    keypoint, _ = seen_joints(positions[None], None)
     names = [bone.name for bone in bones]
     return [
         Recording(
-            path.stem,
+            file.path.stem,
             keypoint,
             fps=options.fps,
             own_layout=hierarchy_layout(asf.stem, names, [bone.parent for bone in bones]),
@@ -46,12 +72,11 @@ def read(path: Path, options: ReadOptions) -> list[Recording]:
     ]
 
 
-def find_asf(path: Path) -> Path:
-    """Return the skeleton of a motion: the ASF whose name its name begins with, or the only one.
+READER = Reader("amc", (".amc",), _read)
 
-    Raises:
-        RecordingError: if there is none, or several and none fits.
-    """
+
+def _find_asf(path: Path) -> Path:
+    """Return the ASF whose name begins the motion's name, or the only one in the folder."""
     found = sorted(file for file in path.parent.iterdir() if file.suffix.lower() == ".asf")
     fitting = [file for file in found if path.stem.lower().startswith(file.stem.lower())]
     if fitting:
@@ -59,44 +84,182 @@ def find_asf(path: Path) -> Path:
     if len(found) == 1:
         return found[0]
     raise RecordingError(
-        f"{path}: "
-        + (
-            f"which of {listed([file.name for file in found], 4)} is its skeleton?"
-            if found
-            else "there is no skeleton (.asf) beside it"
-        )
-        + " Say which (asf, --asf)"
+        "the skeleton of this motion is unclear",
+        found=listed([file.name for file in found], 4) or "no .asf in its folder",
+        hint="name it (asf, --asf)",
     )
 
 
-def _read_amc(path: Path, bones: list[Bone]) -> dict[str, np.ndarray]:
-    """Return the values of each bone that moves, (T, dof); where a frame lacks it, zeros."""
+# --- the skeleton ---------------------------------------------------------------------------------
+
+
+def _read_asf(path: Path) -> tuple[list[Bone], bool]:
+    """Return the bones, parents before children, and whether angles are in degrees."""
+    sections: dict[str, list[tuple[str, list[str]]]] = {}  # lines: place and words
+    section = ""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        words = line.split("#")[0].split()
+        if words and words[0].startswith(":"):
+            section = words[0].lower()
+            words = words[1:]
+        if words:
+            sections.setdefault(section, []).append((f"line {number}", words))
+    for needed in (":bonedata", ":hierarchy"):
+        if needed not in sections:
+            raise RecordingError(f"there is no section {needed}", hint="this is no ASF skeleton")
+    in_degrees = True
+    for _, words in sections.get(":units", []):
+        if words[0].lower() == "angle" and len(words) > 1:
+            in_degrees = not words[1].lower().startswith("rad")
+    bones = [_root(sections.get(":root", []), in_degrees)]
+    bones += _bones(sections[":bonedata"], in_degrees)
+    return _in_tree_order(bones, sections[":hierarchy"]), in_degrees
+
+
+def _root(lines: list[tuple[str, list[str]]], in_degrees: bool) -> Bone:
+    root = Bone("root", dof=["tx", "ty", "tz", "rx", "ry", "rz"])
+    angles, turns = np.zeros(3), "xyz"
+    for where, (key, *words) in lines:
+        if key.lower() == "order":
+            root.dof = _dof(words, where)
+        elif key.lower() == "axis":
+            turns = _turns(words, where)
+        elif key.lower() == "position":
+            root.position = finite_numbers(words, where, 3)
+        elif key.lower() == "orientation":
+            angles = finite_numbers(words, where, 3)
+    root.axis = _rotation(angles, turns, in_degrees)
+    return root
+
+
+def _bones(lines: list[tuple[str, list[str]]], in_degrees: bool) -> list[Bone]:
+    bones: list[Bone] = []
+    bone: Bone | None = None
+    for where, (word, *words) in lines:
+        key = word.lower()
+        if key == "begin":
+            bone = Bone("")
+        elif bone is None:
+            raise RecordingError("no bone", key=where, found=brief(word), expected="begin")
+        elif key == "end":
+            if bone.name in ("", "root", *(other.name for other in bones)):
+                raise RecordingError(
+                    "missing or repeated name of a bone", key=where, found=brief(bone.name)
+                )
+            if len(bones) == MAX_JOINTS - 1:
+                raise RecordingError("too many bones", key=where, expected=f"below {MAX_JOINTS}")
+            bones.append(bone)
+            bone = None
+        elif key == "name":
+            bone.name = " ".join(words)
+        elif key == "direction":
+            direction = finite_numbers(words, where, 3)
+            bone.direction = direction / max(float(np.linalg.norm(direction)), 1e-12)
+        elif key == "length":
+            bone.length = float(finite_numbers(words, where, 1)[0])
+        elif key == "axis":
+            turns = _turns(words[3:], where)
+            bone.axis = _rotation(finite_numbers(words[:3], where, 3), turns, in_degrees)
+        elif key == "dof":
+            bone.dof = _dof(words, where)
+        # id, limits and bodymass have no influence on positions
+    return bones
+
+
+def _dof(words: list[str], where: str) -> list[str]:
+    found = [word.lower() for word in words]
+    if len(set(found)) < len(found) or not set(found) <= set(_DOF):
+        raise RecordingError(
+            "wrong degrees of freedom",
+            key=where,
+            found=brief(" ".join(words)),
+            expected=f"different ones of {', '.join(_DOF)}",
+        )
+    return found
+
+
+def _turns(words: list[str], where: str) -> str:
+    turns = "".join(words).lower()
+    if sorted(turns) != ["x", "y", "z"]:
+        raise RecordingError(
+            "wrong order of axes", key=where, found=brief(turns), expected="such as XYZ"
+        )
+    return turns
+
+
+def _rotation(angles: np.ndarray, turns: str, in_degrees: bool) -> np.ndarray:
+    """Return the rotations by angles (..., 3); the first is about the first of ``turns``."""
+    degrees = angles if in_degrees else np.rad2deg(angles)
+    matrix = np.broadcast_to(np.eye(3), (*angles.shape[:-1], 3, 3))
+    for position, axis in enumerate(turns):
+        matrix = axis_rotation(axis, degrees[..., position]) @ matrix
+    return matrix
+
+
+def _in_tree_order(bones: list[Bone], lines: list[tuple[str, list[str]]]) -> list[Bone]:
+    """Set the parents; return parents before children, as far as possible in the file's order."""
+    place = {bone.name: number for number, bone in enumerate(bones)}
+    for where, words in lines:
+        if words[0].lower() in ("begin", "end"):
+            continue
+        for word in words:
+            if word not in place:
+                raise RecordingError("there is no such bone", key=where, found=brief(word))
+        for child in words[1:]:
+            if bones[place[child]].parent >= 0 or child == "root":
+                raise RecordingError("the bone has a parent already", key=where, found=brief(child))
+            bones[place[child]].parent = place[words[0]]
+    loose = [bone.name for bone in bones[1:] if bone.parent < 0]
+    if loose:
+        raise RecordingError("bones without a parent", key=":hierarchy", found=listed(loose, 4))
+    order = [0]
+    while len(order) < len(bones):
+        ready = (n for n, bone in enumerate(bones) if n not in order and bone.parent in order)
+        number = next(ready, None)
+        if number is None:
+            raise RecordingError("the hierarchy is no tree", key=":hierarchy")
+        order.append(number)
+    ordered = [bones[number] for number in order]
+    for bone in ordered[1:]:
+        bone.parent = order.index(bone.parent)
+    return ordered
+
+
+# --- the motion -----------------------------------------------------------------------------------
+
+
+def _read_amc(file: InputFile, bones: list[Bone]) -> dict[str, np.ndarray]:
+    """Return the values of each bone that moves, (T, dof)."""
     by_name = {bone.name: bone for bone in bones}
     frames: list[dict[str, np.ndarray]] = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(file.text().split("\n"), start=1):
         words = line.split("#")[0].split()
         if not words or words[0].startswith(":"):
             continue
-        where = f"{path}, line {number}"
+        where = f"line {number}"
         if len(words) == 1 and words[0].isdigit():
             frames.append({})
-            continue
-        bone = by_name.get(words[0])
-        if bone is None:
-            raise RecordingError(f"{where}: the skeleton has no bone {brief(words[0])}")
-        if not frames:
-            raise RecordingError(f"{where}: expected the number of a frame, found {brief(line)}")
-        if words[0] in frames[-1]:
-            raise RecordingError(f"{where}: bone {words[0]!r} is twice in the frame")
-        frames[-1][words[0]] = finite_numbers(words[1:], len(bone.dof), where)
+        elif words[0] not in by_name:
+            raise RecordingError("the skeleton has no such bone", key=where, found=brief(words[0]))
+        elif not frames:
+            raise RecordingError(
+                "no frame", key=where, found=brief(line), expected="the number of a frame"
+            )
+        elif words[0] in frames[-1]:
+            raise RecordingError("the bone was in this frame before", key=where, found=words[0])
+        else:
+            count = len(by_name[words[0]].dof)
+            frames[-1][words[0]] = finite_numbers(words[1:], where, count)
     if not frames:
-        raise RecordingError(f"{path}: there are no frames")
+        raise RecordingError("there are no frames")
     moving = {name for frame in frames for name in frame}
-    for position, frame in enumerate(frames):
+    for position, frame in enumerate(frames, start=1):
         if set(frame) != moving:
             raise RecordingError(
-                f"{path}: frame number {position + 1} lacks "
-                f"{listed(sorted(moving - set(frame)), 4)}; the file may be cut short"
+                "bones are missing in a frame",
+                key=f"frame {position}",
+                found=listed(sorted(moving - set(frame)), 4),
+                hint="the file may be cut short",
             )
     return {name: np.stack([frame[name] for frame in frames]) for name in moving} or {
         "root": np.zeros((len(frames), 6))
@@ -104,24 +267,23 @@ def _read_amc(path: Path, bones: list[Bone]) -> dict[str, np.ndarray]:
 
 
 def _positions(bones: list[Bone], values: dict[str, np.ndarray], in_degrees: bool) -> np.ndarray:
-    """Return where the root and the bones' ends are, (T, V, 3)."""
+    """Return the positions of the root and the bones' ends, (T, V, 3)."""
     count = len(next(iter(values.values())))
     ends = np.zeros((count, len(bones), 3))
-    turned: list[np.ndarray] = []  # of each bone (T, 3, 3)
+    rotations: list[np.ndarray] = []  # of each bone (T, 3, 3)
+    zero = np.zeros(count)
     for number, bone in enumerate(bones):
         moved = values.get(bone.name, np.zeros((count, len(bone.dof))))
         dof = {name: moved[:, column] for column, name in enumerate(bone.dof)}
-        zero = np.zeros(count)
         turns = "".join(name[1] for name in bone.dof if name[0] == "r")
         angles = np.stack([dof[f"r{axis}"] for axis in turns] or [zero], axis=1)
-        local = bone.axis @ rotation_of(angles, turns, in_degrees) @ bone.axis.T
+        rotation = bone.axis @ _rotation(angles, turns, in_degrees) @ bone.axis.T
         shift = np.stack([dof.get(f"t{axis}", zero) for axis in "xyz"], axis=1)
-        length = bone.length + dof.get("l", zero)
-        vector = bone.direction * length[:, None] + shift
         if bone.parent < 0:
             ends[:, number] = bone.position + shift
         else:
-            local = turned[bone.parent] @ local
-            ends[:, number] = ends[:, bone.parent] + (local @ vector[..., None])[..., 0]
-        turned.append(local)
+            rotation = rotations[bone.parent] @ rotation
+            vector = bone.direction * (bone.length + dof.get("l", zero))[:, None] + shift
+            ends[:, number] = ends[:, bone.parent] + (rotation @ vector[..., None])[..., 0]
+        rotations.append(rotation)
     return ends

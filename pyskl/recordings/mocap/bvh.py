@@ -1,8 +1,8 @@
-"""Biovision hierarchies (``.bvh``): a tree of joints and, frame by frame, their angles.
+"""Biovision hierarchies (``.bvh``): a tree of joints, and their angles frame by frame.
 
 The rotation of a joint is the product of its rotations in the order of its channels. Position
-channels take the place of the joint's OFFSET, axis by axis, as in Blender's importer; for the usual
-root, whose OFFSET is zero, this is the same as adding it. Units are those of the file.
+channels replace the joint's OFFSET axis by axis, as in Blender's importer; for the usual root,
+whose OFFSET is zero, this equals adding them. Units are those of the file.
 
 Source: Meredith and Maddock, "Motion Capture File Formats Explained", University of Sheffield,
 CS-01-11, 2001.
@@ -11,15 +11,13 @@ CS-01-11, 2001.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from pyskl.recordings.json_file import read_text
-from pyskl.recordings.mocap.hierarchy import hierarchy_layout
-from pyskl.recordings.mocap.rotation import axis_rotation
-from pyskl.recordings.numbers import LARGEST, MAX_JOINTS, brief, seen_joints
-from pyskl.recordings.options import ReadOptions
+from pyskl.recordings.input_file import InputFile
+from pyskl.recordings.mocap.hierarchy import axis_rotation, finite_numbers, hierarchy_layout
+from pyskl.recordings.numbers import MAX_JOINTS, brief, seen_joints
+from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 
 _CHANNELS = {f"{axis}{kind}": (axis, kind) for axis in "xyz" for kind in ("position", "rotation")}
@@ -30,208 +28,181 @@ class _Joint:
     """One joint of the tree.
 
     Attributes:
-        name: Its name; of the end of a bone, that of its joint and ``_end``.
+        name: Its name; of an end site, that of its parent and ``_end``.
         parent: The number of its parent, -1 for the root.
         offset: From the parent, (3,).
-        channels: What moves: (axis, 'position' or 'rotation') in the order of the file.
-        end: Whether it is the end of the last bone.
+        channels: (axis, 'position' or 'rotation') in the order of the file.
+        end: Whether it is an end site.
     """
 
     name: str
     parent: int
-    offset: np.ndarray
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(3))
     channels: list[tuple[str, str]] = field(default_factory=list)
     end: bool = False
 
 
-def read(path: Path, options: ReadOptions) -> list[Recording]:
-    """Read a ``.bvh`` file; the ends of bones are joints where the options say so."""
-    lines = [line.split() for line in read_text(path).split("\n")]
-    head = next(
-        (n for n, line in enumerate(lines) if [word.upper() for word in line] == ["MOTION"]), None
-    )
-    if head is None:
-        raise RecordingError(f"{path}: there is no line MOTION; this is no BVH file, or cut short")
-    joints = _hierarchy(lines[:head], path)
-    values, frame_time = _motion(lines, head + 1, joints, path)
+def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
+    lines = [line.split() for line in file.text().split("\n")]
+    heads = [n for n, line in enumerate(lines) if [word.upper() for word in line] == ["MOTION"]]
+    if not heads:
+        raise RecordingError("there is no line MOTION", hint="the file is no BVH, or cut short")
+    joints = _Hierarchy(lines[: heads[0]]).joints()
+    values, frame_time = _motion(lines, heads[0] + 1, sum(len(j.channels) for j in joints))
     kept = [number for number, joint in enumerate(joints) if options.end_sites or not joint.end]
     names = [joints[number].name for number in kept]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise RecordingError(f"{path}: several joints are called {brief(twice[0])}")
+    if len(set(names)) < len(names):
+        raise RecordingError(
+            "several joints have the same name",
+            found=brief(next(name for name in names if names.count(name) > 1)),
+        )
     place = {number: position for position, number in enumerate(kept)}
     parents = [place.get(joints[number].parent, -1) for number in kept]
-    positions = _positions(joints, values)[:, kept]  # T, V, 3
-    keypoint, _ = seen_joints(positions[None], None, str(path))
+    keypoint, _ = seen_joints(_positions(joints, values)[None, :, kept], None)
     return [
         Recording(
-            path.stem,
+            file.path.stem,
             keypoint,
             fps=1 / frame_time if frame_time else options.fps,
-            own_layout=hierarchy_layout(path.stem, names, parents),
+            own_layout=hierarchy_layout(file.path.stem, names, parents),
             joint_names=tuple(names),
         )
     ]
 
 
-def _hierarchy(lines: list[list[str]], path: Path) -> list[_Joint]:
-    """Return the joints, parents before children."""
-    words = [(number, word) for number, line in enumerate(lines, start=1) for word in line]
-    reader = _Words(words, path)
-    reader.expect("HIERARCHY")
-    joints: list[_Joint] = []
-    open_joints: list[int] = []  # the joints whose braces are open
-    while True:
-        word = reader.next("ROOT, JOINT, End, OFFSET, CHANNELS or }")
-        kind = word.upper()
-        if kind in ("ROOT", "JOINT", "END"):
-            if (kind == "ROOT") == bool(open_joints) or (kind == "ROOT" and joints):
-                raise reader.fault(f"{word} at the wrong place; a file has one ROOT around all")
-            parent = open_joints[-1] if open_joints else -1
-            if kind == "END":
-                reader.expect("Site")
-                name = f"{joints[parent].name}_end"
-                number = sum(joint.end and joint.parent == parent for joint in joints)
-                name += str(number + 1) if number else ""
-            else:
-                name = reader.name()
-            if kind == "END" and not reader.follows("{"):
-                reader.name()  # which some programs write, and nobody reads
-            reader.expect("{")
-            if len(joints) >= MAX_JOINTS:
-                raise reader.fault(f"more than {MAX_JOINTS} joints")
-            joints.append(_Joint(name, parent, np.zeros(3), end=kind == "END"))
-            open_joints.append(len(joints) - 1)
-        elif not open_joints:
-            raise reader.fault(f"expected ROOT, found {brief(word)}")
-        elif kind == "OFFSET":
-            joints[open_joints[-1]].offset = np.array([reader.number() for _ in range(3)])
-        elif kind == "CHANNELS":
-            joints[open_joints[-1]].channels = reader.channels()
-        elif word == "}":
-            open_joints.pop()
-            if not open_joints:
-                break
-        else:
-            raise reader.fault(f"expected JOINT, End, OFFSET, CHANNELS or }}, found {brief(word)}")
-    if not reader.at_end():
-        raise reader.fault("a second skeleton; a file has one ROOT around all")
-    return joints
+READER = Reader("bvh", (".bvh",), _read)
 
 
-class _Words:
-    """Hands out the words of the hierarchy, and words what is wrong with them.
+class _Hierarchy:
+    """Parses the part before MOTION, word by word.
 
     Args:
-        words: (line, word) each.
-        path: The file, for messages.
+        lines: The words of each line.
     """
 
-    def __init__(self, words: list[tuple[int, str]], path: Path) -> None:
-        self.words, self.path, self.position = words, path, 0
+    def __init__(self, lines: list[list[str]]) -> None:
+        self._words = [(number, word) for number, line in enumerate(lines, 1) for word in line]
+        self._next = 0
 
-    def at_end(self) -> bool:
-        return self.position >= len(self.words)
+    def joints(self) -> list[_Joint]:
+        """Return the joints, parents before children."""
+        self._expect("HIERARCHY")
+        joints: list[_Joint] = []
+        open_joints: list[int] = []  # whose braces are open
+        while True:
+            word = self._word("ROOT, JOINT, End, OFFSET, CHANNELS or }")
+            kind = word.upper()
+            if kind in ("ROOT", "JOINT", "END"):
+                if (kind == "ROOT") == bool(joints):
+                    raise self._error("one ROOT around all joints", word)
+                joints.append(self._joint(kind, joints, open_joints))
+                open_joints.append(len(joints) - 1)
+            elif not open_joints:
+                raise self._error("ROOT", word)
+            elif kind == "OFFSET":
+                offset = [self._word("a number") for _ in range(3)]
+                joints[open_joints[-1]].offset = finite_numbers(offset, self._place(), 3)
+            elif kind == "CHANNELS":
+                joints[open_joints[-1]].channels = self._channels()
+            elif word == "}":
+                open_joints.pop()
+                if not open_joints:
+                    break
+            else:
+                raise self._error("JOINT, End, OFFSET, CHANNELS or }", word)
+        if self._next < len(self._words):
+            raise self._error("MOTION after one ROOT around all joints", self._words[self._next][1])
+        return joints
 
-    def fault(self, what: str) -> RecordingError:
-        line = self.words[max(0, self.position - 1)][0] if self.words else 1
-        return RecordingError(f"{self.path}, line {line}: {what}")
+    def _joint(self, kind: str, joints: list[_Joint], open_joints: list[int]) -> _Joint:
+        """Parse a joint up to its opening brace."""
+        parent = open_joints[-1] if open_joints else -1
+        if kind == "END":
+            self._expect("Site")
+        elif self._follows("{"):
+            raise self._error("a joint's name", "{")
+        # Names may have blanks: they end with the line or at the brace.
+        parts: list[str] = []
+        while not self._follows("{") and (not parts or self._on_same_line()):
+            parts.append(self._word("a joint's name"))
+        self._expect("{")
+        if len(joints) >= MAX_JOINTS:
+            raise self._error(f"at most {MAX_JOINTS} joints", "more")
+        if kind != "END":
+            return _Joint(" ".join(parts), parent)
+        # Names of end sites, which some programs write, are not used.
+        number = sum(joint.end and joint.parent == parent for joint in joints) + 1
+        name = f"{joints[parent].name}_end{number if number > 1 else ''}"
+        return _Joint(name, parent, end=True)
 
-    def next(self, expected: str) -> str:
-        if self.at_end():
-            raise self.fault(f"the hierarchy ends early, expected {expected}")
-        self.position += 1
-        return self.words[self.position - 1][1]
+    def _channels(self) -> list[tuple[str, str]]:
+        count = self._word("a number")
+        if count not in ("0", "1", "2", "3", "4", "5", "6"):
+            raise self._error("0 to 6 channels", count)
+        names = [self._word("a channel") for _ in range(int(count))]
+        for name in names:
+            if name.lower() not in _CHANNELS:
+                raise self._error("a channel such as Xposition or Zrotation", name)
+        return [_CHANNELS[name.lower()] for name in names]
 
-    def follows(self, word: str) -> bool:
-        return not self.at_end() and self.words[self.position][1] == word
+    def _word(self, expected: str) -> str:
+        if self._next >= len(self._words):
+            raise self._error(expected, "the end of the hierarchy")
+        self._next += 1
+        return self._words[self._next - 1][1]
 
-    def expect(self, wanted: str) -> None:
-        word = self.next(wanted)
+    def _expect(self, wanted: str) -> None:
+        word = self._word(wanted)
         if word.upper() != wanted.upper():
-            raise self.fault(f"expected {wanted}, found {brief(word)}")
+            raise self._error(wanted, word)
 
-    def name(self) -> str:
-        """Return a joint's name, which may have blanks: up to the end of the line or a brace."""
-        parts = [self.next("a joint's name")]
-        line = self.words[self.position - 1][0]
-        while not self.at_end() and self.words[self.position] != (line, "{"):
-            if self.words[self.position][0] != line:
-                break
-            parts.append(self.next("{"))
-        return " ".join(parts)
+    def _follows(self, word: str) -> bool:
+        return self._next < len(self._words) and self._words[self._next][1] == word
 
-    def number(self) -> float:
-        word = self.next("a number")
-        try:
-            value = float(word)
-        except ValueError:
-            raise self.fault(f"expected a number, found {brief(word)}") from None
-        if not np.isfinite(value):
-            raise self.fault(f"expected a number, found {brief(word)}")
-        return value
+    def _on_same_line(self) -> bool:
+        words = self._words
+        return self._next < len(words) and words[self._next][0] == words[self._next - 1][0]
 
-    def channels(self) -> list[tuple[str, str]]:
-        count = self.number()
-        if not count.is_integer() or not 0 <= count <= 6:
-            raise self.fault(f"expected 0 to 6 channels, found {count:g}")
-        found = []
-        for _ in range(int(count)):
-            word = self.next("a channel")
-            if word.lower() not in _CHANNELS:
-                raise self.fault(
-                    f"expected a channel such as Xposition or Zrotation, found {brief(word)}"
-                )
-            found.append(_CHANNELS[word.lower()])
-        return found
+    def _place(self) -> str:
+        return f"line {self._words[max(0, self._next - 1)][0] if self._words else 1}"
+
+    def _error(self, expected: str, found: str) -> RecordingError:
+        return RecordingError(
+            "malformed hierarchy", key=self._place(), found=brief(found), expected=expected
+        )
 
 
-def _motion(
-    lines: list[list[str]], start: int, joints: list[_Joint], path: Path
-) -> tuple[np.ndarray, float]:
-    """Return the values of all channels, (T, channels), and the seconds of a frame (0: unknown)."""
+def _motion(lines: list[list[str]], start: int, channels: int) -> tuple[np.ndarray, float]:
+    """Return the values of all channels, (T, channels), and seconds per frame (0: unknown)."""
     announced, frame_time = None, 0.0
-    channels = sum(len(joint.channels) for joint in joints)
     rows = []
     for number, words in enumerate(lines[start:], start=start + 1):
-        if not words:
-            continue
-        where = f"{path}, line {number}"
+        where = f"line {number}"
         key = " ".join(words[:-1]).lower().replace(" :", ":")
         if key == "frames:":
-            announced = int(_finite(words[-1:], where)[0])
+            announced = int(finite_numbers(words[-1:], where)[0])
         elif key == "frame time:":
-            frame_time = float(_finite(words[-1:], where)[0])
+            frame_time = float(finite_numbers(words[-1:], where)[0])
             if not (frame_time == 0 or 1e-6 <= frame_time <= 1e6):
-                raise RecordingError(f"{where}: a frame of {frame_time:g} s, expected seconds")
-        elif len(words) != channels:
-            raise RecordingError(
-                f"{where}: {len(words)} values, expected {channels}, one for each channel"
-            )
-        else:
-            rows.append(_finite(words, where))
+                raise RecordingError(
+                    "not a frame time", key=where, found=frame_time, expected="seconds"
+                )
+        elif words:
+            rows.append(finite_numbers(words, where, channels))
     if announced is None:
-        raise RecordingError(f"{path}: there is no line 'Frames:' after MOTION")
+        raise RecordingError("there is no line 'Frames:' after MOTION")
     if not rows or len(rows) != announced:
         raise RecordingError(
-            f"{path}: {announced} frames are announced, {len(rows)} follow; the file may be cut "
-            "short"
+            "wrong number of frames",
+            found=len(rows),
+            expected=f"{announced}, as announced",
+            hint="the file may be cut short",
         )
     return np.stack(rows), frame_time
 
 
-def _finite(words: list[str], where: str) -> np.ndarray:
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError:
-        values = np.array([np.nan])
-    if not np.isfinite(values).all() or np.abs(values).max() > LARGEST:
-        raise RecordingError(f"{where}: expected numbers, found {brief(' '.join(words))}")
-    return values
-
-
 def _positions(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
-    """Return where all joints are, (T, V, 3), by forward kinematics.
+    """Return the positions of all joints, (T, V, 3), by forward kinematics.
 
     Args:
         joints: Parents before children.
@@ -239,20 +210,21 @@ def _positions(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
     """
     frames = len(values)
     positions = np.zeros((frames, len(joints), 3))
-    turned: list[np.ndarray] = []  # of each joint (T, 3, 3)
+    rotations: list[np.ndarray] = []  # of each joint (T, 3, 3)
     column = 0
     for number, joint in enumerate(joints):
         place = np.tile(joint.offset, (frames, 1))
-        turn = np.broadcast_to(np.eye(3), (frames, 3, 3))
+        rotation = np.broadcast_to(np.eye(3), (frames, 3, 3))
         for axis, kind in joint.channels:
             if kind == "position":
                 place[:, "xyz".index(axis)] = values[:, column]
             else:
-                turn = turn @ axis_rotation(axis, values[:, column])
+                rotation = rotation @ axis_rotation(axis, values[:, column])
             column += 1
         if joint.parent >= 0:
-            place = positions[:, joint.parent] + (turned[joint.parent] @ place[..., None])[..., 0]
-            turn = turned[joint.parent] @ turn
+            parent = rotations[joint.parent]
+            place = positions[:, joint.parent] + (parent @ place[..., None])[..., 0]
+            rotation = parent @ rotation
         positions[:, number] = place
-        turned.append(turn)
+        rotations.append(rotation)
     return positions

@@ -1,13 +1,17 @@
-"""The skeleton that a motion capture file describes, as a layout."""
+"""What motion capture formats share: numbers, rotations, and the layout of a hierarchy."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
+from pyskl.recordings.numbers import LARGEST, brief
+from pyskl.recordings.recording import RecordingError
 from pyskl.skeleton.layout import SkeletonLayout
 
-# What marks a side, in the order of trust: whole words first, then a letter at either end.
+# Marks of the left and right side in names: whole words first, then a letter at either end.
 _SIDES = (
     (r"left", r"right"),
     (r"(?<![a-z])l(?=[_. -])", r"(?<![a-z])r(?=[_. -])"),
@@ -15,23 +19,86 @@ _SIDES = (
     (r"^l", r"^r"),
 )
 
+# Parts of names of the joints that serve as shoulders, the best first.
+_SHOULDERS = (
+    *("humerus", "shoulder", "uparm", "upperarm", "arm"),
+    *("femur", "upleg", "thigh", "hip"),
+)
+
+
+def finite_numbers(words: Sequence[str], where: str, count: int | None = None) -> np.ndarray:
+    """Return words of a file as numbers, (len(words),) float64.
+
+    Args:
+        words: The words.
+        where: Their place for error messages.
+        count: How many there have to be, if known.
+
+    Raises:
+        RecordingError: if one of them is no number, infinite or absurdly large.
+    """
+    try:
+        values = np.array([float(word) for word in words])
+    except ValueError:
+        values = np.array([np.nan])
+    if (
+        (count is not None and len(values) != count)
+        or not np.isfinite(values).all()
+        or np.abs(values).max(initial=0) > LARGEST
+    ):
+        raise RecordingError(
+            "wrong numbers",
+            key=where,
+            found=brief(" ".join(words)),
+            expected="numbers" if count is None else f"{count} numbers",
+        )
+    return values
+
+
+def axis_rotation(axis: str, degrees: np.ndarray) -> np.ndarray:
+    """Return the right-handed rotations about ``'x'``, ``'y'`` or ``'z'`` by angles (...,).
+
+    Returns:
+        Matrices (..., 3, 3) to multiply column vectors with.
+    """
+    angle = np.deg2rad(np.asarray(degrees, dtype=np.float64))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    matrix = np.zeros((*angle.shape, 3, 3))
+    fixed = "xyz".index(axis)
+    first, second = (fixed + 1) % 3, (fixed + 2) % 3
+    matrix[..., fixed, fixed] = 1
+    matrix[..., first, first] = matrix[..., second, second] = cosine
+    matrix[..., second, first], matrix[..., first, second] = sine, -sine
+    return matrix
+
 
 def hierarchy_layout(
     name: str, joint_names: Sequence[str], parents: Sequence[int]
 ) -> SkeletonLayout:
     """Return the layout of a tree of joints.
 
-    Args:
-        name: What messages call it.
-        joint_names: Of the V joints, each once.
-        parents: The parent of each joint; -1 for the root, which becomes the centre.
+    Left and right are derived from the names (``LeftArm`` and ``RightArm``, ``lfemur`` and
+    ``rfemur``). ``PreNormalize3D`` gets a spine, from the root to the first joint next to it that
+    has no side, and shoulders (or else hips), if there are such joints.
 
-    Sides are told from the names (``LeftArm`` and ``RightArm``, ``lfemur`` and ``rfemur``). Where
-    the joints next to the root and to the sides allow it, ``PreNormalize3D`` gets a spine (from the
-    root to the first joint above it that has no side) and shoulders (or else hips).
+    Args:
+        name: Name of the layout.
+        joint_names: Of the V joints, all different.
+        parents: The parent of each joint; -1 for the root, which becomes the center.
     """
     root = list(parents).index(-1)
     left, right = mirror_pairs(joint_names)
+    spine = [
+        joint
+        for joint, parent in enumerate(parents)
+        if parent == root and joint not in (*left, *right)
+    ]
+    shoulders = [
+        (b, a)  # PreNormalize3D turns the vector from the second to the first to +x
+        for part in _SHOULDERS
+        for a, b in zip(left, right)
+        if part in joint_names[a].lower().replace("_", "")
+    ]
     return SkeletonLayout(
         name,
         len(joint_names),
@@ -41,14 +108,14 @@ def hierarchy_layout(
         left=left,
         right=right,
         body_center=root,
-        spine=_spine(parents, root, {*left, *right}),
-        shoulders=_shoulders(joint_names, left, right, root),
+        spine=(root, spine[0] if spine else root),
+        shoulders=shoulders[0] if shoulders else (root, root),
         dim=3,
     )
 
 
 def mirror_pairs(joint_names: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Return the joints of the left and their mirror images of the right, as the names tell.
+    """Return the joints of the left side and their counterparts on the right, by their names.
 
     Example:
         >>> mirror_pairs(['root', 'lfemur', 'rfemur'])
@@ -70,31 +137,3 @@ def mirror_pairs(joint_names: Sequence[str]) -> tuple[list[int], list[int]]:
     if len(set(right)) != len(right) or set(left) & set(right):
         return [], []
     return left, right
-
-
-def _spine(parents: Sequence[int], root: int, sided: set[int]) -> tuple[int, int]:
-    for joint, parent in enumerate(parents):
-        if parent == root and joint not in sided:
-            return root, joint
-    return root, root
-
-
-def _shoulders(
-    joint_names: Sequence[str], left: Sequence[int], right: Sequence[int], root: int
-) -> tuple[int, int]:
-    """Return (right, left): PreNormalize3D turns the vector from second to first onto +x."""
-    for part in (
-        "humerus",
-        "shoulder",
-        "uparm",
-        "upperarm",
-        "arm",
-        "femur",
-        "upleg",
-        "thigh",
-        "hip",
-    ):
-        for a, b in zip(left, right):
-            if part in joint_names[a].lower().replace("_", ""):
-                return b, a
-    return root, root

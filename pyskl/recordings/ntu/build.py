@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pyskl.datasets.ntu_names import parse_name
-from pyskl.errors import InputError, StoppedError, WriteError, did_you_mean
-from pyskl.files.atomic import flush_folder, replace_with, write_text
-from pyskl.recordings.ntu.annotation_writer import write_annotations
-from pyskl.recordings.ntu.data_sets import DATA_SETS, NTU60, NTU120, DataSet
-from pyskl.recordings.ntu.lists import missing_skeletons
-from pyskl.recordings.ntu.parts import Part, open_part, part_path
-from pyskl.recordings.ntu.raw_files import Odd, RawFile, find_raw_files
-from pyskl.recordings.ntu.summary import Summary, Written, odd_lines
-from pyskl.recordings.ntu.workers import make_parts
+from pyskl.errors import InputError, LostProcessError, StoppedError, WriteError, did_you_mean
+from pyskl.files.atomic import flush_folder, write_text
+from pyskl.recordings.annotation_writer import AnnotationWriter
+from pyskl.recordings.ntu.batches import Batch, batch_path, open_batch, process_batch
+from pyskl.recordings.ntu.datasets import (
+    NTU60,
+    NTU120,
+    NTU_DATASETS,
+    NtuDataset,
+    missing_skeletons,
+)
+from pyskl.recordings.ntu.raw_files import RawFile, find_raw_files
+from pyskl.recordings.ntu.report import NtuReport, WrittenFile, problem_lines
+from pyskl.recordings.recording import Recording
 
 _log = logging.getLogger(__name__)
 
-# Raw files of a part: some seconds of work and some megabytes.
-PART_FILES = 200
+# Raw files of a batch: some seconds of work and some megabytes.
+BATCH_FILES = 200
 
-# In the output folder, while a run is under way or after it was cut short.
+# In the output folder during a run, and after one that was interrupted.
 WORK_FOLDER = ".ntu_preproc"
-# In the output folder, if there are odd files: all of them.
-ODD_FILE = "ntu_odd_files.txt"
-# How many of them are spelled out on the screen.
-ODD_SHOWN = 50
+# In the output folder: the messages about all files that gave no sample.
+PROBLEM_FILE = "ntu_odd_files.txt"
+# How many of them are printed.
+PROBLEMS_SHOWN = 50
 
 
 def build_annotations(
@@ -43,169 +53,185 @@ def build_annotations(
     only: str | None = None,
     workers: int | None = None,
     strict: bool = False,
-) -> Summary:
-    """Make ``ntu60_3danno.pkl`` and ``ntu120_3danno.pkl`` of raw ``.skeleton`` files.
+) -> NtuReport:
+    """Make ``ntu60_3danno.pkl`` and ``ntu120_3danno.pkl`` from raw ``.skeleton`` files.
 
-    The files are the same whatever the number of processes, and whether the run was cut short and
-    started again or not. A data set without samples gets no file; neither does NTU RGB+D 120 if
-    only actions of NTU RGB+D 60 are there, unless it is asked for by name.
+    The files do not depend on the number of processes, nor on whether the run was interrupted and
+    started again. A data set without samples gets no file; neither does NTU RGB+D 120 if there are
+    only actions of NTU RGB+D 60, unless it is asked for by name.
 
     Args:
         roots: Folders, zip archives or files; see :func:`find_raw_files`.
-        out: The folder to write to. Beside the two files it takes as much again while the run is
-            under way.
+        out: The folder to write to. During the run it takes about twice the size of the result.
         only: ``'ntu60'`` or ``'ntu120'``; by default both.
-        workers: Processes; by default as many as there are cores.
-        strict: Whether a file that gives no sample, or is not what it should be, is an error.
+        workers: Number of processes; by default one per core.
+        strict: Whether a file that gives no sample is an error.
 
     Raises:
         InputError: if there are no raw files or no samples in them; with ``strict``, if there are
-            odd files, which it lists.
+            files with problems, which it lists.
         WriteError: if the output can't be written.
         StoppedError: after Ctrl-C.
         LostProcessError: if a worker process died.
     """
-    if only is not None and only not in DATA_SETS:
-        raise InputError(f"there is no data set {only!r}{did_you_mean(only, DATA_SETS)}")
+    if only is not None and only not in NTU_DATASETS:
+        raise InputError(f"there is no data set {only!r}{did_you_mean(only, NTU_DATASETS)}")
     if workers is not None and workers < 1:
-        raise InputError(f"the number of workers is {workers}; it must be 1 or more")
+        raise InputError("invalid number of processes", key="workers", found=workers, expected="1+")
     out = Path(out)
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; give a folder to write to")
+        raise InputError("this is a file", file=out, expected="a folder to write to")
     listing = find_raw_files(roots)
-    wanted = [file for file in listing.files if file.stem not in missing_skeletons()]
-    data_sets = _data_sets(only, wanted)
+    wanted = [file for file in listing.files if file.name not in missing_skeletons()]
+    datasets = _datasets_to_write(only, wanted)
+    wanted = [
+        file
+        for file in wanted
+        if any(dataset.contains(parse_name(file.name)) for dataset in datasets)
+    ]
     try:
         work = out / WORK_FOLDER
         work.mkdir(parents=True, exist_ok=True)
         with FileLock(work / "lock", timeout=0):
-            parts = _parts(work, _of(data_sets, wanted), workers or _cores())
-            odd = [*listing.odd, *(odd for part in parts for odd in part.odd)]
-            _list_odd(out / ODD_FILE, odd)
-            if odd and strict:
-                raise InputError(
-                    "\n".join(
-                        [
-                            *odd_lines(odd, ODD_SHOWN),
-                            "nothing was written, as these are errors (strict)",
-                        ]
-                    )
-                )
-            written = [_write(data_set, parts, work, out) for data_set in data_sets]
+            batches = _process(work, wanted, workers or _num_cores())
+            problems = [*listing.problems, *(text for batch in batches for text in batch.problems)]
+            if problems:
+                lines = problem_lines(problems, len(problems))
+                write_text(out / PROBLEM_FILE, "\n".join([*lines, ""]))
+            else:
+                (out / PROBLEM_FILE).unlink(missing_ok=True)
+            if problems and strict:
+                lines = problem_lines(problems, PROBLEMS_SHOWN)
+                raise InputError("\n".join([*lines, "nothing was written (strict)"]))
+            written = [_write(dataset, batches, work, out, problems) for dataset in datasets]
             shutil.rmtree(work, ignore_errors=True)
     except Timeout:
-        raise InputError(f"{out}: another run is writing there; wait for it to end") from None
+        raise InputError("another run is writing to this folder", file=out) from None
     except OSError as error:
-        raise WriteError(f"{out} can't be written ({error})") from error
+        raise WriteError("the folder can't be written", file=out, found=str(error)) from error
     except KeyboardInterrupt:
         raise StoppedError(
-            f"stopped; what was done is kept in {work}, and the same command goes on with it"
+            "stopped", hint=f"the same command continues with what is in {work}"
         ) from None
-    return Summary(
+    return NtuReport(
         num_files=len(listing.files),
-        num_missing=sum(file.stem in missing_skeletons() for file in listing.files),
+        num_missing=sum(file.name in missing_skeletons() for file in listing.files),
         num_repeated=listing.repeated,
         written=written,
-        odd=odd,
+        problems=problems,
     )
 
 
-def _data_sets(only: str | None, files: Sequence[RawFile]) -> list[DataSet]:
-    """Return the data sets to write."""
-    actions = {parse_name(file.stem).action for file in files}
+def _datasets_to_write(only: str | None, files: Sequence[RawFile]) -> list[NtuDataset]:
+    actions = {parse_name(file.name).action for file in files}
     if only is not None:
-        chosen = [DATA_SETS[only]]
+        chosen = [NTU_DATASETS[only]]
     elif actions and max(actions) <= NTU60.num_actions:
         chosen = [NTU60]
     else:
         chosen = [NTU60, NTU120]
     found = [one for one in chosen if actions and min(actions) <= one.num_actions]
     if not found:
-        raise InputError(
-            f"none of the raw files is a sample of {' or '.join(one.name for one in chosen)}, but "
-            "for those of missing skeletons"
-        )
+        names = " or ".join(one.name for one in chosen)
+        raise InputError(f"no raw file is a sample of {names} whose skeletons are complete")
     return found
 
 
-def _of(data_sets: Sequence[DataSet], files: Sequence[RawFile]) -> list[RawFile]:
-    """Return the files that belong to one of the data sets at least."""
-    names = ((file, parse_name(file.stem)) for file in files)
-    return [file for file, name in names if any(one.has(name) for one in data_sets)]
-
-
-def _parts(work: Path, files: Sequence[RawFile], workers: int) -> list[Part]:
-    """Return the parts of all files, made now or by an earlier run."""
-    batches = [files[at : at + PART_FILES] for at in range(0, len(files), PART_FILES)]
-    tasks = [(part_path(work, batch), batch) for batch in batches]
-    to_do = [(path, batch) for path, batch in tasks if not _is_done(path)]
-    left = sum(len(batch) for _, batch in to_do)
-    if left < len(files):
-        _log.info("%d of %d files were read by an earlier run", len(files) - left, len(files))
-    with tqdm(total=len(files), initial=len(files) - left, unit="file", disable=None) as bar:
-        for count in make_parts(to_do, workers):
-            bar.update(count)
-    parts = [open_part(path) for path, _ in tasks]
-    if None in parts:
-        raise WriteError(f"{work}: what was written there is gone; run the command again")
-    return [part for part in parts if part is not None]
-
-
-def _is_done(path: Path) -> bool:
-    part = open_part(path)
-    return part is not None and not part.unread
-
-
-def _list_odd(path: Path, odd: Sequence[Odd]) -> None:
-    """Write the list of all odd files; delete an older one if there are none."""
-    if not odd:
-        path.unlink(missing_ok=True)
-        return
-    write_text(path, "\n".join([*odd_lines(odd, len(odd)), ""]))
-
-
-def _write(data_set: DataSet, parts: Sequence[Part], work: Path, out: Path) -> Written:
-    """Write a data set's annotation file."""
-    shapes = [
-        shape for part in parts for shape in part.shapes if data_set.has(parse_name(shape[0]))
+def _process(work: Path, files: Sequence[RawFile], workers: int) -> list[Batch]:
+    """Return the batches of all files, processed now or by an earlier run."""
+    starts = range(0, len(files), BATCH_FILES)
+    tasks = [
+        (batch_path(work, part), part) for part in (files[n : n + BATCH_FILES] for n in starts)
     ]
-    if not shapes:
-        odd = [odd for part in parts for odd in part.odd]
-        raise InputError(
-            "\n".join(
-                [f"none of the files gave a sample of {data_set.name}", *odd_lines(odd, ODD_SHOWN)]
-            )
-        )
-    split: dict[str, list[str]] = {name: [] for name in data_set.split_sizes()}
-    for stem, _, _ in shapes:
-        for name in data_set.splits_of(parse_name(stem)):
-            split[name].append(stem)
+    remaining = [
+        (path, part)
+        for path, part in tasks
+        if (batch := open_batch(path)) is None or batch.incomplete
+    ]
+    done = len(files) - sum(len(part) for _, part in remaining)
+    if done:
+        _log.info("%d of %d files were read by an earlier run", done, len(files))
+    with tqdm(total=len(files), initial=done, unit="file", disable=None) as bar:
+        for count in _run(remaining, min(workers, len(remaining))):
+            bar.update(count)
+    batches = [batch for path, _ in tasks if (batch := open_batch(path)) is not None]
+    if len(batches) < len(tasks):
+        raise WriteError("files written there are gone", file=work, hint="run the command again")
+    return batches
 
-    def write(partial: Path) -> None:
-        with partial.open("wb") as file:
-            write_annotations(file, split, _samples(data_set, parts))
 
-    # In the work folder, which is deleted in the end with whatever a run that was cut short left.
-    replace_with(work / data_set.file_name, write)
-    os.replace(work / data_set.file_name, out / data_set.file_name)
+def _run(tasks: Sequence[tuple[Path, Sequence[RawFile]]], workers: int) -> Iterator[int]:
+    """Process batches; yield the number of raw files of each when it is done."""
+    if workers <= 1:
+        for path, files in tasks:
+            process_batch(path, files)
+            yield len(files)
+        return
+    pool = ProcessPoolExecutor(workers, initializer=_init_worker)
+    try:
+        running = {pool.submit(process_batch, *task): len(task[1]) for task in tasks}
+        for future in as_completed(running):
+            future.result()
+            yield running.pop(future)
+    except BrokenProcessPool as error:
+        raise LostProcessError(
+            "a worker process died, for example for lack of memory",
+            hint="the same command continues; --workers N starts fewer processes",
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _init_worker() -> None:
+    """Leave Ctrl-C to the main process, and exit when it dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def exit_with_parent() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+
+
+def _write(
+    dataset: NtuDataset,
+    batches: Sequence[Batch],
+    work: Path,
+    out: Path,
+    problems: Sequence[str],
+) -> WrittenFile:
+    """Write the annotation file of a data set."""
+    samples = [
+        sample
+        for batch in batches
+        for sample in batch.samples
+        if dataset.contains(parse_name(sample[0]))
+    ]
+    if not samples:
+        lines = [
+            f"no file gave a sample of {dataset.name}",
+            *problem_lines(problems, PROBLEMS_SHOWN),
+        ]
+        raise InputError("\n".join(lines))
+    # In the work folder, which is deleted at the end with whatever an interrupted run left.
+    path = work / dataset.file_name
+    with AnnotationWriter(path) as writer:
+        for batch in batches:
+            for (name, _, _), keypoint in zip(batch.samples, batch.keypoints()):
+                parsed = parse_name(name)
+                if dataset.contains(parsed):
+                    splits = dataset.splits_of(parsed)
+                    writer.add(Recording(name, keypoint), parsed.label, splits)
+        writer.assign({name: writer.splits.get(name, []) for name in dataset.split_sizes()})
+    os.replace(path, out / dataset.file_name)
     flush_folder(out)
-    return Written.of(data_set, out / data_set.file_name, split, shapes)
+    split_sizes = {name: len(ids) for name, ids in writer.splits.items()}
+    return WrittenFile(dataset, out / dataset.file_name, split_sizes, samples)
 
 
-def _samples(data_set: DataSet, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
-    for part in parts:
-        for (stem, _, frames), keypoint in zip(part.shapes, part.keypoints()):
-            name = parse_name(stem)
-            if data_set.has(name):
-                yield {
-                    "frame_dir": stem,
-                    "label": name.label,
-                    "total_frames": frames,
-                    "keypoint": keypoint,
-                }
-
-
-def _cores() -> int:
+def _num_cores() -> int:
     """Return how many processor cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

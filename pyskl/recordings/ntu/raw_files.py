@@ -1,124 +1,91 @@
-"""Finding ``.skeleton`` files in folders and zip archives, and reading them where they are."""
+"""Finding ``.skeleton`` files in folders and zip archives, and reading them there."""
 
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from pyskl.datasets.ntu_names import parse_name
 from pyskl.errors import InputError
-from pyskl.recordings.ntu.skeleton_file import MAX_BYTES, SkeletonFileError
+from pyskl.recordings.ntu.skeleton_file import MAX_BYTES
+from pyskl.recordings.recording import RecordingError
 
 SUFFIX = ".skeleton"
 
-# Of a zip archive's local header, which stands before a file: how long it is but for the name and
-# the extra field, and where their lengths are (PKWARE's APPNOTE, 4.3.7).
-_HEADER_BYTES, _NAME_LENGTH, _EXTRA_LENGTH = 30, slice(26, 28), slice(28, 30)
 
-
-class Member(NamedTuple):
-    """Where a file is in a zip archive.
+@dataclass(frozen=True)
+class RawFile:
+    """A raw file in a folder or zip archive.
 
     Attributes:
-        name: What the archive calls it.
-        offset: Of its local header.
-        compressed: Its size there, bytes.
-        method: ``zipfile.ZIP_STORED`` or ``zipfile.ZIP_DEFLATED``.
+        name: The sample's id: its name without ``.skeleton``.
+        path: The file, or the archive.
+        size: Bytes.
+        stamp: Changes with the content: time of the last change, or checksum.
+        member: Its entry in an archive.
     """
 
     name: str
-    offset: int
-    compressed: int
-    method: int
-
-
-class RawFile(NamedTuple):
-    """A raw file, in a folder or a zip archive.
-
-    Attributes:
-        stem: Its name without ``.skeleton``: the sample's id.
-        path: The file, or the archive.
-        size: Its size, bytes.
-        stamp: What changes with its content: the time of the last change, or the checksum.
-        member: Where it is in an archive.
-    """
-
-    stem: str
     path: str
     size: int
     stamp: int
-    member: Member | None = None
+    member: zipfile.ZipInfo | None = None
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """What messages call it."""
-        return self.path if self.member is None else f"{self.path}:{self.member.name}"
+        return self.path if self.member is None else f"{self.path}:{self.member.filename}"
 
     def read(self) -> bytes:
         """Return its content.
 
         Raises:
-            SkeletonFileError: if it is damaged in its archive.
+            RecordingError: if it is damaged in its archive.
             OSError: if it can't be read.
         """
         with open(self.path, "rb") as file:
             if self.member is None:
                 return file.read(MAX_BYTES + 1)
-            file.seek(self.member.offset)
-            header = file.read(_HEADER_BYTES)
-            if len(header) == _HEADER_BYTES and header.startswith(b"PK\3\4"):
-                lengths = header[_NAME_LENGTH], header[_EXTRA_LENGTH]
-                file.seek(sum(int.from_bytes(length, "little") for length in lengths), 1)
-                content = self._unpacked(file.read(self.member.compressed))
-                if len(content) == self.size and zlib.crc32(content) == self.stamp:
-                    return content
-        raise SkeletonFileError(f"{self.shown}: it is damaged in its archive")
-
-    def _unpacked(self, packed: bytes) -> bytes:
-        if self.member is None or self.member.method == zipfile.ZIP_STORED:
-            return packed
-        try:
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, self.size + 1)
-        except zlib.error:
-            return b""
+            try:
+                # Opening the archive would read the entries of all its files each time. Before the
+                # content stands a header: 26 bytes, two lengths, and parts of these lengths
+                # (PKWARE's APPNOTE, 4.3.7).
+                file.seek(self.member.header_offset + 26)
+                file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)
+                with zipfile.ZipExtFile(file, "r", self.member) as content:
+                    return content.read()
+            except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
+                raise RecordingError(
+                    "it is damaged in its archive", file=self.location, found=str(error)
+                ) from error
 
 
-class Odd(NamedTuple):
-    """A file that is not what it should be.
-
-    Attributes:
-        file: What messages call it.
-        reason: What is odd.
-    """
-
-    file: str
-    reason: str
-
-
-class Listing(NamedTuple):
+@dataclass(frozen=True)
+class RawFileListing:
     """The raw files of some places.
 
     Attributes:
-        files: Sorted by stem, each of which occurs once.
-        odd: What is not a sample or not what it should be.
-        repeated: How many files were left out since their sample is there already.
+        files: Sorted by name, each of which occurs once.
+        problems: Messages about files that are not raw files, or of which there are different
+            ones of the same sample.
+        repeated: How many files were left out because their sample is there already.
     """
 
     files: list[RawFile]
-    odd: list[Odd]
+    problems: list[str]
     repeated: int
 
 
-def find_raw_files(roots: Sequence[str | Path]) -> Listing:
-    """Find the raw files of folders (with all below them), zip archives and single files.
+def find_raw_files(roots: Sequence[str | Path]) -> RawFileListing:
+    """Find the raw files of folders (at any depth), zip archives and single files.
 
-    Where several files are of one sample the first is taken: by the order of the roots, unpacked
-    files before those in archives. They are odd if their sizes differ. Hidden files and folders are
-    passed over.
+    Of several files of one sample the first is taken, in the order of the roots, and unpacked
+    files before those in archives. Hidden files and folders are skipped.
 
     Args:
         roots: The places.
@@ -127,59 +94,59 @@ def find_raw_files(roots: Sequence[str | Path]) -> Listing:
         InputError: if a place does not exist, or there is no raw file at all.
     """
     chosen: dict[str, RawFile] = {}
-    odd: list[Odd] = []
+    problems: list[str] = []
     repeated = 0
     for root in map(Path, roots):
         if not root.exists():
-            raise InputError(f"{root}: there is no such file or folder")
-        for found in _below(root):
-            if isinstance(found, Odd):
-                odd.append(found)
-                continue
+            raise InputError("there is no such file or folder", file=root)
+        for found in _search(root):
             try:
-                parse_name(found.stem)
+                if isinstance(found, InputError):
+                    raise found
+                parse_name(found.name)
             except InputError as error:
-                odd.append(Odd(found.shown, str(error)))
+                message = str(error)
+                if isinstance(found, RawFile):
+                    message = f"{found.location}: {message}"
+                problems.append(message)
                 continue
-            first = chosen.setdefault(found.stem, found)
+            first = chosen.setdefault(found.name, found)
             if first is not found:
                 repeated += 1
                 if first.size != found.size and first.path != found.path:
-                    odd.append(
-                        Odd(
-                            found.shown,
-                            f"{first.shown} is of the same sample and another size "
-                            f"({found.size} and {first.size} bytes): that one is taken",
-                        )
+                    problem = "it is not used, as another file of this sample differs in size"
+                    problems.append(
+                        str(RecordingError(problem, file=found.location, found=first.location))
                     )
     if not chosen:
-        places = ", ".join(map(str, roots))
-        seen = f"; {odd[0].file}: {odd[0].reason}" if odd else ""
         raise InputError(
-            f"{places}: no {SUFFIX} files of NTU RGB+D there, in folders or zip archives{seen}"
+            f"there are no {SUFFIX} files of NTU RGB+D, in folders or zip archives",
+            file=", ".join(map(str, roots)),
+            found=problems[0] if problems else "none",
         )
-    return Listing([chosen[stem] for stem in sorted(chosen)], odd, repeated)
+    return RawFileListing([chosen[name] for name in sorted(chosen)], problems, repeated)
 
 
-def _below(root: Path) -> Iterator[RawFile | Odd]:
+def _search(root: Path) -> Iterator[RawFile | RecordingError]:
+    """Yield the raw files of a place, those in archives last, and what is wrong with others."""
     archives = []
     for path in _paths(root):
-        suffix = os.path.splitext(path)[1].lower()
-        if suffix == SUFFIX:
+        stem, suffix = os.path.splitext(path)
+        if suffix.lower() == SUFFIX:
             try:
                 stat = os.stat(path)
             except OSError as error:
-                yield Odd(path, f"it can't be read ({error.strerror})")
+                yield RecordingError("it can't be read", file=path, found=error.strerror)
                 continue
-            yield RawFile(Path(path).stem, path, stat.st_size, stat.st_mtime_ns)
-        elif suffix == ".zip":
+            yield RawFile(os.path.basename(stem), path, stat.st_size, stat.st_mtime_ns)
+        elif suffix.lower() == ".zip":
             archives.append(path)
     for path in archives:
         yield from _members(path)
 
 
 def _paths(root: Path) -> Iterator[str]:
-    """Yield the files of a folder and of those below it in the order of their names."""
+    """Yield the files of a folder and those below it in the order of their names."""
     if not root.is_dir():
         yield str(root)
         return
@@ -191,31 +158,33 @@ def _paths(root: Path) -> Iterator[str]:
             continue
         visited.add(place)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield os.path.join(folder, name)
+        yield from (os.path.join(folder, name) for name in sorted(names) if name[0] != ".")
 
 
-def _members(path: str) -> Iterator[RawFile | Odd]:
+def _members(path: str) -> Iterator[RawFile | RecordingError]:
     """Yield the raw files of a zip archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
+            entries = archive.infolist()
     except (zipfile.BadZipFile, OSError) as error:
-        yield Odd(path, f"this is no readable zip archive ({error})")
+        yield RecordingError("this is no readable zip archive", file=path, found=str(error))
         return
-    for info in infos:
-        name = info.filename.rpartition("/")[2]
-        stem, suffix = os.path.splitext(name)
-        if info.is_dir() or suffix.lower() != SUFFIX or name.startswith("."):
+    for entry in entries:
+        stem, suffix = os.path.splitext(entry.filename.rpartition("/")[2])
+        if entry.is_dir() or suffix.lower() != SUFFIX or stem.startswith("."):
             continue
-        member = Member(info.filename, info.header_offset, info.compress_size, info.compress_type)
-        file = RawFile(stem, path, info.file_size, info.CRC, member)
-        if info.flag_bits & 1:
-            yield Odd(file.shown, "it is encrypted")
-        elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            yield Odd(file.shown, f"it is compressed by method {info.compress_type}, not deflate")
-        elif max(info.file_size, info.compress_size) > MAX_BYTES:
-            yield Odd(file.shown, f"it has {info.file_size} bytes, which no recording has")
+        file = RawFile(stem, path, entry.file_size, entry.CRC, entry)
+        if entry.flag_bits & 1:
+            yield RecordingError("it is encrypted", file=file.location)
+        elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            yield RecordingError(
+                "unknown compression", file=file.location, found=entry.compress_type
+            )
+        elif max(entry.file_size, entry.compress_size) > MAX_BYTES:
+            yield RecordingError(
+                "it is too large for a recording",
+                file=file.location,
+                found=f"{entry.file_size} bytes",
+            )
         else:
             yield file

@@ -1,8 +1,8 @@
-"""Which bodies of a file are people, and which of two tracks each belongs to.
+"""Which bodies of a file are people, and in which of two tracks each is stored.
 
-Kinect v2 now and then takes a chair or a shadow for a body, and gives a person who was out of sight
-a new id. The public annotation files tell people from the rest by how long a body is seen, how
-much it moves, and whether it is taller than wide; the steps and numbers here are those.
+Kinect v2 sometimes takes a chair or a shadow for a body, and gives a person who was out of sight
+a new id. The public annotation files tell people from other bodies by how long a body is seen, how
+much it moves, and whether it is taller than wide; the steps and constants here are theirs.
 
 Coordinates and their differences are in float32, as they were recorded; sums, variances and
 comparisons are in float64.
@@ -11,29 +11,28 @@ comparisons are in float64.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyskl.errors import InputError
-from pyskl.recordings.ntu.skeleton_file import Body
+from pyskl.recordings.recording import RecordingError
 
-# A body seen in so many frames or fewer is no person, if there are others.
+if TYPE_CHECKING:
+    from pyskl.recordings.ntu.skeleton_file import Body
+
+# If there are several bodies, those seen in at most so many frames are dropped.
 SHORT_FRAMES = 11
 
-# In a plausible frame a body's width is at most this much of its height; a body of which this
-# share of the frames or more is implausible is no person.
+# In a plausible frame the width of a body is at most this share of its height. A body is dropped
+# if at least this share of its frames is implausible.
 WIDTH_TO_HEIGHT = 0.8
 IMPLAUSIBLE_SHARE = 0.69754
 
-# Sums of absolute coordinates below this count as nothing.
-NOTHING = 1e-3
+# Sums of absolute coordinates below this count as absence.
+ABSENT = 1e-3
 
-# The joint that tells whether a person is there: the middle of the spine.
+# The joint that shows whether a person is there: the middle of the spine.
 _SPINE = 1
-
-
-class NoBodyError(InputError):
-    """A file has no body, or none that can be a person."""
 
 
 def tracks_of(bodies: Sequence[Body]) -> np.ndarray:
@@ -46,32 +45,30 @@ def tracks_of(bodies: Sequence[Body]) -> np.ndarray:
         (M, T, V, C), float32, metres: M is 1 or 2; a person who is not there is zero.
 
     Raises:
-        NoBodyError: if there is no body, or all look like none.
+        RecordingError: if there is no body that can be a person.
     """
     if not bodies:
-        raise NoBodyError("no frame has a body")
-    if len(bodies) == 1:
-        return _alone(bodies[0])
-    long = [body for body in bodies if len(body.keypoint) > SHORT_FRAMES]
-    if not long:
-        raise NoBodyError(
-            f"none of its {len(bodies)} bodies is seen in more than {SHORT_FRAMES} frames"
-        )
-    if len(long) == 1:
-        return _alone(long[0])
-    people = _people(long)
-    if not people:
-        raise NoBodyError(f"all of its {len(long)} bodies are wider than people are")
-    if len(people) == 1:
-        return _alone(people[0])
-    return _in_two(people)
+        raise RecordingError("no frame has a body")
+    people = list(bodies)
+    if len(people) > 1:
+        people = [body for body in bodies if len(body.keypoint) > SHORT_FRAMES]
+        if not people:
+            raise RecordingError(
+                "no body is seen long enough to be a person",
+                found=f"{len(bodies)} bodies of at most {SHORT_FRAMES} frames",
+            )
+    if len(people) > 1:
+        people = _plausible_people(people)
+        if not people:
+            raise RecordingError("all bodies are wider than people are")
+    return people[0].keypoint[np.newaxis] if len(people) == 1 else _in_two_tracks(people)
 
 
 def motion(keypoint: np.ndarray) -> float:
     """Return how much a body moves: the sum of the variances of x, y and z.
 
     Args:
-        keypoint: (T, V, C); the variances are over all joints and frames together.
+        keypoint: (T, V, C); each variance is over all joints and frames.
     """
     return float(keypoint.reshape(-1, 3).var(axis=0, dtype=np.float64).sum())
 
@@ -83,12 +80,8 @@ def plausible_frames(keypoint: np.ndarray) -> np.ndarray:
     return plausible
 
 
-def _alone(body: Body) -> np.ndarray:
-    return body.keypoint[np.newaxis]
-
-
-def _people(bodies: Sequence[Body]) -> list[Body]:
-    """Drop the bodies that are too wide too often, and put the one that moves most first."""
+def _plausible_people(bodies: Sequence[Body]) -> list[Body]:
+    """Drop the bodies that are too wide too often, and sort by motion, most first."""
     motions = []
     for body in bodies:
         plausible = plausible_frames(body.keypoint)
@@ -98,15 +91,16 @@ def _people(bodies: Sequence[Body]) -> list[Body]:
         if not plausible.all():
             moved = min(moved, motion(body.keypoint[plausible]))
         motions.append((moved, body))
-    motions.sort(key=lambda pair: -pair[0])  # equal ones stay as they appear
+    motions.sort(key=lambda pair: -pair[0])  # equal ones stay in order of appearance
     return [body for _, body in motions]
 
 
-def _in_two(people: Sequence[Body]) -> np.ndarray:
-    """Lay the bodies into two tracks, in their order, each where there is room for it.
+def _in_two_tracks(people: Sequence[Body]) -> np.ndarray:
+    """Put each body into the first track that is free in its interval, else drop it.
 
-    A track is taken from the start of its first body to the end of its last; a body that overlaps
-    both tracks is left out.
+    A track is taken from the start of its first body to the end of its last. Frames at both ends
+    in which nobody is there are cut. If only the second person is there in the first frame, the
+    two change places.
     """
     num_frames = max(body.stop for body in people)
     keypoint = np.zeros((2, num_frames, *people[0].keypoint.shape[1:]), np.float32)
@@ -118,19 +112,9 @@ def _in_two(people: Sequence[Body]) -> np.ndarray:
                 keypoint[track, body.start : body.stop] = body.keypoint
                 taken[track] = (min(start, body.start), max(stop, body.stop))
                 break
-    return _seen_first(_trimmed(keypoint))
-
-
-def _trimmed(keypoint: np.ndarray) -> np.ndarray:
-    """Cut the frames before the first and after the last in which anybody is there."""
-    there = np.abs(keypoint).sum(axis=(0, 2, 3), dtype=np.float64) >= NOTHING  # T
-    frames = np.flatnonzero(there)
+    frames = np.flatnonzero(np.abs(keypoint).sum(axis=(0, 2, 3), dtype=np.float64) >= ABSENT)
     if not len(frames):
-        raise NoBodyError("its bodies have no coordinates other than zero")
-    return keypoint[:, frames[0] : frames[-1] + 1]
-
-
-def _seen_first(keypoint: np.ndarray) -> np.ndarray:
-    """Put the second person first where only they are there at the start."""
-    first, second = np.abs(keypoint[:, 0, _SPINE]).sum(axis=-1, dtype=np.float64) >= NOTHING
+        raise RecordingError("the bodies have no coordinates other than zero")
+    keypoint = keypoint[:, frames[0] : frames[-1] + 1]
+    first, second = np.abs(keypoint[:, 0, _SPINE]).sum(axis=-1, dtype=np.float64) >= ABSENT
     return np.ascontiguousarray(keypoint[::-1] if second and not first else keypoint)

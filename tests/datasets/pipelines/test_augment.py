@@ -17,10 +17,21 @@ from pyskl.datasets.pipelines import (
     RandomRot,
     RandomScale,
 )
-from pyskl.datasets.pipelines.augment import rotation_2d, rotation_3d
+from pyskl.datasets.pipelines.augment import rotations_2d, rotations_3d
 from pyskl.datasets.randomness import sample_randomness
+from pyskl.errors import InputError
 
 MakeSample = Callable[..., Sample]
+
+
+def rotation_3d(*angles: float) -> np.ndarray:
+    return rotations_3d(np.array([angles]))[0]
+
+
+def rotation_2d(angle: float) -> np.ndarray:
+    return rotations_2d(np.array([[angle]]))[0]
+
+
 moderate = settings(max_examples=50, deadline=None)
 seeds = st.integers(0, 10_000)
 
@@ -172,7 +183,7 @@ def test_absent_people_get_no_noise(make_sample: MakeSample, base: Any) -> None:
 
 
 def test_impossible_arguments_of_noise() -> None:
-    with pytest.raises(ValueError, match="'clip'"):
+    with pytest.raises(ValueError, match="clip"):
         RandomGaussianNoise(base="clip")  # type: ignore[arg-type]
 
 
@@ -181,8 +192,9 @@ def test_augmentation_of_merged_streams_is_an_error(
     make_sample: MakeSample, transform: Any
 ) -> None:
     merged = GenSkeFeat(feats=["j", "b"])(make_sample())
-    with pytest.raises(ValueError, match=r"2 or 3 coordinates, found 6 channels"):
+    with pytest.raises(InputError) as caught:
         apply(transform, merged)
+    assert (caught.value.key, caught.value.found) == ("keypoint", "6 channels")
 
 
 @pytest.mark.parametrize(
@@ -261,15 +273,15 @@ def test_flip_ratio(ratio: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    "arguments",
     [
-        ({"flip_ratio": 1.5, "layout": "coco"}, "1.5"),
-        ({"direction": "vertical", "layout": "coco"}, "'vertical'"),
-        ({}, "left_kp and right_kp"),
-        ({"left_kp": [1]}, "left_kp and right_kp"),
-        ({"left_kp": [1], "right_kp": [2, 3]}, "one length"),
+        {"flip_ratio": 1.5, "layout": "coco"},
+        {"direction": "vertical", "layout": "coco"},
+        {},
+        {"left_kp": [1]},
+        {"left_kp": [1], "right_kp": [2, 3]},
     ],
 )
-def test_impossible_arguments_of_flip(arguments: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_impossible_arguments_of_flip(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"should|needs"):
         Flip(**arguments)

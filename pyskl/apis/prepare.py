@@ -1,0 +1,319 @@
+"""Build what a config describes, and report all of its faults at once.
+
+The objects that are checked are the ones that the run uses: each network and each data set is
+built once. Nothing here starts a process group or uses a GPU.
+
+Shapes: M persons, T frames, V joints, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from pyskl.apis.data import build_dataset_for, built_leaves
+from pyskl.apis.settings import TrainSettings
+from pyskl.config import RunConfig, read_config
+from pyskl.config.check import check_arguments
+from pyskl.config.faults import Faults
+from pyskl.config.schema import EvaluationConfig
+from pyskl.datasets import AnnotationFiles, ConcatDataset, PoseDataset, RepeatDataset
+from pyskl.datasets.dataset_tree import leaves, walk
+from pyskl.datasets.loader import check_data_device
+from pyskl.errors import AnnotationError, ConfigError, InputError, did_you_mean
+from pyskl.evaluation.evaluate import check_metrics, metric_keys
+from pyskl.models import build_model
+from pyskl.registry import DATASETS, PIPELINES
+from pyskl.skeleton import names_fault
+from pyskl.training.optimizer import optimizer_class
+from pyskl.training.schedule import LearningRate
+from pyskl.training.seeding import init_random_seed, set_random_seed
+
+
+@dataclass
+class Prepared:
+    """A config and what was built from it.
+
+    Attributes:
+        cfg: The config with all defaults.
+        model: The recognizer, on the CPU; None if the config has none.
+        datasets: The data set of each use. ``'val'`` and ``'test'`` are one object if their
+            configs are equal.
+        seed: The seed that the generators had before the model was built.
+    """
+
+    cfg: RunConfig
+    model: Any = None
+    datasets: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+
+def prepare(
+    config: Config | Mapping[str, Any],
+    uses: Sequence[str],
+    *,
+    trusted: bool = False,
+    training: TrainSettings | None = None,
+) -> Prepared:
+    """Check a config and build its model and data sets.
+
+    Args:
+        config: The config, as :func:`pyskl.config.load_config` returns it.
+        uses: Some of ``'train'``, ``'val'``, ``'test'``: the data sets to build.
+        trusted: Open annotation files with plain pickle.
+        training: The settings of a training run, for which the generators are seeded before the
+            model is built.
+
+    Raises:
+        ConfigError: whose ``errors`` are all faults of the config, each with its key.
+    """
+    faults = Faults(str(getattr(config, "filename", None) or "config"))
+    cfg = read_config(config, uses, faults)
+    prepared = Prepared(cfg)
+    if training is not None:
+        prepared.seed = init_random_seed(cfg.seed if training.seed is None else training.seed)
+        set_random_seed(prepared.seed, deterministic=training.deterministic)
+    _check_optimizer(cfg.optimizer, faults)
+    if cfg.lr_config and not faults.under("lr_config"):
+        run_length = {"base_lr": 1.0, "epochs": 1, "iters_per_epoch": 1}
+        check_arguments("lr_config", cfg.lr_config, LearningRate, faults, leave_out=[*run_length])
+        if not faults.under("lr_config"):
+            with faults.collecting("lr_config"):
+                LearningRate(**run_length, **cfg.lr_config)  # type: ignore[arg-type]
+    _check_evaluation(cfg.evaluation, faults)
+    if [name for name, _ in cfg.workflow] != ["train"]:
+        faults.add(
+            "workflow",
+            "only training is supported",
+            found=cfg.workflow,
+            expected="[('train', 1)]",
+            hint="--validate measures data.val",
+        )
+    if cfg.model and not faults.under("model"):
+        with faults.collecting("model"):
+            prepared.model = build_model(cfg.model)
+            _check_head(prepared.model, faults)
+    files = AnnotationFiles()
+    for use in uses:
+        key, given = f"data.{use}", getattr(cfg.data, use)
+        if not given or faults.at(key):
+            continue
+        if use == "test" and "val" in prepared.datasets and given == cfg.data.val:
+            prepared.datasets["test"] = prepared.datasets["val"]
+            continue
+        error: Exception | None = None
+        if not faults.under(key):
+            try:
+                prepared.datasets[use] = build_dataset_for(given, use, trusted=trusted, files=files)
+            except Exception as caught:  # users' classes may raise anything
+                error = caught
+        if use not in prepared.datasets:
+            _locate_faults(key, given, use, faults, trusted=trusted, error=error)
+            continue
+        _check_device(cfg, use, faults)
+        built = list(built_leaves(prepared.datasets[use]))
+        keys = [leaf_key for leaf_key, _ in leaves(given, key)]
+        if len(built) != len(keys):  # a user's class that wraps others
+            built, keys = [prepared.datasets[use]], [key]
+        for where, dataset in zip(keys, built):
+            _check_against_model(where, dataset, use, prepared.model, faults)
+    faults.raise_if_any()
+    return prepared
+
+
+def _check_optimizer(cfg: Mapping[str, Any], faults: Faults) -> None:
+    if not cfg or faults.under("optimizer"):
+        return
+    try:
+        cls = optimizer_class(cfg.get("type"))
+    except ConfigError as error:
+        faults.add("optimizer.type", str(error))
+        return
+    if "lr" not in cfg:
+        faults.add("optimizer.lr", "is missing")
+    check_arguments("optimizer", cfg, cls, faults, leave_out=["params"])
+    if not faults.under("optimizer"):
+        arguments = {name: value for name, value in cfg.items() if name != "type"}
+        with faults.collecting("optimizer"):
+            cls([nn.Parameter(torch.zeros(1))], **arguments)
+
+
+def _check_evaluation(cfg: EvaluationConfig, faults: Faults) -> None:
+    for metric in cfg.metric_names:
+        with faults.collecting("evaluation.metrics"):
+            check_metrics([metric])
+    values = metric_keys(cfg.metric_names, cfg.ks)
+    known = cfg.save_best in (None, "auto", *values)
+    if not known and not faults.under("evaluation"):
+        faults.add(
+            "evaluation.save_best",
+            f"{cfg.save_best!r} is not measured",
+            hint=did_you_mean(str(cfg.save_best), values).removeprefix("; "),
+        )
+
+
+def _check_head(model: Any, faults: Faults) -> None:
+    width = getattr(model.backbone, "out_channels", None)
+    takes = getattr(model.cls_head, "in_channels", width)
+    if width is not None and takes != width:
+        faults.add(
+            "model.cls_head.in_channels",
+            "does not fit the backbone",
+            found=takes,
+            expected=f"{width}, as the backbone's features have {width} channels",
+        )
+
+
+# --- data sets ------------------------------------------------------------------------------------
+
+
+def _locate_faults(
+    key: str, cfg: Any, use: str, faults: Faults, *, trusted: bool, error: Exception | None
+) -> None:
+    """Find out which parts of a data set can't be built, by building each part by itself.
+
+    Args:
+        key: Key of the data set.
+        cfg: Its config.
+        use: What it is for.
+        faults: Collects the faults.
+        trusted: Open annotation files with plain pickle.
+        error: What building the whole raised, if its keys and types are right.
+    """
+    before = len(faults.found)
+    leaf_keys = {leaf_key for leaf_key, _ in leaves(cfg, key)}
+    for where, part in walk(cfg, key):
+        if faults.under(f"{where}.type"):
+            continue
+        kind = part.get("type")
+        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+        if where in leaf_keys:
+            _locate_in_leaf(where, part, cls, use, faults, trusted=trusted)
+        elif cls in (RepeatDataset, ConcatDataset):
+            # Around empty data sets, for the arguments of the wrapper itself.
+            inner = "dataset" if cls is RepeatDataset else "datasets"
+            if not any(faults.at(f"{where}.{name}") for name in ("times", "test_mode")):
+                with faults.collecting(where):
+                    DATASETS.build({**part, inner: () if cls is RepeatDataset else [()]})
+    if error is not None and len(faults.found) == before:
+        with faults.collecting(key):
+            raise error
+
+
+def _locate_in_leaf(
+    where: str, leaf: Mapping[str, Any], cls: Any, use: str, faults: Faults, *, trusted: bool
+) -> None:
+    pipeline = leaf.get("pipeline")
+    for index, transform in enumerate(pipeline if isinstance(pipeline, (list, tuple)) else ()):
+        inner = f"{where}.pipeline[{index}]"
+        if isinstance(transform, Mapping) and not faults.under(inner):
+            with faults.collecting(inner):
+                PIPELINES.build(transform)
+    # A faulty pipeline does not hide the faults of the file.
+    reads_file = isinstance(cls, type) and issubclass(cls, PoseDataset) and "ann_file" in leaf
+    if reads_file and not any(faults.under(f"{where}.{name}") for name in ("ann_file", "split")):
+        try:
+            build_dataset_for({**leaf, "pipeline": []}, use, trusted=trusted)
+        except AnnotationError as error:
+            of_split = (error.key or "").startswith("split") and not error.errors
+            faults.add(f"{where}.{'split' if of_split else 'ann_file'}", str(error))
+            return
+        except InputError:
+            pass  # reported below
+    if not faults.under(where):
+        with faults.collecting(where):
+            build_dataset_for(leaf, use, trusted=trusted)
+
+
+def _check_device(cfg: RunConfig, use: str, faults: Faults) -> None:
+    device = cfg.data.loader(use).device
+    if device is None:
+        return
+    own = cfg.given["data"].get(f"{use}_dataloader", {})
+    with faults.collecting(f"data.{use}_dataloader.device" if "device" in own else "data.device"):
+        check_data_device(device)
+
+
+def _check_against_model(where: str, dataset: Any, use: str, model: Any, faults: Faults) -> None:
+    """Check labels, joints and the first sample of a data set against the model."""
+    file = getattr(dataset, "ann_file", "the data set")
+    classes = getattr(getattr(model, "cls_head", None), "num_classes", None)
+    labels = np.asarray(dataset.labels)
+    if classes is not None and len(labels):
+        if labels.ndim > 1:  # 0/1, (N, classes)
+            wrong, highest = np.flatnonzero(labels[:, classes:].any(axis=1)), labels.shape[1] - 1
+        else:
+            wrong, highest = np.flatnonzero((labels < 0) | (labels >= classes)), labels.max()
+        if len(wrong):
+            sample, label = dataset.sample_ids[wrong[0]], labels[wrong[0]]
+            faults.add(
+                f"{where}.ann_file",
+                f"{len(wrong)} sample(s) have a label that the model has no class for",
+                found=f"label {label} of sample {sample!r} in {file}",
+                expected=f"0 to {classes - 1}",
+                hint=f"set model.cls_head.num_classes to {highest + 1}",
+            )
+    graph = getattr(getattr(model, "backbone", None), "graph", None)
+    other_joints = graph and names_fault(getattr(dataset, "joint_names", None), graph.layout)
+    if other_joints:
+        faults.add(
+            f"{where}.ann_file",
+            f"{file}: {other_joints}",
+            hint="convert the recordings with the layout of the config (--layout), or name their "
+            "layout in the config",
+        )
+    if faults.under(where):
+        return
+    with faults.collecting(where):
+        dataset.draw_weights()
+        if len(dataset):
+            sample = dataset[0]
+            if model is not None:
+                _check_sample(where, sample, use, model, faults)
+
+
+def _check_sample(
+    where: str, sample: Mapping[str, Any], use: str, model: Any, faults: Faults
+) -> None:
+    """Check the shape of a sample that went through the pipeline."""
+    for name in ("keypoint", "label"):
+        if name not in sample:
+            faults.add(where, f"the model needs {name!r}", found=f"samples of {sorted(sample)}")
+            return
+    shape = tuple(np.shape(sample["keypoint"]))
+    if len(shape) != 5:
+        faults.add(
+            where,
+            "wrong shape of keypoint after the pipeline",
+            found=shape,
+            expected="(clips, M, T, V, C)",
+            hint="does it end with FormatGCNInput?",
+        )
+        return
+    clips, persons, _, joints, channels = shape
+    backbone = model.backbone
+    graph = getattr(backbone, "graph", None)
+    facts = [("clips in training", clips, 1 if use == "train" else clips, "")]
+    if graph is not None:
+        facts.append(("joints", joints, graph.num_node, f"as in the layout {graph.layout.name!r}"))
+    if hasattr(backbone, "in_channels"):
+        facts.append(
+            ("channels", channels, backbone.in_channels, "the in_channels of the backbone")
+        )
+    if getattr(backbone, "data_bn_type", None) == "MVC":
+        facts.append(("persons", persons, backbone.num_person, "with data_bn_type='MVC'"))
+    for what, found, expected, why in facts:
+        if found != expected:
+            faults.add(
+                where,
+                f"wrong number of {what} after the pipeline",
+                found=found,
+                expected=f"{expected}{f', {why}' if why else ''}",
+            )
+            return

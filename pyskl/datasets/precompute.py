@@ -1,0 +1,161 @@
+"""Transforms at the start of a pipeline that are computed once instead of each time.
+
+A transform that depends on nothing but the sample gives the same result in every epoch. Those at
+the start of a pipeline are applied when an annotation file is opened or packed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyskl.datasets.batch import Sample
+from pyskl.datasets.sample_checks import content_fault, sample_id
+from pyskl.datasets.store import ROW_KEYS, columns_of
+from pyskl.errors import AnnotationError, ConfigError
+from pyskl.registry import PIPELINES, TransformConfig
+from pyskl.skeleton import inlined
+
+
+def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]]) -> list[Any]:
+    """Return the configs of the transforms at a pipeline's start that can be computed once.
+
+    They are those of this package whose class says ``deterministic = True``. A layout file is
+    replaced by its content, so that a pack made with another content is another pack.
+    """
+    prefix: list[Any] = []
+    for transform in pipeline if isinstance(pipeline, (list, tuple)) else ():
+        if not isinstance(transform, Mapping) or not isinstance(transform.get("type"), str):
+            break
+        try:
+            cls = PIPELINES.get(transform["type"])
+            resolved = {
+                key: inlined(value) if key == "layout" else value
+                for key, value in transform.items()
+            }
+        except ConfigError:
+            break  # building the pipeline reports it
+        # A subclass of the user's does not inherit the promise, which it may well break.
+        promised = cls.__module__.startswith("pyskl.") and vars(cls).get("deterministic", False)
+        if not promised or canonical([resolved]) is None:
+            break
+        prefix.append(resolved)
+    return prefix
+
+
+def canonical(transforms: Sequence[TransformConfig]) -> str | None:
+    """Return a text that is the same for equal transforms, or None if they have none."""
+    try:
+        return json.dumps(list(transforms), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError):
+        return None
+
+
+@dataclass
+class FlatSamples:
+    """What :func:`flatten` returns beside the rows.
+
+    Attributes:
+        row_shapes: Shape of a row by key: ``keypoint`` (V, C), ``keypoint_score`` (V,).
+        dtypes: Type of the rows by key.
+        persons: M of each sample, (S,) int64; 0 for samples that can't be flattened.
+        frames: T of each sample, (S,) int64.
+        columns: See :class:`pyskl.datasets.store.RowStore`.
+        faults: What is wrong with samples, apart from their labels, by position.
+    """
+
+    row_shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, np.dtype[Any]]
+    persons: np.ndarray
+    frames: np.ndarray
+    columns: dict[str, np.ndarray | list[Any]]
+    faults: dict[int, str]
+
+
+def flatten(
+    path: Path,
+    samples: Sequence[Mapping[str, Any]],
+    transforms: Sequence[TransformConfig],
+    write: Callable[[str, np.ndarray], None],
+) -> FlatSamples:
+    """Turn samples into rows and columns.
+
+    Args:
+        path: The annotation file, for messages.
+        samples: All samples of it.
+        transforms: To apply to each.
+        write: Called with a key and the rows of one sample, in order.
+
+    Raises:
+        AnnotationError: if a transform fails on a sample, or no sample has usable keypoints.
+    """
+    usable = [sample for sample in samples if _row_kind(sample) is not None]
+    if not usable:
+        problem = content_fault(samples[0]) or "no usable keypoints"
+        raise AnnotationError(problem, file=path, sample=sample_id(samples[0]), key="keypoint")
+    kind = _row_kind(usable[0])
+    dtypes = {
+        key: np.result_type(*{sample[key].dtype for sample in usable if key in sample})
+        for key in ROW_KEYS
+        if key in usable[0]
+    }
+    steps = [PIPELINES.build(transform) for transform in transforms]
+    faults, others, row_shapes = {}, [], {}
+    persons, frames = np.zeros((2, len(samples)), dtype=np.int64)
+    for index, sample in enumerate(samples):
+        fault = content_fault(sample)
+        if fault is None and _row_kind(sample) != kind:
+            fault = f"{_described(sample)}, but the first sample has {_described(usable[0])}"
+        if fault is not None:
+            faults[index] = fault
+        result: Sample = dict(sample)
+        if _row_kind(sample) == kind:
+            result = _apply(steps, result, path, index)
+            persons[index], frames[index] = result["keypoint"].shape[:2]
+            for key in ROW_KEYS:
+                if key in result:
+                    dtype = np.float32 if steps else dtypes[key]
+                    rows = result[key].reshape(-1, *result[key].shape[2:])
+                    write(key, np.ascontiguousarray(rows, dtype=dtype))
+                    row_shapes[key] = rows.shape[1:]
+        others.append({key: value for key, value in result.items() if key not in ROW_KEYS})
+    written = {key: np.dtype(np.float32) if steps else dtypes[key] for key in row_shapes}
+    return FlatSamples(row_shapes, written, persons, frames, columns_of(others), faults)
+
+
+def _row_kind(sample: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """Return what all samples of a file must have in common, or None for unusable keypoints."""
+    keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
+    if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind != "f":
+        return None
+    if score is not None and (
+        not isinstance(score, np.ndarray)
+        or score.shape != keypoint.shape[:3]
+        or score.dtype.kind != "f"
+    ):
+        return None
+    return (*keypoint.shape[2:], score is not None)
+
+
+def _described(sample: Mapping[str, Any]) -> str:
+    kind = _row_kind(sample)
+    if kind is None:
+        return "no usable keypoints"
+    return f"{kind[0]} joints of {kind[1]} coordinates {'with' if kind[2] else 'without'} scores"
+
+
+def _apply(steps: Sequence[Any], sample: Sample, path: Path, index: int) -> Sample:
+    try:
+        # A few samples with faults get here, too; they are reported when they are asked for.
+        with np.errstate(invalid="ignore", over="ignore"):
+            for step in steps:
+                sample = step(sample)
+    except ValueError as error:
+        problem = getattr(error, "problem", str(error))
+        raise AnnotationError(problem, file=path, sample=sample_id(sample) or index) from error
+    return sample

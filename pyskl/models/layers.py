@@ -1,0 +1,112 @@
+"""Normalisation and activation layers by the names that configs use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+from torch import nn
+
+from pyskl.errors import ConfigError, did_you_mean
+
+LayerConfig: TypeAlias = str | Mapping[str, Any] | None
+
+
+def _clamp(min: float = -1.0, max: float = 1.0) -> nn.Module:
+    return nn.Hardtanh(min, max)
+
+
+# The names are mmcv's, which the configs of this family use.
+_NORMS: dict[str, Callable[..., nn.Module]] = {
+    "BN": nn.BatchNorm2d,
+    "BN1d": nn.BatchNorm1d,
+    "BN2d": nn.BatchNorm2d,
+    "BN3d": nn.BatchNorm3d,
+    "SyncBN": nn.SyncBatchNorm,
+    "GN": nn.GroupNorm,
+    "LN": nn.LayerNorm,
+    "IN": nn.InstanceNorm2d,
+    "IN1d": nn.InstanceNorm1d,
+    "IN2d": nn.InstanceNorm2d,
+    "IN3d": nn.InstanceNorm3d,
+}
+_ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
+    "ReLU": partial(nn.ReLU, inplace=True),
+    "LeakyReLU": nn.LeakyReLU,
+    "PReLU": nn.PReLU,
+    "RReLU": nn.RReLU,
+    "ReLU6": nn.ReLU6,
+    "ELU": nn.ELU,
+    "Sigmoid": nn.Sigmoid,
+    "Tanh": nn.Tanh,
+    "SiLU": nn.SiLU,
+    "Swish": nn.SiLU,
+    "GELU": nn.GELU,
+    "HSwish": nn.Hardswish,
+    "HSigmoid": nn.Hardsigmoid,
+    "Clamp": _clamp,
+    "Clip": _clamp,
+}
+
+
+def build_norm(norm: LayerConfig, channels: int) -> nn.Module:
+    """Build the layer that normalises (N, C, T, V).
+
+    Args:
+        norm: ``'BN'``, ``'SyncBN'``, ``'GN'`` or another name of a normalisation; or
+            ``dict(type=name or class, **arguments)``, where ``requires_grad=False`` freezes the
+            layer; or None for no normalisation.
+        channels: Number of channels C.
+
+    Raises:
+        ConfigError: for an unknown name or wrong arguments.
+    """
+    if norm is None:
+        return nn.Identity()
+    cls, arguments = _class_and_arguments("norm", norm, _NORMS)
+    trainable = arguments.pop("requires_grad", True)
+    if cls is nn.GroupNorm:  # the only one whose first argument is not the number of channels
+        layer = _build("norm", cls, **{**arguments, "num_channels": channels})
+    else:
+        layer = _build("norm", cls, channels, **arguments)
+    return layer.requires_grad_(trainable)
+
+
+def build_activation(act: LayerConfig) -> nn.Module:
+    """Build an activation.
+
+    Args:
+        act: ``'ReLU'``, ``'HSwish'`` or another name of an activation; or
+            ``dict(type=name or class, **arguments)``; or None for no activation. ``'ReLU'`` works
+            in place.
+
+    Raises:
+        ConfigError: for an unknown name or wrong arguments.
+    """
+    if act is None:
+        return nn.Identity()
+    cls, arguments = _class_and_arguments("act", act, _ACTIVATIONS)
+    return _build("act", cls, **arguments)
+
+
+def _class_and_arguments(
+    key: str, cfg: LayerConfig, known: Mapping[str, Callable[..., nn.Module]]
+) -> tuple[Callable[..., nn.Module], dict[str, Any]]:
+    arguments = dict(cfg) if isinstance(cfg, Mapping) else {"type": cfg}
+    kind = arguments.pop("type", None)
+    if isinstance(kind, str):
+        if kind not in known:
+            hint = did_you_mean(kind, known).removeprefix("; ")
+            raise ConfigError("unknown layer", key=key, found=kind, hint=hint)
+        return known[kind], arguments
+    if isinstance(kind, type) and issubclass(kind, nn.Module):
+        return kind, arguments
+    raise ConfigError("not a layer", key=key, found=cfg, expected="a name or dict(type=name, ...)")
+
+
+def _build(key: str, cls: Callable[..., nn.Module], *args: Any, **arguments: Any) -> nn.Module:
+    try:
+        return cls(*args, **arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"wrong arguments: {error}", key=key, found=arguments) from error

@@ -1,0 +1,247 @@
+"""Writing annotation files from recordings, checked and written one by one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from pyskl.datasets.annotation import LABELS_SUFFIX
+from pyskl.datasets.sample_checks import sample_fault
+from pyskl.errors import AnnotationError, WriteError, did_you_mean
+from pyskl.files.atomic import AtomicFile, write_text
+from pyskl.recordings.recording import Recording, RecordingError
+from pyskl.skeleton import LAYOUTS
+
+# In this protocol pickles can be concatenated: memoized objects are referred to by explicit
+# numbers, so the next object may use the numbers again. Every Python 3 reads it.
+_PROTOCOL = 3
+
+
+class AnnotationWriter:
+    """Writes recordings to an annotation file.
+
+    Samples are written one by one. The file appears, whole, when the ``with`` block ends without
+    an error; otherwise a file that was there before stays. Next to ``mine.pkl`` the class names are
+    written to ``mine.pkl.labels.txt``, one per line, in addition to the pickle's key
+    ``label_names``, as packs of large files do not hold them. The joint names, if known, are in the
+    pickle's key ``joint_names``.
+
+    Args:
+        path: The annotation file (``.pkl``).
+        label_names: The class names in their order; labels may then be given by name.
+
+    Raises:
+        AnnotationError: for repeated or empty names.
+
+    Example:
+        >>> with AnnotationWriter('mine.pkl', ['squat', 'wave']) as writer:  # doctest: +SKIP
+        ...     for path in Path('recordings').glob('*/*.csv'):
+        ...         writer.add(read_recording(path), label=path.parent.name, split='train')
+    """
+
+    def __init__(self, path: str | Path, label_names: Sequence[str] | None = None) -> None:
+        self.path = Path(path)
+        self.label_names = None if label_names is None else tuple(label_names)
+        for name in self.label_names or ():
+            if not name.strip() or "\n" in name or (self.label_names or ()).count(name) > 1:
+                raise AnnotationError(
+                    "invalid class names",
+                    file=self.path,
+                    key="label_names",
+                    found=repr(name),
+                    expected="different names of one line each",
+                )
+        self.splits: dict[str, list[str]] = {}
+        self.ids: dict[str, int] = {}
+        self._first: Recording | None = None
+        self._output: AtomicFile | None = None
+
+    def __enter__(self) -> AnnotationWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            if self._output is not None:
+                self._output.close()
+            self._output = None
+
+    def add(
+        self, recording: Recording, label: int | str, split: str | Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Add a recording.
+
+        Args:
+            recording: The recording; its name is the sample's id.
+            label: The class, a number from 0 or one of ``label_names``.
+            split: The splits that it is in; :meth:`assign` can also set them at the end.
+
+        Returns:
+            The sample that was written.
+
+        Raises:
+            RecordingError: if it is malformed or inconsistent with what was added before: its id is
+                taken, or it has other joints, coordinates or scores. Nothing is added then.
+            AnnotationError: if there is no such label.
+            WriteError: if the file can't be written.
+        """
+        number = self._label(label, recording.name)
+        sample = recording.sample(number)
+        fault = sample_fault(sample)
+        if fault is not None:
+            raise RecordingError(fault, sample=recording.name)
+        self._check_consistent(recording)
+        try:
+            if self._output is None:
+                self._output = AtomicFile(self.path)
+                _begin(self._output.file)
+            self._output.file.write(_without_frame(sample) + pickle.APPEND)
+        except OSError as error:
+            raise self._write_error(error) from error
+        self._first = self._first or _without_frames(recording)
+        self.ids[recording.name] = number
+        for name in (split,) if isinstance(split, str) else split:
+            self.splits.setdefault(name, []).append(recording.name)
+        return sample
+
+    def assign(self, splits: Mapping[str, Sequence[str]]) -> None:
+        """Set the samples of each split by their ids, instead of those given to :meth:`add`.
+
+        Raises:
+            AnnotationError: if an id is not among the samples, or twice in a split.
+        """
+        for name, ids in splits.items():
+            unknown = next((identity for identity in ids if identity not in self.ids), None)
+            if unknown is not None:
+                raise AnnotationError(
+                    f"split {name!r} lists an unknown sample"
+                    f"{did_you_mean(unknown, list(self.ids)[:1000])}",
+                    file=self.path,
+                    sample=unknown,
+                )
+            if len(set(ids)) < len(ids):
+                raise AnnotationError(f"split {name!r} lists a sample twice", file=self.path)
+        self.splits = {name: list(ids) for name, ids in splits.items()}
+
+    def _finish(self) -> None:
+        """Write the splits and names, and move the file to its place."""
+        if self._output is None or self._first is None:
+            raise AnnotationError("no recording was added", file=self.path)
+        rest: dict[str, Any] = {"split": self.splits}
+        joint_names = _joint_names(self._first)
+        if joint_names:
+            rest["joint_names"] = list(joint_names)
+        if self.label_names is not None:
+            rest["label_names"] = list(self.label_names)
+        labels_file = self.path.with_name(self.path.name + LABELS_SUFFIX)
+        try:
+            _end(self._output.file, rest)
+            self._output.commit()
+            if self.label_names is not None:
+                write_text(labels_file, "".join(f"{name}\n" for name in self.label_names))
+            else:
+                labels_file.unlink(missing_ok=True)  # of an older annotation file
+        except OSError as error:
+            raise self._write_error(error) from error
+
+    def _write_error(self, error: OSError) -> WriteError:
+        return WriteError("the file can't be written", file=self.path, found=str(error))
+
+    def _label(self, label: int | str, name: str) -> int:
+        names = self.label_names
+        if isinstance(label, str):
+            if names is None or label not in names:
+                hint = did_you_mean(label, names) if names else "; this file has no label_names"
+                raise AnnotationError(
+                    f"there is no label {label!r}{hint}", sample=name, key="label"
+                )
+            return names.index(label)
+        if names is not None and not 0 <= label < len(names):
+            raise AnnotationError(
+                "there is no such label",
+                sample=name,
+                key="label",
+                found=label,
+                expected=f"0 to {len(names) - 1}",
+            )
+        return int(label)
+
+    def _check_consistent(self, recording: Recording) -> None:
+        if recording.name in self.ids:
+            raise RecordingError("there is a recording of this name already", sample=recording.name)
+        first = self._first
+        if first is None:
+            return
+        facts = []
+        for each in (recording, first):
+            joints, dim = each.keypoint.shape[2:]
+            scores = "scores" if each.score is not None and dim == 2 else "no scores"
+            facts.append({"shape": f"{joints} joints of {dim} coordinates", "score": scores})
+        facts[0]["layout"] = recording.layout or first.layout or ""
+        facts[1]["layout"] = first.layout or recording.layout or ""
+        names = list(zip(recording.joint_names, first.joint_names))
+        for joint, (name, expected) in enumerate(names):
+            facts[0][f"joint {joint}"], facts[1][f"joint {joint}"] = name, expected
+        for key, found in facts[0].items():
+            if found != facts[1][key]:
+                raise RecordingError(
+                    "it differs from the recordings before",
+                    sample=recording.name,
+                    key=key,
+                    found=found,
+                    expected=f"{facts[1][key]} as in {first.name}",
+                    hint="a layout (layout, --layout) puts named joints in one order"
+                    if key.startswith("joint ")
+                    else None,
+                )
+
+
+def _begin(file: IO[bytes]) -> None:
+    """Begin the pickle of ``dict(annotations=[...], ...)``; samples and APPEND follow."""
+    file.write(pickle.PROTO + bytes([_PROTOCOL]) + pickle.EMPTY_DICT)
+    file.write(_without_frame("annotations") + pickle.EMPTY_LIST)
+
+
+def _end(file: IO[bytes], rest: Mapping[str, Any]) -> None:
+    """Write the remaining keys and the end of the pickle."""
+    file.write(pickle.SETITEM)
+    for key, value in rest.items():
+        file.write(_without_frame(key) + _without_frame(value) + pickle.SETITEM)
+    file.write(pickle.STOP)
+
+
+def _without_frame(value: Any) -> bytes:
+    """Return the pickle of a value without the opcodes for the protocol and the end."""
+    return pickle.dumps(value, protocol=_PROTOCOL)[2:-1]
+
+
+def _joint_names(recording: Recording) -> tuple[str, ...]:
+    """Return the names of a recording's joints: its own, or those of its layout."""
+    layout = recording.own_layout or LAYOUTS.get(recording.layout or "")
+    names = recording.joint_names or (() if layout is None else layout.joint_names)
+    return names if len(names) == recording.keypoint.shape[2] else ()
+
+
+def _without_frames(recording: Recording) -> Recording:
+    """Return a recording without its data, to compare others with."""
+    shape = recording.keypoint.shape
+    return Recording(
+        recording.name,
+        np.broadcast_to(np.float32(0), shape),
+        None if recording.score is None else np.broadcast_to(np.float32(0), shape[:3]),
+        layout=recording.layout,
+        own_layout=recording.own_layout,
+        joint_names=recording.joint_names,
+    )
