@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> None:
     """Measure, and print the figures."""
     from pyskl.benchmark.run import benchmark_from_config
     from pyskl.benchmark.workload import BenchmarkSettings
-    from pyskl.reports.report_file import check_report_file, write_report
+    from pyskl.files.output_file import check_output_file, write_report
 
     options = dict(vars(args))
     mode, config, cfg_options, file, _ = map(
@@ -91,7 +91,7 @@ def main(args: argparse.Namespace) -> None:
     )
     beside = options.pop("beside", [])
     if file is not None:
-        check_report_file(file, inputs=[config, *beside])
+        check_output_file(file, inputs=[config, *beside])
     settings = BenchmarkSettings(**options, launcher=Path(__file__).with_name("launch.py"))
     report = benchmark_from_config(mode, config, settings, beside=beside, cfg_options=cfg_options)
     print(report.text())

@@ -34,13 +34,13 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print the comparison."""
+    from pyskl.files.output_file import check_output_file, write_report
     from pyskl.reports.compare import compare_runs
-    from pyskl.reports.report_file import check_report_file, write_report
     from pyskl.reports.runs import input_files
 
     if args.json is not None:
         named = [path for path in (args.config, args.ann) if path is not None]
-        check_report_file(args.json, inputs=[*input_files(args.a), *input_files(args.b), *named])
+        check_output_file(args.json, inputs=[*input_files(args.a), *input_files(args.b), *named])
     comparison = compare_runs(
         args.a,
         args.b,

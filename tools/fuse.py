@@ -47,14 +47,14 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print the metrics of the streams and of the fusion."""
+    from pyskl.files.output_file import check_output_file, write_report
     from pyskl.reports.fuse import fuse_files
-    from pyskl.reports.report_file import check_report_file, write_report
     from pyskl.reports.runs import input_files
 
     if args.json is not None:
         read = [file for path in args.scores for file in input_files(path)]
         written = [] if args.out is None else input_files(args.out)
-        check_report_file(args.json, inputs=[args.source, *read, *written])
+        check_output_file(args.json, inputs=[args.source, *read, *written])
     report = fuse_files(
         args.source,
         args.scores,

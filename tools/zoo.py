@@ -32,15 +32,15 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print or write the table."""
-    from pyskl.reports.report_file import check_report_file, write_report
+    from pyskl.files.output_file import check_output_file, write_report
     from pyskl.reports.runs import input_files
     from pyskl.reports.zoo import zoo_from_folder
 
     inputs = input_files(args.root)
     if args.out is not None:
-        check_report_file(args.out, (".md",), inputs)
+        check_output_file(args.out, (".md",), inputs)
     if args.json is not None:
-        check_report_file(args.json, inputs=inputs)
+        check_output_file(args.json, inputs=inputs)
     zoo = zoo_from_folder(args.root, weights=args.weights, trusted=args.trust_files)
     if args.json is not None:
         write_report(zoo.to_dict(), args.json)

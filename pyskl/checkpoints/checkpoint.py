@@ -26,6 +26,7 @@ from pyskl.checkpoints.checkpoint_reader import read_torch_file
 from pyskl.errors import CheckpointError
 from pyskl.files.atomic import replace_with
 from pyskl.files.download import local_checkpoint
+from pyskl.unpickling.load import short_message
 
 _CHECKSUM_RECORD = "sha256"
 _CHUNK = 1 << 22  # bytes of a file that are in memory at once while it is hashed
@@ -217,10 +218,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except Exception as error:  # damaged bytes can cause any error
-        first = (str(error).splitlines() or [""])[0]
-        raise CheckpointError(
-            f"damaged or not a safetensors file ({first[:300]})", file=path
-        ) from error
+        problem = f"damaged or not a safetensors file ({short_message(error)})"
+        raise CheckpointError(problem, file=path) from error
 
 
 def _is_state_dict(value: Any) -> bool:

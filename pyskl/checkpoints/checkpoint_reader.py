@@ -24,7 +24,7 @@ from pyskl.checkpoints.torch_version import warn_of_loader_flaws
 from pyskl.errors import CheckpointError, UntrustedFileError
 from pyskl.unpickling.allowed_names import NUMPY_NAMES, PYTHON_NAMES, AllowedName
 from pyskl.unpickling.limits import Limits, NotData
-from pyskl.unpickling.load import refused
+from pyskl.unpickling.load import refused, short_message
 from pyskl.unpickling.safe_unpickler import SafeUnpickler, short_repr
 
 # How often a file may show the same bytes as part of a tensor; tied weights show them twice.
@@ -86,10 +86,8 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
     except UntrustedFileError as error:
         raise refused(path, error) from None
     except Exception as error:  # damaged bytes can cause any error
-        first = (str(error).splitlines() or [""])[0]
-        raise CheckpointError(
-            f"damaged or not a checkpoint ({type(error).__name__}: {first[:300]})", file=path
-        ) from error
+        problem = f"damaged or not a checkpoint ({short_message(error)})"
+        raise CheckpointError(problem, file=path) from error
 
 
 # --- tensors --------------------------------------------------------------------------------------

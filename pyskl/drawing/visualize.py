@@ -27,8 +27,8 @@ from pyskl.drawing.skeleton.scene import make_scene
 from pyskl.drawing.skeleton.video import read_video, write_gif, write_mp4
 from pyskl.errors import InputError
 from pyskl.files.atomic import replace_with, unwritable
+from pyskl.files.output_file import refuse_overwriting
 from pyskl.logging.log import get_logger, setup_logging
-from pyskl.reports.report_file import refuse_overwriting
 from pyskl.skeleton import SkeletonLayout
 
 SUFFIXES = (".html", ".png", ".svg", ".gif", ".mp4")

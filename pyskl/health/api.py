@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from pyskl.errors import InputError
 from pyskl.files.atomic import write_bytes
+from pyskl.files.output_file import check_output_file
 from pyskl.health.examine import examine
 from pyskl.health.expectations import expectations_of
 from pyskl.health.fix import Change, fix
 from pyskl.health.page import health_page
 from pyskl.health.raw_annotations import RawAnnotations, read_raw_annotations
 from pyskl.health.report import HealthReport
-from pyskl.reports.report_file import check_report_file
 
 
 def check_health(
@@ -51,7 +51,7 @@ def check_health(
     inputs = [path, *([config] if isinstance(config, (str, Path)) else [])]
     json_suffixes, html_suffixes = (".json",), (".html", ".htm")
     outputs = [
-        check_report_file(out, suffixes, inputs).resolve()
+        check_output_file(out, suffixes, inputs).resolve()
         for out, suffixes in (
             (json_file, json_suffixes),
             (html_file, html_suffixes),

@@ -28,8 +28,8 @@ from pyskl.evaluation.scores import (
     dump_scores,
     read_scores,
 )
+from pyskl.files.output_file import refuse_overwriting
 from pyskl.logging.log import get_logger, setup_logging
-from pyskl.reports.report_file import refuse_overwriting
 from pyskl.reports.run_scores import measure
 from pyskl.text_table import text_table
 

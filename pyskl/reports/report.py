@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyskl.errors import InputError
+from pyskl.files.output_file import check_output_file, write_report
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.reports.collect import ReportSettings, collect_report
 from pyskl.reports.page.report_page import report_page
-from pyskl.reports.report_file import check_report_file, write_report
 from pyskl.reports.runs import check_work_dir
 
 __all__ = ["ReportSettings", "report_runs"]
@@ -43,9 +43,9 @@ def report_runs(work_dirs: Sequence[str | Path], settings: ReportSettings | None
     name = "report.html" if settings.format == "html" else "report"
     out = Path(settings.out or Path(work_dirs[0]) / name)
     if settings.format == "html":
-        check_report_file(out, (".html", ".htm"))
+        check_output_file(out, (".html", ".htm"))
     else:
-        check_report_file(out / f"confusion.{settings.format}", (f".{settings.format}",))
+        check_output_file(out / f"confusion.{settings.format}", (f".{settings.format}",))
     report = collect_report(work_dirs, settings)
     for run in report.runs:
         for missing in run.missing:

@@ -45,7 +45,7 @@ def load_plain_pickle(path: str | Path, *, trusted: bool = False) -> Any:
             raise refused(path, error) from None
         except Exception as error:  # a damaged pickle can fail in any way
             raise InputError(
-                f"not a readable pickle ({type(error).__name__}: {error})",
+                f"not a readable pickle ({short_message(error)})",
                 file=path,
                 hint="it may be cut short, of another format or larger than the memory",
             ) from error
@@ -58,3 +58,9 @@ def refused(path: Path, error: UntrustedFileError) -> UntrustedFileError:
         file=path,
         hint="if you trust whoever made it, load it with --trust-files (trusted=True in Python)",
     )
+
+
+def short_message(error: Exception) -> str:
+    """Return the type and the start of the message of an error, which may quote the whole file."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first[:300]}"

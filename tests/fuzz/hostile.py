@@ -319,6 +319,7 @@ _PROGRAMS: dict[str, Make] = {
     "integer of 900 digits": _program(b"I" + b"9" * 900 + b"\n"),
     "line without an end": lambda c: b"S'" + b"a" * (1 << 20),
     "number without an end": lambda c: b"F" + b"1" * (1 << 20),
+    "float of a megabyte": _program(b"F" + b"x" * (1 << 20) + b"\n"),
     "memo at 2**32": _program(b"Nr\xff\xff\xff\xff"),
     "memo at 10**900": _program(b"Np" + b"9" * 900 + b"\n"),
     "memo negative": _program(b"Np-1\ng-2\n"),

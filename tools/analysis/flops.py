@@ -39,10 +39,10 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Count, and print the table."""
     from pyskl.apis.cost import cost_from_config
-    from pyskl.reports.report_file import check_report_file, write_report
+    from pyskl.files.output_file import check_output_file, write_report
 
     if args.json is not None:
-        check_report_file(args.json, inputs=[args.config])
+        check_output_file(args.json, inputs=[args.config])
     report = cost_from_config(
         args.config,
         clip_len=args.clip_len,

@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
     """List the layouts, or print and draw one."""
     from pyskl.drawing.layout_drawing import layout_page, layout_svg
     from pyskl.errors import ConfigError
-    from pyskl.reports.report_file import check_report_file
+    from pyskl.files.output_file import check_output_file
     from pyskl.skeleton import LayoutError, layout_to_json, resolve_layout
 
     if args.layout is None:
@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
         (args.out, (".json",)),
     ):
         if file:
-            check_report_file(file, suffixes, [args.layout])
+            check_output_file(file, suffixes, [args.layout])
     try:
         layout = resolve_layout(args.layout)
     except LayoutError as error:

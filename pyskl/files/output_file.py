@@ -1,4 +1,4 @@
-"""Output files of reports: where they may be written, and writing them."""
+"""Files that commands write: where they may be written, and writing them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyskl.errors import InputError
 from pyskl.files.atomic import unwritable, write_bytes
 
 
-def check_report_file(
+def check_output_file(
     path: str | Path, suffixes: Sequence[str] = (".json",), inputs: Iterable[str | Path] = ()
 ) -> Path:
     """Return the path of a file to write; an existing one is going to be replaced.
