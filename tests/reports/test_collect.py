@@ -114,7 +114,8 @@ def test_replaced_scores_are_pointed_out(make_run: Make) -> None:
 
 def test_scores_of_other_data_are_not_used(make_run: Make) -> None:
     report = collect_report([make_run("run", tiny_scores()[:7])], ReportSettings())
-    assert "has scores of 7 samples" in report.runs[0].missing[0].what
+    assert report.predictions is None
+    assert "best_pred.pkl" in report.runs[0].missing[0].what
 
 
 def test_several_runs_side_by_side(make_run: Make) -> None:

@@ -148,7 +148,6 @@ def _skeletons(
     numbers = {"mistake": 0, "hit": 0}
     for sample, clip in zip(report.gallery, clips):
         numbers[sample.kind] += 1
-        scene = make_scene(clip, layout, up=up)
         file = io.BytesIO()
-        save_figure(strip_figure([scene], look), file, kind)
+        save_figure(strip_figure([make_scene(clip, layout, up=up)], look), file, kind)
         yield f"{sample.kind}_{numbers[sample.kind]:02}", file.getvalue()
