@@ -123,6 +123,7 @@ def test_classes_are_named_as_the_annotations_name_them(
     assert re.search(r"clip\d+ is 2 \(squat\)", text)
 
 
+@pytest.mark.slow
 def test_where_the_run_would_start(
     tiny_config: Callable[..., dict], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ def tables(work_dir: Path) -> dict[str, list[dict[str, str]]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_tells_trackers_what_a_whole_one_does(
     tiny_config: Callable[..., dict], tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_the_log_says_how_many_processes_there_are(
     assert (head["processes"], head["seed"]) == (1, 1)
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_the_final_tests(
     tiny_config: Callable[..., dict], tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def test_the_best_checkpoint_is_known_when_the_last_epoch_was_the_best(
         assert all("is gone" not in log.read_text() for log in work_dir.glob("*.log"))
 
 
+@pytest.mark.slow
 def test_a_best_checkpoint_that_is_gone_is_missed(
     tiny_config: Callable[..., dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +204,7 @@ def test_a_run_without_a_seed_keeps_the_drawn_one_when_resumed(
         assert torch.equal(resumed["state_dict"][name], value), name
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_family_resumes_with_another_batch_size(
     tiny_config: Callable[..., dict], tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ The facts are those of the ST-GCN practice that the published numbers were measu
 from __future__ import annotations
 
 import functools
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,7 @@ from pyskl.apis.prepare import prepare
 from pyskl.config import load_config
 from pyskl.config.schema import KNOWN_KEYS
 from pyskl.config.unread_names import unread_names
-from pyskl.datasets.pipelines import Compose
 from pyskl.errors import ConfigError
-from pyskl.models import build_model
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
@@ -29,6 +26,10 @@ SHIPPED = sorted(
     for path in CONFIGS.rglob("*.py")
     if path.parent.name != "_base_"
 )
+# The streams of a folder differ little: by default one of them is tested.
+ONE_STREAM = [
+    pytest.param(path, marks=() if path.endswith("/j.py") else pytest.mark.slow) for path in SHIPPED
+]
 MODALITIES = ("j", "b", "jm", "bm")
 DIRECTORIES = [
     f"stgcn_{practice}_{benchmark}_{source}"
@@ -45,12 +46,6 @@ PUBLISHED = [f"configs/stgcn/{name}/{stream}.py" for name in DIRECTORIES for str
 @functools.cache
 def loaded(path: str) -> Config:
     return load_config(ROOT / path)
-
-
-@functools.cache
-def built(model: str) -> Any:
-    """Build the model of a config given as JSON, once for all configs that share it."""
-    return build_model(json.loads(model))
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +79,12 @@ def test_the_48_are_there() -> None:
     assert others == set(PUBLISHED)
 
 
-@pytest.mark.parametrize("path", SHIPPED)
+@pytest.mark.parametrize("path", ONE_STREAM)
 def test_loads_as_any_config_of_the_family(path: str) -> None:
     assert Config.fromfile(str(ROOT / path)).to_dict() == loaded(path).to_dict()
 
 
-@pytest.mark.parametrize("path", SHIPPED)
+@pytest.mark.parametrize("path", ONE_STREAM)
 def test_nothing_is_missing_but_the_data(
     path: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,16 +98,6 @@ def test_nothing_is_missing_but_the_data(
     assert [fault.key for fault in caught.value.errors] == [
         f"data.{use}{'.dataset' if 'dataset' in config.data[use] else ''}.ann_file" for use in uses
     ]
-
-
-@pytest.mark.parametrize("path", SHIPPED)
-def test_model_and_pipelines_can_be_built(path: str) -> None:
-    config = loaded(path)
-    model = built(json.dumps(config.model.to_dict(), sort_keys=True))
-    assert model.cls_head.in_channels == model.backbone.out_channels
-    for use in ("train", "val", "test"):
-        pipeline = leaf(config.data[use]).pipeline
-        assert len(Compose(pipeline).transforms) == len(pipeline) > 0
 
 
 @pytest.mark.parametrize("path", SHIPPED)

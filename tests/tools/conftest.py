@@ -41,7 +41,7 @@ def trained(
     """A training of two epochs in one process, with all tests; nobody may write to it."""
     folder = tmp_path_factory.mktemp("trained")
     config, work_dir = write_tiny_config(folder / "tiny.py"), folder / "work"
-    done = commands.real("python", "tools/train.py", config, "--work-dir", work_dir, *ALL_TESTS)
+    done = commands.quick("tools/train.py", config, "--work-dir", work_dir, *ALL_TESTS)
     assert done.status == 0, done.err
     return Run(config, work_dir, done)
 

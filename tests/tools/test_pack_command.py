@@ -30,6 +30,7 @@ def test_beside_the_file_and_as_a_config_asks(
     assert [transform["type"] for transform in open_pack(folder).applied] == ["PreNormalize3D"]
 
 
+@pytest.mark.slow
 def test_a_pack_trains_as_its_file_does(
     commands: Commands, ann_file: Path, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def test_clips_are_averaged_as_probabilities_or_logits_or_kept(score: Test) -> N
         np.testing.assert_allclose(score(*options)[0], probabilities.mean(axis=1), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_workers_and_batches_do_not_change_the_scores(score: Test) -> None:
     expected, _ = score()
     workers, _ = score("--cfg-options", "data.workers_per_gpu=2")
@@ -94,12 +95,14 @@ def test_workers_and_batches_do_not_change_the_scores(score: Test) -> None:
     np.testing.assert_allclose(batches, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fused_batchnorm_scores_the_same(score: Test) -> None:
     expected, _ = score("--average-clips", "score")
     fused, _ = score("--average-clips", "score", "--fuse-conv-bn")
     np.testing.assert_allclose(fused, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_mixed_precision_scores_nearly_the_same(score: Test) -> None:
     expected, _ = score("--average-clips", "score")
     rounded, _ = score("--average-clips", "score", "--amp", "bf16")
