@@ -36,7 +36,8 @@ from conftest import _tiny_samples, _write_tiny_annotations  # noqa: E402
 from jobs import TRAIN, Job, start  # noqa: E402
 from kill_matrix import Case  # noqa: E402
 
-import pyskl.apis  # noqa: E402, F401 - so that the forks find it imported
+import pyskl.apis.test  # noqa: E402
+import pyskl.apis.train  # noqa: E402, F401 - so that the forks find it imported
 
 HERE = Path(__file__).parent
 ALONE = Case(1, None, 0, True)

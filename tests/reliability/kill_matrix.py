@@ -37,7 +37,8 @@ from conftest import _tiny_config, _tiny_samples, _write_tiny_annotations  # noq
 from dooms import DOOMS  # noqa: E402
 from jobs import Job, start  # noqa: E402
 
-import pyskl.apis  # noqa: E402, F401 - so that the forks find it imported
+import pyskl.apis.test  # noqa: E402
+import pyskl.apis.train  # noqa: E402, F401 - so that the forks find it imported
 
 EPOCHS = 5
 PATIENCE = 120.0  # seconds for a run to end, or for the others to miss one that was killed

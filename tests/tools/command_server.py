@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-import pyskl.apis  # noqa: F401 - so that the children find it imported
+import pyskl.apis.test
+import pyskl.apis.train  # noqa: F401 - so that the children find it imported
 
 
 def execute(job: dict[str, Any]) -> int:
