@@ -35,6 +35,7 @@ setup(
         "scipy>=1.11",
         "tqdm>=4.60",
         "pyyaml>=6",
+        "pydantic>=2.7,<3",
         "filelock>=3.12",
         "opencv-python>=4.8",
         "pillow>=10.1",

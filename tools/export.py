@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
-
-if TYPE_CHECKING:
-    from pyskl.export import ExportReport
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Write a trained recognizer as a file that other programs run, and check it "
-        "against the original."
+        description="Export a trained recognizer to a file that other programs run, and compare "
+        "it with the original."
     )
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint, a path or an https:// URL")
@@ -29,27 +25,26 @@ def parse_args() -> argparse.Namespace:
         "--precision",
         choices=["fp32", "fp16", "int8"],
         default="fp32",
-        help="of the weights: as trained (the default), half of it, or whole numbers of 8 bits "
-        "(onnx only)",
+        help="of the weights: fp32 (the default), fp16, or int8 (onnx only)",
     )
-    parser.add_argument("--out", metavar="FILE", help="by default beside the checkpoint")
+    parser.add_argument("--out", metavar="FILE", help="default: next to the checkpoint")
     parser.add_argument(
         "--labels",
         metavar="FILE",
-        help="text file with the name of a class in each line; by default those that the test "
-        "annotations have",
+        help="text file with the name of a class in each line (default: those of the test "
+        "annotations)",
     )
     parser.add_argument(
         "--tolerance",
         type=float,
-        help="by which share of the largest logit the file may differ from the original: by "
-        "default 1e-5 (1e-4 of logits up to 10), or 5e-3 with fp16 and 0.1 with int8",
+        help="allowed difference from the original, as a share of the largest logit (default: "
+        "1e-5, fp16 5e-3, int8 0.1)",
     )
     parser.add_argument(
         "--calibrate",
         choices=["data", "random"],
         default="data",
-        help="what int8 is scaled by: samples of data.train, or noise where there are none",
+        help="what int8 is calibrated with: samples of data.train (the default), or random clips",
     )
     parser.add_argument(
         "--samples",
@@ -65,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         "--no-timing", action="store_true", help="do not time the file and the original"
     )
     parser.add_argument(
-        "--eval", action="store_true", help="measure the accuracy of both on data.test, too"
+        "--eval", action="store_true", help="also measure the accuracy of both on data.test"
     )
     add_cfg_options(parser)
     add_trust(parser, "annotations and checkpoints")
@@ -74,7 +69,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Export, and print how far the file is from the original."""
+    """Export, and print how much the file differs from the original."""
     from pyskl.export import ExportSettings, export_model
 
     settings = ExportSettings(
@@ -92,30 +87,23 @@ def main(args: argparse.Namespace) -> None:
     report = export_model(
         args.config, args.checkpoint, args.out, settings, cfg_options=args.cfg_options
     )
-    for line in lines(report):
-        print(line)
-
-
-def lines(report: ExportReport) -> list[str]:
-    """Return what is told of an export."""
     found, metadata = report.comparison, report.metadata
-    shape = ", ".join(map(str, metadata.input_shape))
     sizes = list(dict.fromkeys("x".join(map(str, size)) for size in found.inputs))
-    shown = ", ".join(sizes[:8]) + (", ..." if len(sizes) > 8 else "")
-    told = [
-        f"{report.path} ({report.path.stat().st_size / 1e6:.1f} MB): keypoint ({shape}) -> "
-        f"logits (N, {metadata.num_classes}), {metadata.precision}",
-        f"compared on {len(found.inputs)} inputs, clips x persons x frames: {shown}",
+    print(
+        f"{report.path} ({report.path.stat().st_size / 1e6:.1f} MB): keypoint "
+        f"({', '.join(map(str, metadata.input_shape))}) -> logits (N, {metadata.num_classes}), "
+        f"{metadata.precision}\n"
+        f"compared on {len(found.inputs)} inputs, clips x persons x frames: "
+        f"{', '.join(sizes[:8])}{', ...' if len(sizes) > 8 else ''}\n"
         f"max_difference: {found.difference:.2e} (of logits up to {found.largest:.3g}; "
-        f"{found.limit:.2e} is allowed)",
-        f"max_difference_of_probabilities: {found.probability:.2e}",
-        f"same_top1: {found.agreement:.4f}",
-    ]
+        f"{found.limit:.2e} is allowed)\n"
+        f"max_difference_of_probabilities: {found.probability:.2e}\n"
+        f"same_top1: {found.agreement:.4f}"
+    )
     for name, (before, after) in report.accuracies.items():
-        told.append(f"{name}: {after:.4f} (original: {before:.4f})")
+        print(f"{name}: {after:.4f} (original: {before:.4f})")
     for name, time in report.milliseconds.items():
-        told.append(f"ms_per_clip, {name}: {time.median:.1f} ({time.low:.1f} to {time.high:.1f})")
-    return told
+        print(f"ms_per_clip, {name}: {time.median:.1f} ({time.low:.1f} to {time.high:.1f})")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
 
 if TYPE_CHECKING:
-    from pyskl.inference import Ensemble, ReadSettings
+    from pyskl.inference.ensemble import Ensemble
+    from pyskl.inference.infer import InferReport
+    from pyskl.inference.sources import ReadSettings
 
-# Those of pyskl.recordings.FORMATS; a test holds the two against each other.
+# The names of pyskl.recordings.FORMATS, repeated so that --help stays fast; a test compares them.
 FORMATS = (
     *("auto", "csv", "npy", "npz", "coco", "alphapose", "openpose", "mediapipe"),
     *("skeleton", "bvh", "amc", "c3d"),
@@ -26,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         "       infer.py --model MODEL.onnx FILE... [options]\n"
         "       infer.py (CONFIG CHECKPOINT | --model MODEL.onnx) --live [options] < frames",
         description="Recognise the actions in files, one line of JSON for each sequence.",
-        epilog="docs/inference.md tells what the files and the lines may be.",
+        epilog="docs/inference.md describes the inputs and the lines.",
     )
     parser.add_argument(
         "inputs",
@@ -65,8 +67,10 @@ def parse_args() -> argparse.Namespace:
     add_cfg_options(models, such_as="data.test.pipeline.2.num_clips=1")
     add_trust(models, "annotations and checkpoints")
 
-    out = parser.add_argument_group("what is told")
-    out.add_argument("--topk", type=int, default=5, metavar="K", help="best classes (default: 5)")
+    out = parser.add_argument_group("output")
+    out.add_argument(
+        "--topk", type=int, default=5, metavar="K", help="number of classes (default: 5)"
+    )
     out.add_argument("--labels", metavar="FILE", help="text file, the name of a class in each line")
     out.add_argument("--out", metavar="FILE", help="write the lines to this file")
     out.add_argument("--batch", type=int, default=16, help="samples scored at once (default: 16)")
@@ -76,46 +80,50 @@ def parse_args() -> argparse.Namespace:
     add_debug(out)
 
     windows = parser.add_argument_group("untrimmed sequences, in frames (64) or seconds (2s)")
-    windows.add_argument("--window", metavar="LENGTH", help="score windows of this length")
+    windows.add_argument("--window", metavar="LENGTH", help="score sliding windows of this length")
     windows.add_argument(
-        "--stride", metavar="LENGTH", help="from window to window (default: a quarter of it)"
+        "--stride",
+        metavar="LENGTH",
+        help="distance between windows (default: a quarter of --window)",
     )
     windows.add_argument(
         "--smooth", type=int, default=3, metavar="N", help="windows averaged over (default: 3)"
     )
     windows.add_argument(
-        "--threshold", type=float, default=0.5, help="below it is background (default: 0.5)"
+        "--threshold", type=float, default=0.5, help="lower scores are background (default: 0.5)"
     )
     windows.add_argument(
         "--min-length", metavar="LENGTH", help="shorter segments are dissolved (default: none)"
     )
-    windows.add_argument("--per-window", action="store_true", help="tell the windows' scores, too")
+    windows.add_argument(
+        "--per-window", action="store_true", help="write the scores of each window, too"
+    )
 
-    live = parser.add_argument_group("frames as they come")
+    live = parser.add_argument_group("live: frames as they arrive")
     live.add_argument(
         "--live",
         "--stream",
         action="store_true",
         help="read a frame of JSON from each line of standard input, or play FILEs at their pace; "
-        "score the newest --window (64) after every --stride frames",
+        "score the newest --window (64) after every --stride (16) frames",
     )
 
     reading = parser.add_argument_group("how recordings are read, as for tools/data/convert.py")
     reading.add_argument("--split", help="split of annotation files (default: all samples)")
-    reading.add_argument("--format", choices=FORMATS, default="auto", help="default: by its looks")
+    reading.add_argument("--format", choices=FORMATS, default="auto", help="default: detected")
     reading.add_argument(
-        "--layout", help="what the joints are, whatever the format says: a name or a .json"
+        "--layout", help="layout of the joints, a name or a .json; overrules the format"
     )
     reading.add_argument(
         "--persons", type=int, default=2, metavar="M", help="keep the M most active (default: 2)"
     )
-    reading.add_argument("--fps", type=float, help="frames per second, where files don't say")
+    reading.add_argument("--fps", type=float, help="frames per second, if files don't have them")
     reading.add_argument(
         "--img-shape",
         nargs=2,
         type=int,
         metavar=("HEIGHT", "WIDTH"),
-        help="size of the videos in pixels, where files don't say",
+        help="size of the videos in pixels, if files don't have it",
     )
     reading.add_argument("--axes", help="axes of arrays, such as CTVM")
     reading.add_argument(
@@ -127,7 +135,7 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         default=[],
         metavar=("DETECTOR", "POSE"),
-        help="videos: .onnx files for rtmlib (default: those that it has fetched before)",
+        help="videos: .onnx files for rtmlib (default: those that it has downloaded before)",
     )
     args = parser.parse_intermixed_args()
     if not args.model and len(args.inputs) < 2:
@@ -137,9 +145,9 @@ def parse_args() -> argparse.Namespace:
     if not args.files and not args.live:
         parser.error("give the files to recognise, or - for standard input")
     if args.live and (args.out or args.min_length or args.per_window):
-        parser.error("--live prints its lines, and knows no --out, --min-length or --per-window")
+        parser.error("--live can't be combined with --out, --min-length or --per-window")
     if not (args.live or args.window) and (args.stride or args.min_length or args.per_window):
-        parser.error("--stride, --min-length and --per-window go with --window")
+        parser.error("--stride, --min-length and --per-window need --window")
     return args
 
 
@@ -149,51 +157,38 @@ def main(args: argparse.Namespace) -> None:
 
     setup_logging()
     ensemble = open_ensemble(args)
-    try:
-        if args.live:
-            live(args, ensemble)
-        else:
-            recognise(args, ensemble)
-    except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        print("stopped; the lines that were printed stand", file=sys.stderr)
-        sys.exit(130)
+    if args.live:
+        run_live(args, ensemble)
+    else:
+        run_files(args, ensemble)
 
 
 def open_ensemble(args: argparse.Namespace) -> Ensemble:
-    """Return the models, in the order of the command line."""
+    """Open the models, in the order of the command line."""
     from pyskl.datasets.label_names import read_label_file
-    from pyskl.inference import Ensemble, open_onnx
+    from pyskl.inference.ensemble import Ensemble
+    from pyskl.runtime import OnnxRecognizer, Recognizer
 
     labels = None if args.labels is None else read_label_file(args.labels)
-    members = [open_onnx(path, args.device) for path in args.model]
+    recognizers: list[Recognizer] = [OnnxRecognizer(path, args.device) for path in args.model]
     pairs = [*([args.pair] if args.pair else []), *args.also]
     if pairs:
-        from pyskl.apis.inference import open_recognizer  # with torch
+        from pyskl.inference.torch_recognizer import open_recognizer
 
-        members += [
-            open_recognizer(
-                config,
-                checkpoint,
-                args.device,
-                cfg_options=args.cfg_options,
-                trusted=args.trust_files,
-            )
-            for config, checkpoint in pairs
-        ]
-    return Ensemble(members, args.weights, labels)
+        options = {"cfg_options": args.cfg_options, "trusted": args.trust_files}
+        recognizers += [open_recognizer(*pair, args.device, **options) for pair in pairs]
+    return Ensemble(recognizers, args.weights, labels)
 
 
-def reading(args: argparse.Namespace, ensemble: Ensemble) -> ReadSettings:
+def read_settings(args: argparse.Namespace, ensemble: Ensemble) -> ReadSettings:
     """Return how files are read."""
-    from pyskl.inference import ReadSettings
-    from pyskl.inference.video import estimator_for
+    from pyskl.inference.sources import ReadSettings
+    from pyskl.inference.video import rtmlib_estimator
     from pyskl.skeleton import resolve_layout
 
-    given = {
+    options = {
         "persons": args.persons,
-        "image_size": None if args.img_shape is None else tuple(args.img_shape),
+        "image_size": args.img_shape and tuple(args.img_shape),
         "fps": args.fps,
         "axes": args.axes,
         "channels": args.channels,
@@ -201,20 +196,22 @@ def reading(args: argparse.Namespace, ensemble: Ensemble) -> ReadSettings:
     }
     device = "cuda" if args.device.startswith("cuda") else "cpu"
     return ReadSettings(
-        wanted=ensemble.layout,
+        expected_layout=ensemble.layout,
         format=args.format,
         layout=None if args.layout is None else resolve_layout(args.layout),
         split=args.split,
         trusted=args.trust_files,
-        options={key: value for key, value in given.items() if value is not None},
-        estimator=estimator_for(ensemble.layout, args.pose_weights, device),
+        options={key: value for key, value in options.items() if value is not None},
+        make_estimator=lambda: rtmlib_estimator(
+            ensemble.layout, weights=args.pose_weights, device=device
+        ),
     )
 
 
-def recognise(args: argparse.Namespace, ensemble: Ensemble) -> None:
+def run_files(args: argparse.Namespace, ensemble: Ensemble) -> None:
     """Recognise files."""
-    from pyskl.inference import InferSettings, Span, WindowSettings, infer_files
-    from pyskl.inference.output import write_line, write_lines
+    from pyskl.inference.infer import InferSettings, infer_files, write_line, write_lines
+    from pyskl.inference.windows import Span, WindowSettings
 
     windows = None
     if args.window is not None:
@@ -226,10 +223,10 @@ def recognise(args: argparse.Namespace, ensemble: Ensemble) -> None:
             min_length=None if args.min_length is None else Span.parse(args.min_length),
         )
     settings = InferSettings(args.topk, args.batch, windows, args.per_window, args.strict)
-    read = reading(args, ensemble)
+    reading = read_settings(args, ensemble)
 
-    def run(write: Any) -> Any:
-        return infer_files(args.files, ensemble, settings, read, write=write, stdin=sys.stdin)
+    def run(write: Callable[[dict[str, Any]], None]) -> InferReport:
+        return infer_files(args.files, ensemble, settings, reading, write=write, stdin=sys.stdin)
 
     if args.out is None:
         report = run(lambda line: write_line(line, sys.stdout))
@@ -238,38 +235,40 @@ def recognise(args: argparse.Namespace, ensemble: Ensemble) -> None:
     report.raise_if_failed()
 
 
-def live(args: argparse.Namespace, ensemble: Ensemble) -> None:
-    """Recognise frames as they come; Ctrl-C ends it."""
+def run_live(args: argparse.Namespace, ensemble: Ensemble) -> None:
+    """Recognise frames as they arrive; Ctrl-C ends it."""
     from pyskl.errors import InputError
-    from pyskl.inference import LiveReport, LiveSettings, Span, read_items, run_live
-    from pyskl.inference.frames import frames_of_lines, replayed
-    from pyskl.inference.output import write_line
+    from pyskl.inference import live
+    from pyskl.inference.infer import write_line
+    from pyskl.inference.json_input import read_frames
+    from pyskl.inference.sources import read_sequences
+    from pyskl.inference.windows import Span
 
-    settings = LiveSettings(
+    settings = live.LiveSettings(
         window=Span.parse(args.window or "64").frames(args.fps),
         stride=Span.parse(args.stride or "16").frames(args.fps),
         topk=args.topk,
         fps=args.fps,
-        image_size=None if args.img_shape is None else tuple(args.img_shape),
+        image_size=args.img_shape and tuple(args.img_shape),
         strict=args.strict,
     )
     if args.files in ([], ["-"]):
-        frames = frames_of_lines(sys.stdin, args.channels)
+        frames = read_frames(sys.stdin, args.channels)
     else:
-        frames = replayed(read_items(args.files, reading(args, ensemble)), args.fps)
-    report = LiveReport()
+        frames = live.replay(read_sequences(args.files, read_settings(args, ensemble)), args.fps)
+    report = live.LiveReport()
     try:
-        run_live(
-            frames, ensemble, settings, lambda line: write_line(line, sys.stdout), report=report
-        )
+        live.run_live(frames, ensemble, settings, lambda line: write_line(line, sys.stdout), report)
     except KeyboardInterrupt:
         pass
     finally:
         print(report.text(), file=sys.stderr)
-    if report.num_faults:
-        told = "\n  ".join(report.faults)
-        raise InputError(f"{report.num_faults} frames or windows could not be used:\n  {told}")
+    if report.num_errors:
+        raise InputError(
+            f"{report.num_errors} frames or windows could not be used:",
+            errors=[InputError(text) for text in report.errors],
+        )
 
 
 if __name__ == "__main__":
-    end_with(main, parse_args())
+    end_with(main, parse_args(), interrupted="stopped; the lines that were printed stand")

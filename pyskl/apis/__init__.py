@@ -6,16 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyskl.apis.inference import inference_recognizer, init_recognizer
+    from pyskl.apis.inference import init_recognizer
     from pyskl.apis.settings import TestSettings, TrainSettings
     from pyskl.apis.test import test_from_config, test_model
     from pyskl.apis.train import train_from_config, train_model
+    from pyskl.inference.torch_recognizer import inference_recognizer
     from pyskl.training.seeding import init_random_seed
 
 _MODULES = {
     "TestSettings": "pyskl.apis.settings",
     "TrainSettings": "pyskl.apis.settings",
-    "inference_recognizer": "pyskl.apis.inference",
+    "inference_recognizer": "pyskl.inference.torch_recognizer",
     "init_random_seed": "pyskl.training.seeding",
     "init_recognizer": "pyskl.apis.inference",
     "test_from_config": "pyskl.apis.test",

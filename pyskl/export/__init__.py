@@ -1,17 +1,27 @@
-"""Write trained recognizers as files that other programs run, and check them on the way.
+"""Export trained recognizers to files for other programs.
 
-:func:`export_model` writes, :func:`open_recognizer` reads; :mod:`pyskl.runtime` reads ``.onnx``
-files without torch.
+:func:`export_model` writes a file and compares it with the original; :func:`open_exported` opens
+one. :mod:`pyskl.runtime` runs ``.onnx`` files without torch.
 """
 
-from pyskl.export.formats import FORMATS, Format, open_recognizer
-from pyskl.export.run import ExportReport, ExportSettings, export_model
+from __future__ import annotations
 
-__all__ = [
-    "FORMATS",
-    "ExportReport",
-    "ExportSettings",
-    "Format",
-    "export_model",
-    "open_recognizer",
-]
+import importlib
+from typing import Any
+
+_MODULES = {
+    "FORMATS": "pyskl.export.formats",
+    "ExportFormat": "pyskl.export.formats",
+    "ExportReport": "pyskl.export.export",
+    "ExportSettings": "pyskl.export.export",
+    "export_model": "pyskl.export.export",
+    "open_exported": "pyskl.export.formats",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,42 +1,47 @@
-"""From files, streams of frames or videos to recognised actions, one line of JSON for each.
+"""Recognise the actions in files, streams of frames and videos; one line of JSON for each.
 
-Nothing here imports torch but :mod:`pyskl.inference.model`, which is for recognizers that a config
-describes; with an exported model all of it runs without.
+Only :mod:`pyskl.inference.torch_recognizer` imports torch: with exported models the rest runs
+without it.
 
 Example::
 
-    from pyskl.inference import Ensemble, InferSettings, infer_files, open_onnx
+    from pyskl.inference import Ensemble, InferSettings, infer_files
+    from pyskl.runtime import OnnxRecognizer
 
-    ensemble = Ensemble([open_onnx('stgcn.onnx')])
+    ensemble = Ensemble([OnnxRecognizer('stgcn.onnx')])
     infer_files(['clips/'], ensemble, InferSettings(topk=3), write=print)
-
-:func:`pyskl.apis.inference.open_recognizer` opens config and checkpoint in place of ``open_onnx``.
 """
 
-from pyskl.inference.ensemble import Ensemble, Member, Recognizer
-from pyskl.inference.exported import open_onnx
-from pyskl.inference.live import LiveReport, LiveSettings, run_live
-from pyskl.inference.run import InferReport, InferSettings, infer_files
-from pyskl.inference.sources import Item, ReadSettings, Unread, read_items
-from pyskl.inference.windows import Segment, Span, WindowSettings, find_segments
+from __future__ import annotations
 
-__all__ = [
-    "Ensemble",
-    "InferReport",
-    "InferSettings",
-    "Item",
-    "LiveReport",
-    "LiveSettings",
-    "Member",
-    "ReadSettings",
-    "Recognizer",
-    "Segment",
-    "Span",
-    "Unread",
-    "WindowSettings",
-    "find_segments",
-    "infer_files",
-    "open_onnx",
-    "read_items",
-    "run_live",
-]
+import importlib
+from typing import Any
+
+_MODULES = {
+    "Ensemble": "pyskl.inference.ensemble",
+    "InferReport": "pyskl.inference.infer",
+    "InferSettings": "pyskl.inference.infer",
+    "InputSequence": "pyskl.inference.sources",
+    "LiveReport": "pyskl.inference.live",
+    "LiveSettings": "pyskl.inference.live",
+    "ReadSettings": "pyskl.inference.sources",
+    "Recognizer": "pyskl.runtime.recognizer",
+    "Segment": "pyskl.inference.windows",
+    "Span": "pyskl.inference.windows",
+    "TorchRecognizer": "pyskl.inference.torch_recognizer",
+    "WindowSettings": "pyskl.inference.windows",
+    "find_segments": "pyskl.inference.windows",
+    "inference_recognizer": "pyskl.inference.torch_recognizer",
+    "infer_files": "pyskl.inference.infer",
+    "open_recognizer": "pyskl.inference.torch_recognizer",
+    "read_sequences": "pyskl.inference.sources",
+    "run_live": "pyskl.inference.live",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,201 +1,197 @@
-"""What scores samples: one recognizer, or several whose scores are fused.
+"""Score samples with one recognizer, or with several whose scores are fused.
 
 Shapes: N samples, L classes, M persons, T frames, V joints, C channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pyskl.errors import AnnotationError, InputError
-from pyskl.evaluation.fusion import STREAMS, check_weights, default_weights, fuse
-from pyskl.skeleton import SkeletonLayout
+from pyskl.evaluation.fusion import check_weights, default_weights, fuse
+from pyskl.runtime.recognizer import Recognizer
 
 Prepared = tuple[np.ndarray, ...]
 """The clips of one sample for each recognizer, (clips, M, T, V, C) each."""
 
-
-class Recognizer(Protocol):
-    """What maps samples to clips, and clips to class scores.
-
-    :class:`pyskl.runtime.OnnxRecognizer` is one without torch,
-    :class:`pyskl.inference.model.ModelRecognizer` one of a config and a checkpoint.
-    """
-
-    @property
-    def labels(self) -> tuple[str, ...] | None:
-        """The names of the classes, where known."""
-
-    @property
-    def layout(self) -> SkeletonLayout | None:
-        """The skeleton that samples have, where known."""
-
-    @property
-    def num_classes(self) -> int:
-        """The number of classes L."""
-
-    def prepare(self, sample: Mapping[str, Any] | np.ndarray) -> np.ndarray:
-        """Return the clips of a sample, (clips, M, T, V, C); InputError if it is malformed."""
-
-    def scores(self, batch: np.ndarray) -> np.ndarray:
-        """Return the scores (N, L) of clips (N, clips, M, T, V, C); ValueError if they misfit."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A recognizer of an ensemble.
-
-    Attributes:
-        recognizer: The recognizer.
-        name: What messages call it.
-        stream: ``'j'``, ``'b'``, ``'jm'`` or ``'bm'``, where known: default weights go by it.
-    """
-
-    recognizer: Recognizer
-    name: str = "the model"
-    stream: str | None = None
+_T = TypeVar("_T")
 
 
 class Ensemble:
-    """Recognizers whose scores are fused to a weighted mean; one alone keeps its own.
+    """Recognizers whose scores are fused to a weighted mean. A single one keeps its scores.
 
     Args:
-        members: The recognizers; all of the same classes.
+        recognizers: The recognizers, all of the same classes.
         weights: One for each; by default 1 : 1 for joint and bone, and 2 : 2 : 1 : 1 with joint
             motion and bone motion.
-        labels: The names of the classes; by default those that a member knows.
+        labels: The names of the classes; by default those of the first recognizer that has names.
 
     Raises:
-        InputError: if the members differ in classes or joints, the weights can't be used or have
-            to be given, or there are more or fewer names than classes.
+        InputError: if the recognizers do not go together, the weights can't be used or have no
+            default, or the number of names is not the number of classes.
     """
 
     def __init__(
         self,
-        members: Sequence[Member],
+        recognizers: Sequence[Recognizer],
         weights: Sequence[float] | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        if not members:
+        if not recognizers:
             raise InputError("there is no model to recognise with")
-        _check_alike(members)
-        self.members = tuple(members)
-        self.weights = _weights(members, weights)
-        self.num_classes = members[0].recognizer.num_classes
-        known = (member.recognizer.labels for member in members)
-        self.labels = tuple(labels) if labels is not None else next(filter(None, known), None)
+        self.recognizers = tuple(recognizers)
+        first, *others = recognizers
+        for other in others:
+            _check_alike(first, other)
+        for recognizer in recognizers:
+            recognizer.check_ranking()
+        if weights is None:
+            streams = [one.stream for one in recognizers]
+            weights = [1.0] if len(recognizers) == 1 else default_weights(streams)
+            if weights is None:
+                raise InputError(
+                    "these streams have no default weights",
+                    key="--weights",
+                    found=", ".join(
+                        f"{one.name}: {one.stream or 'unknown'}" for one in recognizers
+                    ),
+                    expected="j with b (1 : 1), or j, b, jm and bm (2 : 2 : 1 : 1)",
+                    hint="give one weight for each model",
+                )
+        if len(weights) != len(recognizers):
+            raise InputError(
+                "wrong number of weights",
+                key="--weights",
+                found=len(weights),
+                expected=f"{len(recognizers)}, one for each model",
+            )
+        check_weights(weights, len(recognizers))
+        self.weights = tuple(map(float, weights))
+        self.num_classes = first.num_classes
+        names = labels or next((one.labels for one in recognizers if one.labels), None)
+        self.labels = None if names is None else tuple(names)
         if self.labels is not None and len(self.labels) != self.num_classes:
             raise InputError(
-                f"there are {len(self.labels)} names for the {self.num_classes} classes of "
-                f"{members[0].name}"
+                "wrong number of class names",
+                file=first.name,
+                key="--labels",
+                found=len(self.labels),
+                expected=str(self.num_classes),
             )
-        layouts = (member.recognizer.layout for member in members)
-        self.layout = next((layout for layout in layouts if layout is not None), None)
+        self.layout = next((one.layout for one in recognizers if one.layout is not None), None)
 
     def label_name(self, label: int) -> str | None:
-        """Return the name of a class, or None where it is not known."""
+        """Return the name of a class, or None if it is not known."""
         return None if self.labels is None else self.labels[label]
 
     def prepare(self, sample: Mapping[str, Any]) -> Prepared:
-        """Take a sample through the pipelines of all members.
+        """Apply the pipelines of all recognizers to a sample.
 
         Raises:
-            InputError: if it is malformed or does not fit a model.
+            AnnotationError: if it is malformed or does not fit a model.
         """
-        try:
-            return tuple(member.recognizer.prepare(sample) for member in self.members)
-        except InputError:
-            raise
-        except Exception as error:  # whatever a transform may raise
-            what = str(error) if isinstance(error, ValueError) else repr(error)
-            raise AnnotationError(f"the pipeline fails on it: {what}") from error
+        return tuple(one.prepare(sample) for one in self.recognizers)
 
     def scores(self, prepared: Sequence[Prepared]) -> np.ndarray:
-        """Score samples; those whose clips are of one size go through the networks together.
+        """Score samples. Those with clips of the same size go through the networks together.
 
         Args:
-            prepared: N of what :meth:`prepare` returns.
+            prepared: N results of :meth:`prepare`.
 
         Returns:
             (N, L).
 
         Raises:
-            ValueError: if clips do not fit a model.
-            InputError: if a model keeps the clips of a sample apart.
+            InputError: if clips do not fit a model.
         """
-        alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for position, one in enumerate(prepared):
-            alike.setdefault(tuple(clips.shape for clips in one), []).append(position)
-        found = np.zeros((len(prepared), self.num_classes), dtype=np.float64)
-        for positions in alike.values():
+        by_shape: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for position, clips in enumerate(prepared):
+            by_shape.setdefault(tuple(one.shape for one in clips), []).append(position)
+        scores = np.zeros((len(prepared), self.num_classes))
+        for positions in by_shape.values():
             batches = [np.stack(clips) for clips in zip(*(prepared[one] for one in positions))]
-            tables = [self._table(*pair) for pair in zip(self.members, batches)]
-            found[positions] = tables[0] if len(tables) == 1 else fuse(tables, self.weights)
+            tables = [one.scores(batch) for one, batch in zip(self.recognizers, batches)]
+            scores[positions] = tables[0] if len(tables) == 1 else fuse(tables, self.weights)
+        return scores
+
+    def score(self, sample: Mapping[str, Any]) -> np.ndarray:
+        """Return the scores (L,) of one sample.
+
+        Raises:
+            InputError: if it does not fit a model, or its scores are not finite.
+        """
+        (found,) = self._scores_or_errors([self.prepare(sample)])
+        if isinstance(found, InputError):
+            raise found
         return found
 
-    def _table(self, member: Member, batch: np.ndarray) -> np.ndarray:
-        """Return the scores (N, L) of one member for clips (N, clips, M, T, V, C)."""
-        table = member.recognizer.scores(batch)
-        if table.ndim != 2:
-            raise InputError(
-                f"{member.name} keeps the clips of a sample apart (average_clips=None), so there "
-                "is no ranking of the classes: it takes average_clips='prob'"
-            )
-        return table
+    def score_in_batches(
+        self, samples: Iterable[tuple[_T, Mapping[str, Any] | None]], batch: int
+    ) -> Iterator[tuple[_T, np.ndarray | InputError | None]]:
+        """Yield the scores of samples, in order.
+
+        Args:
+            samples: Pairs of a tag, which is passed through, and a sample. None instead of a sample
+                is passed through, too.
+            batch: Samples that go through the networks together.
+
+        Yields:
+            The tag, and the scores (L,) of its sample or what is wrong with it.
+        """
+        waiting: list[tuple[_T, Prepared | InputError | None]] = []
+        ready = 0
+        for tag, sample in samples:
+            prepared: Prepared | InputError | None = None
+            if sample is not None:
+                try:
+                    prepared = self.prepare(sample)
+                    ready += 1
+                except InputError as error:
+                    prepared = error
+            waiting.append((tag, prepared))
+            if ready in (0, batch):
+                yield from self._score_waiting(waiting)
+                waiting, ready = [], 0
+        yield from self._score_waiting(waiting)
+
+    def _score_waiting(
+        self, waiting: Sequence[tuple[_T, Prepared | InputError | None]]
+    ) -> Iterator[tuple[_T, np.ndarray | InputError | None]]:
+        prepared = [one for _, one in waiting if isinstance(one, tuple)]
+        scored = iter(self._scores_or_errors(prepared))
+        for tag, one in waiting:
+            yield tag, next(scored) if isinstance(one, tuple) else one
+
+    def _scores_or_errors(self, prepared: Sequence[Prepared]) -> list[np.ndarray | InputError]:
+        if not prepared:
+            return []
+        try:
+            table = self.scores(prepared)
+        except InputError as error:
+            if len(prepared) == 1:
+                return [error]
+            # One by one, so that only those that do not fit the model fail.
+            return [found for one in prepared for found in self._scores_or_errors([one])]
+        broken = AnnotationError("the scores are not finite: the weights or the joints are broken")
+        return [row if np.isfinite(row).all() else broken for row in table]
 
 
-def stream_of_pipeline(pipeline: Sequence[Any]) -> str | None:
-    """Return the stream that a test pipeline makes: ``'j'``, ``'b'``, ``'jm'``, ``'bm'`` or None.
-
-    Args:
-        pipeline: The configs of its transforms.
-
-    Example:
-        >>> stream_of_pipeline([dict(type='GenSkeFeat', dataset='coco', feats=['b'])])
-        'b'
-    """
-    for transform in pipeline:
-        if not isinstance(transform, Mapping):
-            continue
-        if str(transform.get("type")).removeprefix("pyskl.") == "GenSkeFeat":
-            feats = tuple(transform.get("feats", ("j",)))
-            return feats[0] if len(feats) == 1 and feats[0] in STREAMS else None
-    return None
-
-
-def _check_alike(members: Sequence[Member]) -> None:
-    first = members[0]
-    for member in members[1:]:
-        one, other = first.recognizer, member.recognizer
-        if one.num_classes != other.num_classes:
-            raise InputError(
-                f"{first.name} has {one.num_classes} classes, {member.name} {other.num_classes}: "
-                "they are not of the same data"
-            )
-        if one.layout is not None and other.layout is not None:
-            joints, others = one.layout.num_joints, other.layout.num_joints
-            if joints != others:
-                raise InputError(
-                    f"{first.name} takes {joints} joints ({one.layout.name}), {member.name} "
-                    f"{others} ({other.layout.name}): no sample fits both"
-                )
-
-
-def _weights(members: Sequence[Member], weights: Sequence[float] | None) -> tuple[float, ...]:
-    if weights is None:
-        found = [1.0] if len(members) == 1 else default_weights([one.stream for one in members])
-        if found is None:
-            told = "; ".join(f"{member.name}: {member.stream or 'unknown'}" for member in members)
-            raise InputError(
-                "weights are known for the streams j with b (1 : 1) and for j, b, jm and bm "
-                f"(2 : 2 : 1 : 1); give --weights, one for each model. Here they are {told}"
-            )
-        return tuple(found)
-    if len(weights) != len(members):
-        raise InputError(f"there are {len(weights)} weights for {len(members)} models")
-    check_weights(weights, len(members))
-    return tuple(float(weight) for weight in weights)
+def _check_alike(first: Recognizer, other: Recognizer) -> None:
+    if first.num_classes != other.num_classes:
+        raise InputError(
+            f"it does not have the classes of {first.name}",
+            file=other.name,
+            found=other.num_classes,
+            expected=str(first.num_classes),
+        )
+    one, two = first.layout, other.layout
+    if one is not None and two is not None and one.num_joints != two.num_joints:
+        raise InputError(
+            f"it does not take the joints of {first.name}",
+            file=other.name,
+            found=f"{two.num_joints} ({two.name})",
+            expected=f"{one.num_joints} ({one.name})",
+        )

@@ -1,4 +1,4 @@
-"""What the files mean that a user wants recognised: annotation files, recordings, videos, pipes."""
+"""Read the inputs of ``tools/infer.py``: annotation files, recordings, folders, videos, pipes."""
 
 from __future__ import annotations
 
@@ -11,212 +11,241 @@ from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import InputError
-from pyskl.inference.joints import fitted
-from pyskl.inference.samples import lines_of, recording_of_json
+from pyskl.inference.json_input import read_lines, recording_of_json
 from pyskl.inference.video import VIDEO_SUFFIXES, PoseEstimator, read_video
 from pyskl.recordings import Recording, RecordingError, read_recordings
-from pyskl.recordings.discovery import RecordingPath, find_recordings
-from pyskl.skeleton import SkeletonLayout
+from pyskl.recordings.discovery import find_recordings
+from pyskl.skeleton import SkeletonLayout, resolve_layout
 
 ANNOTATION_SUFFIXES = (".pkl", ".pickle")
 
 STDIN = "-"
-"""The name that stands for standard input."""
+"""The name of standard input."""
 
 
 @dataclass(frozen=True)
-class Item:
-    """One sequence to recognise.
+class InputSequence:
+    """One sequence to recognise, or the reason why it can't be read.
 
     Attributes:
         name: Its id.
         source: The file that it is in, or ``'-'``.
-        sample: As annotation files hold it.
-        fps: Frames per second, where known.
-        truth: The label that an annotation file gives it.
+        sample: The sample as annotation files hold it; empty if there is an ``error``.
+        fps: Frames per second, if known.
+        truth: The label in the annotation file.
+        error: Why it can't be read.
     """
 
     name: str
     source: str
-    sample: Mapping[str, Any]
+    sample: Mapping[str, Any] = field(default_factory=dict)
     fps: float | None = None
     truth: int | list[int] | None = None
-
-
-@dataclass(frozen=True)
-class Unread:
-    """What could not be read.
-
-    Attributes:
-        name: The id that it would have had.
-        source: The file.
-        error: Why.
-    """
-
-    name: str
-    source: str
-    error: InputError
+    error: InputError | None = None
 
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """How files are read.
+    """How inputs are read.
 
     Attributes:
-        wanted: The layout of the model, where known.
+        expected_layout: The layout of the model, if known.
         format: A name of :data:`pyskl.recordings.FORMATS`, or ``'auto'``.
-        layout: What the joints of recordings are, whatever their format says.
-        split: Of annotation files; None takes all samples.
-        trusted: Load annotation files with plain pickle, which runs what they say.
+        layout: What the joints of recordings are; overrules what their format says.
+        split: Split of annotation files; None takes all samples.
+        trusted: Load annotation files with plain pickle, which can run code.
         options: Fields of :class:`pyskl.recordings.ReadOptions`.
-        estimator: Returns what finds the skeletons in videos; it is called for the first video.
+        make_estimator: Makes the pose estimator for videos; called for the first video.
     """
 
-    wanted: SkeletonLayout | None = None
+    expected_layout: SkeletonLayout | None = None
     format: str = "auto"
     layout: SkeletonLayout | None = None
     split: str | None = None
     trusted: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
-    estimator: Callable[[], PoseEstimator] | None = None
+    make_estimator: Callable[[], PoseEstimator] | None = None
 
 
-def read_items(
+def read_sequences(
     files: Iterable[str | Path], settings: ReadSettings, stdin: IO[str] | None = None
-) -> Iterator[Item | Unread]:
-    """Yield all sequences of files, one after the other; what can't be read is one of them.
+) -> Iterator[InputSequence]:
+    """Yield all sequences of files in order, including those that can't be read.
 
     Args:
         files: Annotation files (``.pkl``, packs), recordings of any format, folders of recordings,
-            videos; ``'-'`` for lines of standard input, each of which is a path, or a sample as
-            :func:`pyskl.inference.samples.recording_of_json` takes it.
+            videos; ``'-'`` for the lines of standard input, each a path or a sample for
+            :func:`pyskl.inference.json_input.recording_of_json`.
         settings: How to read them.
         stdin: Standard input.
     """
     reader = _Reader(settings)
     for file in files:
         if str(file) == STDIN and stdin is not None:
-            yield from reader.of_lines(stdin)
+            yield from reader.read_stream(stdin)
         else:
-            yield from reader.of_file(Path(file))
+            yield from reader.read_file(Path(file))
 
 
-def read_one(path: str | Path, wanted: SkeletonLayout | None = None) -> Mapping[str, Any]:
-    """Return the one sample that a recording holds.
+def read_recording_sample(
+    path: str | Path, expected_layout: SkeletonLayout | None = None
+) -> Mapping[str, Any]:
+    """Return the only sample of a recording.
 
     Args:
         path: The recording.
-        wanted: The layout of the model, where known.
+        expected_layout: The layout of the model, if known.
 
     Raises:
-        InputError: if it can't be read, is of other joints, or holds several.
+        InputError: if it can't be read, has other joints, or holds several sequences.
     """
     path = Path(path)
-    if is_annotation_file(path):
+    if _is_annotation_file(path):
         raise InputError(
-            f"{path}: an annotation file holds many samples; give one of them, or the file to "
-            "tools/infer.py"
+            "an annotation file holds many samples",
+            file=path,
+            hint="give one of its samples, or give the file to tools/infer.py",
         )
-    found = []
-    for item in _Reader(ReadSettings(wanted)).of_file(path):
-        if isinstance(item, Unread):
-            raise item.error
-        found.append(item.sample)
+    found = list(_Reader(ReadSettings(expected_layout)).read_file(path))
+    for one in found:
+        if one.error is not None:
+            raise one.error
     if len(found) != 1:
-        raise RecordingError(f"{path} holds {len(found)} recordings, one was asked for")
-    return found[0]
+        raise RecordingError("not a single recording", file=path, found=len(found), expected="1")
+    return found[0].sample
 
 
-def is_annotation_file(path: Path) -> bool:
-    """Return whether a path is an annotation file or a pack, by its name or content."""
+def reorder_joints(
+    recording: Recording, expected: SkeletonLayout | None, given: SkeletonLayout | None = None
+) -> Recording:
+    """Return a recording with its joints in the order of the model's layout.
+
+    Joints with names are put in order. A skeleton that merely has the same number of joints is
+    refused, such as OpenPose's 25 joints for a model of NTU RGB+D's 25.
+
+    Args:
+        recording: What was read.
+        expected: The layout of the model; None accepts everything.
+        given: The layout that the user says the joints have, which is not questioned.
+
+    Raises:
+        RecordingError: if the joints are others.
+    """
+    if expected is None:
+        return recording
+    layout = given or recording.own_layout
+    if layout is None and recording.layout is not None:
+        layout = resolve_layout(recording.layout)
+    named = "" if layout is None else f" ({layout.name})"
+    joints = recording.keypoint.shape[2]
+    if joints != expected.num_joints:
+        raise RecordingError(
+            "its joints are not those of the model",
+            file=recording.name,
+            found=f"{joints} joints{named}",
+            expected=f"{expected.num_joints} ({expected.name})",
+        )
+    names = recording.joint_names
+    if not names and recording.own_layout is not None:
+        names = recording.own_layout.joint_names
+    if expected.joint_names and set(names) == set(expected.joint_names):
+        if names == expected.joint_names:
+            return recording
+        return replace(recording, joint_names=names).reordered(expected.joint_names)
+    if given is None and layout is not None and not _same_skeleton(layout, expected):
+        raise RecordingError(
+            "it has as many joints as the model takes, but others",
+            file=recording.name,
+            found=layout.name,
+            expected=expected.name,
+            hint=f"if they are the same in the same order, use --layout {expected.name}",
+        )
+    return recording
+
+
+def _same_skeleton(one: SkeletonLayout, other: SkeletonLayout) -> bool:
+    edges = [{frozenset(edge) for edge in layout.edges} for layout in (one, other)]
+    return one.num_joints == other.num_joints and (one.name == other.name or edges[0] == edges[1])
+
+
+def _is_annotation_file(path: Path) -> bool:
     return path.suffix.lower() in ANNOTATION_SUFFIXES or is_pack(path)
 
 
 class _Reader:
-    """Reads files; it remembers what finds the skeletons in videos."""
+    """Reads files, all videos with one pose estimator."""
 
     def __init__(self, settings: ReadSettings) -> None:
         self.settings = settings
         self._estimator: PoseEstimator | None = None
 
-    def of_lines(self, stream: IO[str]) -> Iterator[Item | Unread]:
-        """Yield what the lines of a stream mean."""
+    def read_stream(self, stream: IO[str]) -> Iterator[InputSequence]:
+        options = {key: self.settings.options.get(key) for key in ("channels", "image_size", "fps")}
         try:
-            for position, line in enumerate(lines_of(stream), 1):
-                if line.startswith("{"):
-                    yield self._of_json(line, f"line {position}")
-                else:
-                    yield from self.of_file(Path(line))
+            for position, line in enumerate(read_lines(stream), 1):
+                if not line.startswith("{"):
+                    yield from self.read_file(Path(line))
+                    continue
+                name = f"line {position}"
+                try:
+                    yield self._sequence(recording_of_json(line, name, **options), STDIN)
+                except InputError as error:
+                    yield InputSequence(name, STDIN, error=error)
         except InputError as error:
-            yield Unread("standard input", STDIN, error)
+            yield InputSequence("standard input", STDIN, error=error)
 
-    def of_file(self, path: Path) -> Iterator[Item | Unread]:
-        """Yield the sequences of a file or folder."""
+    def read_file(self, path: Path) -> Iterator[InputSequence]:
         try:
-            if is_annotation_file(path):
-                yield from self._of_annotations(path)
+            if _is_annotation_file(path):
+                yield from self._read_annotations(path)
             elif path.suffix.lower() in VIDEO_SUFFIXES:
-                yield self._item(self._of_video(path), str(path))
+                yield self._sequence(self._read_video(path), str(path))
             else:
-                found = find_recordings([path], format=self.settings.format)
-                for source in found.paths:
-                    yield from self._of_source(source)
+                yield from self._read_recordings(path)
         except InputError as error:
-            yield Unread(path.name, str(path), error)
+            yield InputSequence(path.name, str(path), error=error)
 
-    def _of_annotations(self, path: Path) -> Iterator[Item]:
+    def _read_annotations(self, path: Path) -> Iterator[InputSequence]:
         annotations = load_annotations(path, trusted=self.settings.trusted)
         fps = self.settings.options.get("fps")
         for position, sample in enumerate(annotations.select(self.settings.split)):
             name = sample_id(sample) or f"{path.stem}/{position}"
-            yield Item(name, str(path), sample, fps, _label_of(sample))
-
-    def _of_source(self, source: RecordingPath) -> Iterator[Item | Unread]:
-        options = dict(self.settings.options)
-        try:
-            recordings = read_recordings(
-                source.path, format=self.settings.format, layout=self.settings.layout, **options
-            )
-        except InputError as error:
-            yield Unread(source.name, str(source.path), error)
-            return
-        for recording in recordings:
-            named = replace(recording, name=source.name_of(recording))
+            label: Any = sample.get("label")
             try:
-                yield self._item(named, str(source.path))
+                truth = [int(one) for one in label] if hasattr(label, "__iter__") else int(label)
+            except (TypeError, ValueError):  # None, or not a class
+                truth = None
+            yield InputSequence(name, str(path), sample, fps, truth)
+
+    def _read_recordings(self, path: Path) -> Iterator[InputSequence]:
+        settings = self.settings
+        for file in find_recordings([path], format=settings.format).paths:
+            try:
+                recordings = read_recordings(
+                    file.path, format=settings.format, layout=settings.layout, **settings.options
+                )
             except InputError as error:
-                yield Unread(named.name, str(source.path), error)
+                yield InputSequence(file.name, str(file.path), error=error)
+                continue
+            for recording in recordings:
+                name = file.name_of(recording)
+                try:
+                    yield self._sequence(replace(recording, name=name), str(file.path))
+                except InputError as error:
+                    yield InputSequence(name, str(file.path), error=error)
 
-    def _of_json(self, line: str, where: str) -> Item | Unread:
-        known = {key: self.settings.options.get(key) for key in ("channels", "image_size", "fps")}
-        try:
-            return self._item(recording_of_json(line, where, **known), STDIN)
-        except InputError as error:
-            return Unread(where, STDIN, error)
-
-    def _of_video(self, path: Path) -> Recording:
+    def _read_video(self, path: Path) -> Recording:
         if not path.is_file():
-            raise RecordingError(
-                f"{path}: there is no such file (looked in {path.parent.resolve()})"
-            )
-        if self.settings.estimator is None:
-            raise RecordingError(
-                f"{path} is a video; give its skeletons, as keypoints that a pose estimator found"
-            )
+            raise RecordingError("there is no such file", file=path)
         if self._estimator is None:
-            self._estimator = self.settings.estimator()
+            if self.settings.make_estimator is None:
+                raise RecordingError(
+                    "a video needs a pose estimator", file=path, hint="give its keypoints instead"
+                )
+            self._estimator = self.settings.make_estimator()
         return read_video(path, self._estimator, persons=self.settings.options.get("persons", 2))
 
-    def _item(self, recording: Recording, source: str) -> Item:
-        recording = fitted(recording, self.settings.wanted, self.settings.layout)
-        return Item(recording.name, source, recording.sample(), recording.fps)
-
-
-def _label_of(sample: Mapping[str, Any]) -> int | list[int] | None:
-    label = sample.get("label")
-    if label is None:
-        return None
-    try:
-        return [int(one) for one in label] if hasattr(label, "__iter__") else int(label)
-    except (TypeError, ValueError):  # whoever wrote it meant something else
-        return None
+    def _sequence(self, recording: Recording, source: str) -> InputSequence:
+        settings = self.settings
+        recording = reorder_joints(recording, settings.expected_layout, settings.layout)
+        return InputSequence(recording.name, source, recording.sample(), recording.fps)

@@ -1,4 +1,4 @@
-"""Untrimmed sequences: windows that slide over them, and segments of one action each.
+"""Untrimmed sequences: sliding windows, and the segments that their scores are merged into.
 
 Shapes: W windows, T frames, L classes.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,10 +32,6 @@ class Span:
     length: float
     seconds: bool = False
 
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.length) and self.length > 0):
-            raise InputError(f"a length of time is above 0, found {self}")
-
     @classmethod
     def parse(cls, text: str) -> Span:
         """Read ``'64'`` (frames) or ``'2s'``, ``'0.5s'`` (seconds).
@@ -42,45 +39,43 @@ class Span:
         Raises:
             InputError: for anything else.
         """
-        match = re.fullmatch(r"(\d+|\d*\.\d+|\d+\.)(s?)", text.strip(), re.ASCII)
-        if match is None or (not match[2] and "." in match[1]):
+        match = re.fullmatch(r"(\d+)|(\d+\.?|\d*\.\d+)s", text.strip(), re.ASCII)
+        length = float(match[1] or match[2]) if match else 0.0
+        if match is None or not 0 < length < math.inf:
             raise InputError(
-                f"{text!r} is no length of time: it is a number of frames, such as 64, or of "
-                "seconds, such as 2s or 0.5s"
+                "not a length of time",
+                found=repr(text),
+                expected="frames, such as 64, or seconds, such as 2s or 0.5s",
             )
-        return cls(float(match[1]), bool(match[2]))
-
-    def __str__(self) -> str:
-        return f"{self.length:g}{'s' if self.seconds else ''}"
+        return cls(length, seconds=match[1] is None)
 
     def frames(self, fps: float | None) -> int:
         """Return the number of frames, at least 1.
 
         Args:
-            fps: Frames per second, where known.
+            fps: Frames per second, if known.
 
         Raises:
-            InputError: for seconds where it is not.
+            InputError: for seconds if they are not known.
         """
-        if not self.seconds:
-            return max(1, round(self.length))
-        if fps is None:
+        if self.seconds and fps is None:
             raise InputError(
-                f"{self} is in seconds, but the frames per second are not known: give --fps, or a "
-                "number of frames"
+                "seconds need the frames per second, which are not known",
+                found=f"{self.length:g}s",
+                hint="give --fps, or a number of frames",
             )
-        return max(1, round(self.length * fps))
+        return max(1, round(self.length * (fps or 1) if self.seconds else self.length))
 
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """How untrimmed sequences are cut up.
+    """How untrimmed sequences are cut into windows and segments.
 
     Attributes:
         window: Length of a window.
-        stride: From the start of a window to that of the next; by default a quarter of it.
-        smooth: Over how many neighbouring windows scores are averaged.
-        threshold: What a class has to score to be more than background.
+        stride: From the start of a window to the next; by default a quarter of the window.
+        smooth: Number of neighbouring windows that scores are averaged over.
+        threshold: Score below which the best class counts as background.
         min_length: Shorter segments are dissolved; None keeps all.
     """
 
@@ -92,23 +87,25 @@ class WindowSettings:
 
     def __post_init__(self) -> None:
         if self.smooth < 1:
-            raise InputError(f"--smooth is a number of windows from 1 up, found {self.smooth}")
+            raise InputError("below 1", key="--smooth", found=self.smooth)
         if not math.isfinite(self.threshold):
-            raise InputError(f"--threshold is a score, found {self.threshold}")
+            raise InputError("not a score", key="--threshold", found=self.threshold)
 
     def in_frames(self, fps: float | None) -> tuple[int, int, int]:
         """Return window, stride and shortest segment in frames.
 
         Raises:
-            InputError: for seconds where the frames per second are not known, or windows with
-                frames between them that no window has.
+            InputError: for seconds if the frames per second are not known, or a stride that is
+                longer than the window.
         """
         window = self.window.frames(fps)
         stride = max(1, window // 4) if self.stride is None else self.stride.frames(fps)
         if stride > window:
             raise InputError(
-                f"--stride {stride} frames is longer than --window {window} frames: frames "
-                "between the windows would be left out"
+                "longer than the window, which would leave out frames",
+                key="--stride",
+                found=f"{stride} frames",
+                expected=f"at most {window}",
             )
         return window, stride, 1 if self.min_length is None else self.min_length.frames(fps)
 
@@ -131,15 +128,15 @@ class Segment:
 
 
 def window_starts(total: int, window: int, stride: int) -> list[int]:
-    """Return where windows start.
+    """Return the first frame of each window.
 
-    Every frame is in a window: the last one ends with the sequence, and may be nearer to the one
-    before than the stride. A sequence that is not longer than a window is one.
+    Every frame is in a window: the last one ends with the sequence, so it may be nearer to the one
+    before than the stride. A sequence that is not longer than a window is one window.
 
     Args:
-        total: T.
+        total: Length T of the sequence.
         window: Frames of a window.
-        stride: Frames from start to start, not more than ``window``.
+        stride: Frames from start to start, at most ``window``.
 
     Example:
         >>> window_starts(100, 64, 16)
@@ -147,6 +144,14 @@ def window_starts(total: int, window: int, stride: int) -> list[int]:
     """
     last = max(0, total - window)
     return [*range(0, last, stride), last]
+
+
+class _Run(NamedTuple):
+    """Windows of one action, from ``first`` up to but without ``last``."""
+
+    first: int
+    last: int
+    label: int | None
 
 
 def find_segments(
@@ -161,105 +166,85 @@ def find_segments(
 ) -> list[Segment]:
     """Merge the scores of windows into segments.
 
-    A window stands for the frames that are nearer to its middle than to another's. Scores are
-    averaged over ``smooth`` neighbours; the best class of a window is its action, or background
-    where it stays below ``threshold``; neighbours of one action are a segment. Segments shorter
-    than ``min_length``, and background as short, become part of what surrounds them where that is
-    the same action on both sides; other short segments become background.
+    Each window stands for the frames that are nearest to its middle. Scores are averaged over
+    ``smooth`` neighbours; the best class of a window is its action, or background if it scores less
+    than ``threshold``; neighbours with the same action become a segment. Segments and background
+    shorter than ``min_length`` are absorbed if the same action is on both sides; other short
+    segments become background.
 
     Args:
         scores: (W, L).
-        starts: Where the windows start, ascending; see :func:`window_starts`.
+        starts: First frames of the windows, ascending; see :func:`window_starts`.
         window: Frames of a window.
-        total: T.
-        smooth: See :attr:`WindowSettings.smooth`.
-        threshold: See :attr:`WindowSettings.threshold`.
+        total: Length T of the sequence.
+        smooth: See :class:`WindowSettings`.
+        threshold: See :class:`WindowSettings`.
         min_length: Frames of the shortest segment.
 
     Returns:
-        Segments one after the other, from frame 0 to ``total``, background among them.
+        Segments one after the other from frame 0 to ``total``, including background.
     """
-    bounds = _bounds(starts, window, total)
-    smoothed = _smoothed(np.asarray(scores, dtype=np.float64), smooth)
-    best = smoothed.argmax(axis=1)
-    there = smoothed.max(axis=1) >= threshold
-    runs = [
-        _Run(number, number + 1, int(label) if seen else None)
-        for number, (label, seen) in enumerate(zip(best, there))
-    ]
-    # What is dissolved may leave a short gap between segments of one action.
-    runs = _closed(_merged(runs), bounds, min_length)
-    runs = _closed(_merged(_without_short(runs, bounds, min_length)), bounds, min_length)
-    return [_segment(run, bounds, smoothed) for run in runs]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Windows of one action, from ``first`` to before ``last``."""
-
-    first: int
-    last: int
-    label: int | None
-
-    def frames(self, bounds: np.ndarray) -> int:
-        return int(bounds[self.last] - bounds[self.first])
-
-
-def _bounds(starts: Sequence[int], window: int, total: int) -> np.ndarray:
-    """Return the first frame that each window stands for, and ``total``: (W + 1,), ascending."""
     begin = np.asarray(starts, dtype=np.int64)
     between = (begin[:-1] + begin[1:] + min(window, total)) // 2
-    return np.concatenate([[0], between, [total]])
+    bounds = np.concatenate(
+        [[0], between, [total]]
+    )  # frames bounds[i] to bounds[i + 1] of window i
+    smoothed = _smooth(np.asarray(scores, dtype=np.float64), smooth)
+
+    def is_short(run: _Run) -> bool:
+        return bool(bounds[run.last] - bounds[run.first] < min_length)
+
+    runs = _merge(
+        _Run(number, number + 1, int(row.argmax()) if row.max() >= threshold else None)
+        for number, row in enumerate(smoothed)
+    )
+    runs = _absorb(runs, is_short)
+    runs = _merge(run._replace(label=None) if is_short(run) else run for run in runs)
+    # Dissolved segments may leave a short gap between segments of one action.
+    runs = _absorb(runs, is_short)
+
+    segments = []
+    for first, last, label in runs:
+        score = None
+        if label is not None:
+            frames = np.diff(bounds[first : last + 1])
+            score = float(np.average(smoothed[first:last, label], weights=frames))
+        segments.append(Segment(int(bounds[first]), int(bounds[last]), label, score))
+    return segments
 
 
-def _smoothed(scores: np.ndarray, width: int) -> np.ndarray:
-    """Return the mean of ``width`` neighbours, fewer at the ends: (W, L)."""
+def _smooth(scores: np.ndarray, width: int) -> np.ndarray:
+    """Return the mean of ``width`` neighbouring rows, fewer at the ends."""
     if width == 1:
         return scores
-    before, after = (width - 1) // 2, width // 2
     sums = np.concatenate([np.zeros((1, scores.shape[1])), scores.cumsum(axis=0)])
     number = np.arange(len(scores))
-    low, high = np.maximum(number - before, 0), np.minimum(number + after + 1, len(scores))
+    low = np.maximum(number - (width - 1) // 2, 0)
+    high = np.minimum(number + width // 2 + 1, len(scores))
     return (sums[high] - sums[low]) / (high - low)[:, None]
 
 
-def _merged(runs: Sequence[_Run]) -> list[_Run]:
-    """Make one run of neighbours with the same label."""
+def _merge(runs: Iterable[_Run]) -> list[_Run]:
+    """Join neighbours with the same label."""
     merged: list[_Run] = []
     for run in runs:
         if merged and merged[-1].label == run.label:
-            run = _Run(merged.pop().first, run.last, run.label)
+            run = run._replace(first=merged.pop().first)
         merged.append(run)
     return merged
 
 
-def _closed(runs: Sequence[_Run], bounds: np.ndarray, shortest: int) -> list[_Run]:
-    """Let what is short and has the same action on both sides become part of it."""
-    closed: list[_Run] = []
+def _absorb(runs: Sequence[_Run], is_short: Callable[[_Run], bool]) -> list[_Run]:
+    """Join two runs of the same action with the short run between them."""
+    joined: list[_Run] = []
     for run in runs:
         if (
             run.label is not None
-            and len(closed) > 1
-            and closed[-2].label == run.label
-            and closed[-1].frames(bounds) < shortest
+            and len(joined) > 1
+            and joined[-2].label == run.label
+            and is_short(joined[-1])
         ):
-            closed.pop()
-            run = _Run(closed.pop().first, run.last, run.label)
-        closed.append(run)
-    return closed
-
-
-def _without_short(runs: Sequence[_Run], bounds: np.ndarray, shortest: int) -> list[_Run]:
-    """Return the runs with short ones as background."""
-    return [
-        run if run.frames(bounds) >= shortest else _Run(run.first, run.last, None) for run in runs
-    ]
-
-
-def _segment(run: _Run, bounds: np.ndarray, smoothed: np.ndarray) -> Segment:
-    start, end = int(bounds[run.first]), int(bounds[run.last])
-    if run.label is None:
-        return Segment(start, end)
-    frames = np.diff(bounds[run.first : run.last + 1])
-    score = np.average(smoothed[run.first : run.last, run.label], weights=frames)
-    return Segment(start, end, run.label, float(score))
+            joined.pop()
+            run = run._replace(first=joined.pop().first)
+        joined.append(run)
+    return joined

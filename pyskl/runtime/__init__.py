@@ -1,7 +1,7 @@
 """Recognise actions with an exported model, without torch.
 
-``tools/export.py`` writes the models. What is imported here needs numpy, onnxruntime and the
-transforms of this package, and nothing that imports torch; a test holds it to that.
+``tools/export.py`` writes the models. This package needs NumPy, onnxruntime and the transforms of
+:mod:`pyskl.datasets`, and never imports torch.
 
 Example::
 
@@ -14,7 +14,6 @@ Example::
 
 from pyskl.runtime.metadata import ModelMetadata
 from pyskl.runtime.onnx import OnnxRecognizer
-from pyskl.runtime.recognizer import ExportedRecognizer
-from pyskl.runtime.sample import complete_sample
+from pyskl.runtime.recognizer import Recognizer, complete_sample
 
-__all__ = ["ExportedRecognizer", "ModelMetadata", "OnnxRecognizer", "complete_sample"]
+__all__ = ["ModelMetadata", "OnnxRecognizer", "Recognizer", "complete_sample"]

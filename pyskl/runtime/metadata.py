@@ -1,251 +1,226 @@
-"""What an exported model says of itself: skeleton, classes, pipeline, where it came from.
+"""The metadata of an exported model: its input, classes, skeleton, test pipeline and origin.
 
-It is one JSON object inside the file, under the key :data:`KEY`. Whoever reads it did not write it,
-so everything is checked: types, sizes, and that the numbers of the pipeline ask for no more memory
-than a clip takes. Which transforms there are is checked when the pipeline is built.
+It is one JSON object inside the file, under the key :data:`KEY`. The file may come from a stranger,
+so every value is checked: its type, its size, and that the test pipeline asks for no more memory
+than a sample can need. Unknown transforms are found when the pipeline is built.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from pyskl.errors import InputError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from pyskl.errors import NOT_GIVEN, InputError
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
 KEY = "pyskl"
-"""The name of the entry in a file's own table of metadata."""
+"""The entry of the file's own table of metadata that holds the JSON."""
 
-FORMAT = 1
-"""Raised when a reader of today would misread what is written tomorrow."""
-
-INPUT, OUTPUT = "keypoint", "logits"
-"""The names of the model's input, (N, M, T, V, C) float32, and output, (N, L) float32."""
+INPUT: Literal["keypoint"] = "keypoint"
+OUTPUT: Literal["logits"] = "logits"
+"""Names of the model's input (N, M, T, V, C) and output (N, L), both float32."""
 
 LEGEND = "N clips, M persons, T frames, V joints, C channels, L classes"
 
-PRECISIONS = ("fp32", "fp16", "int8")
-AVERAGES = ("prob", "score", None)
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
-# Far above what any model has, and far below what would hurt.
-_MAX_BYTES = 4 << 20
-_MAX_CLASSES = 100_000
+# Limits far above what any real model has.
+_MAX_CHARACTERS = 4 << 20
 _MAX_JOINTS = 10_000
 _MAX_NUMBER = 1_000_000
-_MAX_TRANSFORMS = 100
 _MAX_PERSON_FRAMES = 1_000_000
 _MAX_TEXT = 1_000
 
-
-@dataclass(frozen=True)
-class ModelMetadata:
-    """What is needed besides the weights to recognise an action.
-
-    Attributes:
-        num_classes: Number of classes L.
-        input_shape: (N, M, T, V, C): a number where the axis is fixed, its letter where it is not.
-        pipeline: The configs of the transforms that make the model's input of a sample.
-        average_clips: How the clips of a sample become one score vector: ``'prob'``, ``'score'``,
-            or None, which keeps them apart; see :class:`pyskl.models.RecognizerGCN`.
-        layout: The skeleton; None where the model does not say.
-        labels: The classes' names, where known.
-        streams: What the input is made of: ``'j'``, ``'b'``, ``'jm'``, ``'bm'``, concatenated.
-        precision: ``'fp32'``, ``'fp16'`` or ``'int8'``: that of the weights.
-        checkpoint_sha256: Of the checkpoint that the weights are from, in hex.
-        toolbox: Who wrote it: name and version.
-    """
-
-    num_classes: int
-    input_shape: tuple[int | str, ...]
-    pipeline: tuple[Mapping[str, Any], ...]
-    average_clips: str | None = "prob"
-    layout: SkeletonLayout | None = None
-    labels: tuple[str, ...] | None = None
-    streams: tuple[str, ...] = ()
-    precision: str = "fp32"
-    checkpoint_sha256: str | None = None
-    toolbox: str = ""
-
-    def to_json(self) -> str:
-        """Return it as text, to be written into a file."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        if self.layout is not None:
-            fields["layout"] = layout_fields(self.layout)
-        return json.dumps(
-            {"format": FORMAT, **fields, "input": INPUT, "output": OUTPUT, "legend": LEGEND},
-            ensure_ascii=False,
-            allow_nan=False,
-        )
-
-    @classmethod
-    def from_json(cls, text: str | None, source: str) -> ModelMetadata:
-        """Read what :meth:`to_json` wrote, or somebody else.
-
-        Args:
-            text: The text; None where the file has none.
-            source: The file, for messages.
-
-        Raises:
-            InputError: if it is not what :meth:`to_json` writes.
-        """
-        if text is None:
-            raise InputError(
-                f"{source}: has no metadata of this toolbox (the entry {KEY!r}): it is not a model "
-                "that tools/export.py wrote"
-            )
-        try:
-            return _checked(_parsed(text))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"{source}: its metadata can't be used: {error}") from error
+_Size = Annotated[int, Field(ge=1, le=_MAX_JOINTS)]
+_Text = Annotated[str, Field(max_length=_MAX_TEXT)]
 
 
 def layout_fields(layout: SkeletonLayout) -> dict[str, Any]:
-    """Return the arguments that make a layout, all of them, as plain data."""
+    """Return the arguments that rebuild a layout, as plain data."""
     return {field.name: getattr(layout, field.name) for field in dataclasses.fields(layout)}
 
 
-# --- reading --------------------------------------------------------------------------------------
+def streams_of(pipeline: Sequence[Any]) -> tuple[str, ...]:
+    """Return the streams that a pipeline computes, such as ``('j',)`` or ``('j', 'b')``.
+
+    Args:
+        pipeline: The configs of its transforms; callables among them are skipped.
+
+    Returns:
+        Names out of j, b, jm and bm; empty without ``GenSkeFeat``.
+
+    Example:
+        >>> streams_of([dict(type='GenSkeFeat', dataset='coco', feats=['b'])])
+        ('b',)
+    """
+    for transform in pipeline:
+        if isinstance(transform, Mapping) and _type_name(transform) == "GenSkeFeat":
+            return tuple(transform.get("feats", ("j",)))
+    return ()
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    if len(text) > _MAX_BYTES:
-        raise ValueError(f"it has {len(text)} characters, more than {_MAX_BYTES}")
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"it is no JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"it should be an object, found {type(found).__name__}")
-    version = found.get("format")
-    if version != FORMAT or isinstance(version, bool):
-        raise ValueError(
-            f"it is of the format {version!r}, and this version of the toolbox reads {FORMAT}; "
-            "export the model again, or update the toolbox"
+def _type_name(transform: Mapping[str, Any]) -> str:
+    return str(transform.get("type")).removeprefix("pyskl.")
+
+
+def _to_layout(value: Any) -> Any:
+    """Build the layout that a JSON object describes."""
+    if not isinstance(value, Mapping):
+        return value
+    joints = value.get("num_joints")
+    if not isinstance(joints, int) or joints > _MAX_JOINTS:
+        raise ValueError(f"num_joints should be an integer up to {_MAX_JOINTS}, found {joints!r}")
+    return resolve_layout(dict(value))
+
+
+class ModelMetadata(BaseModel):
+    """What is needed besides the weights to recognise an action.
+
+    Attributes:
+        format: Version of this description. Readers refuse versions that they do not know.
+        num_classes: Number of classes L.
+        input_shape: (N, M, T, V, C); a number for a fixed axis, its letter for a free one.
+        pipeline: Configs of the transforms that turn a sample into the model's input.
+        average_clips: How to combine the clips of a sample: ``'prob'``, ``'score'`` or None (keep
+            them apart); see :class:`pyskl.models.RecognizerGCN`.
+        layout: The skeleton, if known.
+        labels: The names of the classes, if known.
+        streams: What the input consists of: ``'j'``, ``'b'``, ``'jm'``, ``'bm'``.
+        precision: Precision of the weights.
+        checkpoint_sha256: SHA-256 of the checkpoint, in hex.
+        toolbox: Name and version of the program that wrote the file.
+
+    Raises:
+        pydantic.ValidationError: for values that no reader would accept.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    format: Annotated[int, Field(ge=1, le=1)] = 1
+    num_classes: Annotated[int, Field(ge=1, le=100_000)]
+    input_shape: tuple[
+        Literal["N"] | _Size, Literal["M"] | _Size, Literal["T"] | _Size, _Size, _Size
+    ]
+    pipeline: Annotated[tuple[dict[str, JsonValue], ...], Field(min_length=1, max_length=100)]
+    average_clips: Literal["prob", "score"] | None = "prob"
+    layout: Annotated[InstanceOf[SkeletonLayout] | None, BeforeValidator(_to_layout)] = None
+    labels: tuple[_Text, ...] | None = None
+    streams: tuple[_Text, ...] = ()
+    precision: Precision = "fp32"
+    checkpoint_sha256: _Text | None = None
+    toolbox: _Text = ""
+    input: Literal["keypoint"] = INPUT
+    output: Literal["logits"] = OUTPUT
+    legend: str = LEGEND
+
+    @field_validator("pipeline")
+    @classmethod
+    def _check_pipeline(cls, pipeline: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        sizes = dict.fromkeys(("clip_len", "num_clips", "length", "num_person"), 1)
+        for number, transform in enumerate(pipeline):
+            if not isinstance(transform.get("type"), str):
+                raise ValueError(f"entry {number} needs a key 'type' that names a transform")
+            for key, value in _leaves(transform, ""):
+                limit = 2**32 if key == "seed" else _MAX_NUMBER
+                if isinstance(value, str):
+                    # A layout may be given as the path of a file, which a model must not read.
+                    if len(value) > _MAX_TEXT or value.lower().endswith(".json"):
+                        raise ValueError(f"entry {number}, {key}: no long text or file is allowed")
+                elif isinstance(value, (int, float)) and not abs(value) <= limit:  # NaN, too
+                    raise ValueError(f"entry {number}, {key}: {value!r} is beyond {limit}")
+            for key in sizes.keys() & transform.keys():
+                size = transform[key]
+                if type(size) is not int or size < 1:
+                    raise ValueError(f"entry {number}, {key}: {size!r} is no positive integer")
+                sizes[key] = max(sizes[key], size)
+        frames = max(sizes["clip_len"] * sizes["num_clips"], sizes["length"])
+        if frames * sizes["num_person"] > _MAX_PERSON_FRAMES:
+            raise ValueError(
+                f"it makes {sizes['num_person']} persons x {frames} frames of a sample, more than "
+                f"{_MAX_PERSON_FRAMES}"
+            )
+        return pipeline
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> ModelMetadata:
+        if self.labels is not None and len(self.labels) != self.num_classes:
+            raise ValueError(f"there are {len(self.labels)} labels for {self.num_classes} classes")
+        return self
+
+    def recognizer_arguments(self) -> dict[str, Any]:
+        """Return the arguments of :class:`pyskl.runtime.Recognizer`, apart from its name."""
+        names = ("pipeline", "num_classes", "average_clips", "labels", "layout", "input_shape")
+        return {name: getattr(self, name) for name in names}
+
+    def to_json(self) -> str:
+        """Return the text to store in a file."""
+        fields = self.model_dump()
+        fields["layout"] = None if self.layout is None else layout_fields(self.layout)
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes | None, file: str) -> ModelMetadata:
+        """Read what :meth:`to_json` wrote. Unknown keys are ignored.
+
+        Args:
+            text: The text; None or empty if the file has none.
+            file: The file, for messages.
+
+        Raises:
+            InputError: if the text is missing or a value is not acceptable; ``errors`` has one
+                entry for each faulty key.
+        """
+        if not text:
+            raise InputError(
+                f"the file has no metadata under {KEY!r}",
+                file=file,
+                expected="a model that tools/export.py wrote",
+            )
+        if len(text) > _MAX_CHARACTERS:
+            raise InputError("its metadata is too long", file=file, found=f"{len(text)} characters")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(
+                "its metadata can't be used", file=file, errors=field_errors(error)
+            ) from error
+
+
+def field_errors(error: ValidationError) -> list[InputError]:
+    """Return one error for each faulty field of :class:`ModelMetadata`."""
+    return [
+        InputError(
+            one["msg"],
+            key=".".join(map(str, one["loc"])) or None,
+            found=NOT_GIVEN if one["type"] == "missing" else reprlib.repr(one["input"]),
         )
-    return found
+        for one in error.errors()
+    ]
 
 
-def _checked(found: Mapping[str, Any]) -> ModelMetadata:
-    """Return the metadata that an object holds, every value checked; other keys are left out."""
-    classes = _whole("num_classes", found.get("num_classes"), 1, _MAX_CLASSES)
-    return ModelMetadata(
-        num_classes=classes,
-        input_shape=_shape(found.get("input_shape")),
-        pipeline=_pipeline(found.get("pipeline")),
-        average_clips=_one_of("average_clips", found.get("average_clips"), AVERAGES),
-        layout=_layout(found.get("layout")),
-        labels=_labels(found.get("labels"), classes),
-        streams=tuple(_texts("streams", found.get("streams", []))),
-        precision=_one_of("precision", found.get("precision"), PRECISIONS),
-        checkpoint_sha256=_text_or_none("checkpoint_sha256", found.get("checkpoint_sha256")),
-        toolbox=_text_or_none("toolbox", found.get("toolbox")) or "",
-    )
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{name} should be a whole number from {low} to {high}, found {value!r}")
-    return value
-
-
-def _one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
-    if isinstance(value, (list, dict)) or value not in choices:
-        raise ValueError(f"{name} should be one of {list(choices)}, found {value!r}")
-    return value
-
-
-def _text_or_none(name: str, value: Any) -> str | None:
-    if value is not None and not (isinstance(value, str) and len(value) <= _MAX_TEXT):
-        raise ValueError(f"{name} should be a short text or null, found {type(value).__name__}")
-    return value
-
-
-def _texts(name: str, value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(
-        isinstance(item, str) and len(item) <= _MAX_TEXT for item in value
-    ):
-        raise ValueError(f"{name} should be a list of short texts, found {type(value).__name__}")
-    return value
-
-
-def _labels(value: Any, classes: int) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    names = _texts("labels", value)
-    if len(names) != classes:
-        raise ValueError(f"labels has {len(names)} names for {classes} classes")
-    return tuple(names)
-
-
-def _shape(value: Any) -> tuple[int | str, ...]:
-    if not isinstance(value, list) or len(value) != 5:
-        raise ValueError(f"input_shape should be (N, M, T, V, C), found {value!r}")
-    for letter, size in zip("NMTVC", value):
-        if size != letter or letter in "VC":
-            _whole(f"input_shape, {letter},", size, 1, _MAX_JOINTS)
-    return tuple(value)
-
-
-def _layout(value: Any) -> SkeletonLayout | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise ValueError(f"layout should be an object or null, found {type(value).__name__}")
-    _whole("layout.num_joints", value.get("num_joints"), 1, _MAX_JOINTS)
-    return resolve_layout(value)
-
-
-def _pipeline(value: Any) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= _MAX_TRANSFORMS:
-        raise ValueError(f"pipeline should be a list of 1 to {_MAX_TRANSFORMS} transforms")
-    for number, transform in enumerate(value):
-        if not isinstance(transform, dict) or not isinstance(transform.get("type"), str):
-            raise ValueError(f"pipeline, entry {number}: should be an object with the key 'type'")
-        for key, item in _values(transform):
-            _check_value(f"pipeline, entry {number}, {key}", key, item)
-    _check_size(value)
-    return tuple(value)
-
-
-def _values(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what is inside nested lists and objects, each with the key that it is under."""
-    waiting: list[tuple[str, Any]] = list(value.items())
-    while waiting:
-        key, item = waiting.pop()
-        if isinstance(item, dict):
-            waiting += item.items()
-        elif isinstance(item, list):
-            waiting += [(key, one) for one in item]
-        else:
-            yield key, item
-
-
-def _check_value(where: str, key: str, value: Any) -> None:
-    if isinstance(value, str):
-        # A layout may be the path of a file, and files here are none of the model's business.
-        if len(value) > _MAX_TEXT or value.lower().endswith(".json"):
-            raise ValueError(f"{where}: no long text and no file is taken, found {value[:50]!r}")
-    elif isinstance(value, (int, float)):
-        most = 2**32 if key == "seed" else _MAX_NUMBER
-        if not math.isfinite(value) or abs(value) > most:
-            raise ValueError(f"{where}: should be a number up to {most}, found {value!r}")
-
-
-def _check_size(pipeline: Sequence[Mapping[str, Any]]) -> None:
-    """Check that the pipeline makes no more of a sequence than could be meant."""
-    sizes = {}
-    for key in ("clip_len", "num_clips", "length", "num_person"):
-        given = [transform[key] for transform in pipeline if key in transform]
-        for value in given:
-            _whole(f"pipeline, {key},", value, 1, _MAX_NUMBER)
-        sizes[key] = max(given, default=1)
-    frames = max(sizes["clip_len"] * sizes["num_clips"], sizes["length"])
-    if frames * sizes["num_person"] > _MAX_PERSON_FRAMES:
-        raise ValueError(
-            f"the pipeline makes {sizes['num_person']} persons x {frames} frames of a sample, more "
-            f"than {_MAX_PERSON_FRAMES}"
-        )
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield the values inside nested objects and lists, each with the key that it belongs to."""
+    if isinstance(value, dict):
+        for inner, one in value.items():
+            yield from _leaves(one, inner)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _leaves(one, key)
+    else:
+        yield key, value

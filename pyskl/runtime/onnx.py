@@ -1,4 +1,4 @@
-"""An exported ``.onnx`` file, computed by onnxruntime."""
+"""Run exported ``.onnx`` files with onnxruntime."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ import numpy as np
 
 from pyskl.errors import DeviceError, InputError
 from pyskl.runtime.metadata import INPUT, KEY, OUTPUT, ModelMetadata
-from pyskl.runtime.recognizer import ExportedRecognizer
+from pyskl.runtime.recognizer import CLIPS_PER_CALL, Recognizer
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
-class OnnxRecognizer(ExportedRecognizer):
-    """A recognizer in an ``.onnx`` file that ``tools/export.py`` wrote; it needs no torch.
+class OnnxRecognizer(Recognizer):
+    """A recognizer in an ``.onnx`` file that ``tools/export.py`` wrote. It needs no torch.
 
-    The file is data: onnxruntime knows the operators that it may name, and runs no code of its
-    maker's. It may still ask for any amount of time and memory.
+    The file is data: onnxruntime runs the operators that it knows, and no code from the file. A
+    graph can still ask for any amount of time and memory.
 
     Args:
         path: The file.
-        threads: Threads that compute one call; None leaves it to onnxruntime.
-        providers: What computes, the first that can: ``'CPUExecutionProvider'``,
-            ``'CUDAExecutionProvider'`` and what else onnxruntime was built with.
+        device: ``'cpu'``, ``'cuda'``, or ``'auto'`` for CUDA if onnxruntime has it.
+        threads: Number of threads of one call; None leaves it to onnxruntime.
+
+    Attributes:
+        metadata: What the file says about itself.
 
     Raises:
-        InputError: if onnxruntime is missing, or the file is no such model.
-        DeviceError: if onnxruntime lacks a provider.
+        InputError: if onnxruntime is missing, or the file is not such a model.
+        DeviceError: if onnxruntime can't use the device.
 
     Example::
 
@@ -37,77 +41,93 @@ class OnnxRecognizer(ExportedRecognizer):
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        *,
-        threads: int | None = None,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        self, path: str | Path, device: str = "cpu", *, threads: int | None = None
     ) -> None:
-        self._session = _session(Path(path), threads, providers)
+        self._session = _open_session(Path(path), device, threads)
         text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
-        super().__init__(path, ModelMetadata.from_json(text, str(path)))
-        self._check_ends()
+        self.metadata = ModelMetadata.from_json(text, str(path))
+        super().__init__(str(path), **self.metadata.recognizer_arguments())
+        self._check_graph()
 
-    def logits(self, keypoint: np.ndarray) -> np.ndarray:
-        """Score clips (N, M, T, V, C) float32; returns (N, L) float32."""
-        clips = np.ascontiguousarray(keypoint, np.float32)
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        """Score clips (N, M, T, V, C), float32; returns (N, L)."""
+        clips = np.ascontiguousarray(clips, np.float32)
         try:
-            (found,) = self._session.run([OUTPUT], {INPUT: clips})
-        except Exception as error:  # a stranger's graph can fail in any way
-            first = (str(error).splitlines() or [""])[0]
+            parts = [
+                self._session.run([OUTPUT], {INPUT: clips[start : start + CLIPS_PER_CALL]})[0]
+                for start in range(0, len(clips), CLIPS_PER_CALL)
+            ]
+        except Exception as error:  # the error classes of onnxruntime have no common base
             raise InputError(
-                f"{self.path}: onnxruntime can't compute it for clips (N, M, T, V, C) = "
-                f"{clips.shape} ({first[:300]})"
+                f"onnxruntime can't compute the model: {first_line(error)}",
+                file=self.name,
+                key="(N, M, T, V, C)",
+                found=clips.shape,
             ) from error
-        return found
+        return np.concatenate(parts)
 
-    def _check_ends(self) -> None:
-        """Check that the graph takes and gives what the metadata says."""
-        found = [
-            (end.name, end.type, tuple(end.shape))
-            for end in (*self._session.get_inputs(), *self._session.get_outputs())
+    def _check_graph(self) -> None:
+        """Check that the inputs and outputs of the graph are those of the metadata."""
+        ends = [*self._session.get_inputs(), *self._session.get_outputs()]
+        found = [(end.name, end.type, _fixed(end.shape)) for end in ends]
+        expected = [
+            (INPUT, "tensor(float)", _fixed(self.input_shape)),
+            (OUTPUT, "tensor(float)", _fixed(("N", self.num_classes))),
         ]
-        # Free axes have names, which other exporters may choose otherwise.
-        shapes = (self.metadata.input_shape, ("N", self.num_classes))
-        wanted = [(name, "tensor(float)", shape) for name, shape in zip((INPUT, OUTPUT), shapes)]
-        if len(found) != 2 or not all(
-            end[:2] == right[:2] and _same_sizes(end[2], right[2])
-            for end, right in zip(found, wanted)
-        ):
+        if found != expected:
             raise InputError(
-                f"{self.path}: by its metadata it takes and gives {wanted}, but by its graph "
-                f"{found}"
+                "the graph is not the one that its metadata describes",
+                file=self.name,
+                found=found,
+                expected=str(expected),
             )
 
 
-def _same_sizes(found: Sequence[Any], wanted: Sequence[Any]) -> bool:
-    """Return whether two shapes have the same fixed sizes in the same places."""
-    return len(found) == len(wanted) and all(
-        a == b or (not isinstance(a, int) and not isinstance(b, int)) for a, b in zip(found, wanted)
-    )
+def _fixed(shape: Sequence[Any]) -> list[int | None]:
+    """Return a shape with None for free axes, which exporters name as they like."""
+    return [size if isinstance(size, int) else None for size in shape]
 
 
-def _session(path: Path, threads: int | None, providers: Sequence[str]) -> Any:
+def _open_session(path: Path, device: str, threads: int | None) -> Any:
+    if not path.is_file():
+        raise InputError("there is no such model", file=path)
+    if device not in ("auto", "cpu", "cuda"):
+        raise DeviceError(
+            "not a device for .onnx files",
+            key="--device",
+            found=device,
+            expected="auto, cpu or cuda",
+        )
     try:
         import onnxruntime
     except ImportError as error:
         raise InputError(
-            "running an .onnx file needs onnxruntime: pip install onnxruntime"
+            "an .onnx file needs onnxruntime", file=path, hint="pip install onnxruntime"
         ) from error
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such model")
-    missing = [name for name in providers if name not in onnxruntime.get_available_providers()]
-    if missing:
+    available = onnxruntime.get_available_providers()
+    if device == "cuda" and _CUDA not in available:
         raise DeviceError(
-            f"onnxruntime has no {', '.join(missing)} here; it has "
-            f"{', '.join(onnxruntime.get_available_providers())}"
+            "this onnxruntime has no CUDA",
+            key="--device",
+            found=", ".join(available),
+            hint="pip install onnxruntime-gpu",
         )
+    use_cuda = device == "cuda" or (device == "auto" and _CUDA in available)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; they come as exceptions, too
+    options.log_severity_level = 3  # errors only; they are raised, too
     if threads is not None:
         options.intra_op_num_threads = threads
+    providers = [_CUDA, _CPU] if use_cuda else [_CPU]
     try:
-        return onnxruntime.InferenceSession(path, options, providers=list(providers))
-    except Exception as error:  # damaged bytes can spell any error
-        first = (str(error).splitlines() or [""])[0]
-        raise InputError(f"{path}: onnxruntime can't load it ({first[:300]})") from error
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # the error classes of onnxruntime have no common base
+        raise InputError(
+            f"onnxruntime can't load it: {first_line(error)}",
+            file=path,
+            expected="an .onnx file that tools/export.py wrote",
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, shortened; for errors of other libraries."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

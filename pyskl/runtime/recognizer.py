@@ -1,90 +1,103 @@
-"""Recognise actions with an exported model, whatever computes it.
+"""The interface of all recognizers: samples to clips, clips to class scores.
 
 Shapes: N samples, M persons, T frames, V joints, C channels, L classes.
 """
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.errors import AnnotationError, InputError
-from pyskl.runtime.metadata import ModelMetadata
-from pyskl.runtime.sample import complete_sample
+from pyskl.datasets.sample_checks import sample_fault
+from pyskl.errors import AnnotationError, ConfigError, InputError
+from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
 
-# Clips that go through the network at once; more take memory and no less time.
-_CLIPS_AT_ONCE = 16
+# Clips that go through the network in one call. More take memory and save no time.
+CLIPS_PER_CALL = 16
 
 
-class ExportedRecognizer(ABC):
-    """An exported model, with what its metadata says about samples and classes.
+class Recognizer(ABC):
+    """A model and the test pipeline that makes its input. Subclasses implement :meth:`logits`.
 
     Args:
-        path: The file, for messages.
-        metadata: What the file says of itself.
+        name: What messages call it, usually its file.
+        pipeline: Transforms (configs or callables) that turn a sample into clips.
+        num_classes: Number of classes L.
+        average_clips: How the clips of a sample are combined: ``'prob'`` averages probabilities,
+            ``'score'`` logits, None keeps the clips apart.
+        labels: The names of the classes, if known.
+        layout: The skeleton of the samples, if known.
+        input_shape: (N, M, T, V, C) with a number for each fixed axis, if known.
+
+    Attributes:
+        stream: ``'j'``, ``'b'``, ``'jm'`` or ``'bm'`` if the pipeline makes just that, else None.
 
     Raises:
-        InputError: if its pipeline names a transform that there is not, or with wrong arguments.
+        ConfigError: if the pipeline can't be built.
     """
 
-    def __init__(self, path: str | Path, metadata: ModelMetadata) -> None:
-        self.path = Path(path)
-        self.metadata = metadata
-        # What follows works on arrays, and tensors would need torch.
-        transforms = [one for one in metadata.pipeline if one["type"] != "ToTensor"]
+    def __init__(
+        self,
+        name: str,
+        pipeline: Sequence[Any],
+        num_classes: int,
+        *,
+        average_clips: str | None = "prob",
+        labels: Sequence[str] | None = None,
+        layout: SkeletonLayout | None = None,
+        input_shape: Sequence[int | str] = ("N", "M", "T", "V", "C"),
+    ) -> None:
+        self.name = name
+        self.num_classes = num_classes
+        self.average_clips = average_clips
+        self.labels = None if labels is None else tuple(labels)
+        self.layout = layout
+        self.input_shape = tuple(input_shape)
+        streams = streams_of(pipeline)
+        self.stream = streams[0] if len(streams) == 1 else None
         try:
-            self._pipeline = Compose(transforms)
+            # Everything below works on NumPy arrays, and tensors would need torch.
+            self._pipeline = Compose([one for one in pipeline if not _makes_tensors(one)])
         except (ValueError, TypeError) as error:
-            raise InputError(
-                f"{self.path}: its pipeline can't be built: {error}. A transform of your own has "
-                "to be imported first"
+            raise ConfigError(
+                f"the test pipeline can't be built: {error}",
+                file=name,
+                hint="transforms of your own have to be imported first",
             ) from error
 
     @abstractmethod
-    def logits(self, keypoint: np.ndarray) -> np.ndarray:
+    def logits(self, clips: np.ndarray) -> np.ndarray:
         """Score clips.
 
         Args:
-            keypoint: (N, M, T, V, C) float32.
+            clips: Any number of clips (N, M, T, V, C), float32.
 
         Returns:
             (N, L) float32.
+
+        Raises:
+            InputError: if the model can't compute them.
         """
 
-    @property
-    def labels(self) -> tuple[str, ...] | None:
-        """The names of the L classes, or None where the file has none."""
-        return self.metadata.labels
-
-    @property
-    def layout(self) -> SkeletonLayout | None:
-        """The skeleton that samples have, or None where the file does not say."""
-        return self.metadata.layout
-
-    @property
-    def num_classes(self) -> int:
-        """The number of classes L."""
-        return self.metadata.num_classes
-
     def label_name(self, label: int) -> str:
-        """Return the name of a class: its number where the file has no names."""
+        """Return the name of a class, or its number if the names are not known."""
         return str(label) if self.labels is None else self.labels[label]
 
     def prepare(self, sample: Mapping[str, Any] | np.ndarray) -> np.ndarray:
-        """Take a sample through the pipeline of the model's training, in test mode.
+        """Apply the test pipeline to a sample.
 
         Args:
-            sample: A sample as annotation files hold them (``label`` is not needed), or its
-                ``keypoint`` alone: (M, T, V, C), or (T, V, C) for one person.
+            sample: See :func:`complete_sample`.
 
         Returns:
-            Its clips, (clips, M, T, V, C) float32.
+            Its clips (clips, M, T, V, C), float32.
 
         Raises:
             AnnotationError: if the sample is malformed or does not fit the model.
@@ -92,91 +105,121 @@ class ExportedRecognizer(ABC):
         full = complete_sample(sample)
         try:
             clips = np.asarray(self._pipeline(full)["keypoint"], dtype=np.float32)
-            self._check(clips, axes="clips, M, T, V, C")
-        except ValueError as error:
-            raise AnnotationError(f"sample {full['frame_dir']!r}: {error}") from error
+        except Exception as error:  # transforms of users may raise anything
+            what = str(error) if isinstance(error, ValueError) else repr(error)
+            raise AnnotationError(
+                f"the test pipeline fails: {what}", sample=full["frame_dir"]
+            ) from error
+        if not self._fits(clips):
+            raise AnnotationError(
+                "its clips do not fit the model",
+                sample=full["frame_dir"],
+                found=clips.shape,
+                expected=f"(clips, {', '.join(map(str, self.input_shape[1:]))})",
+            )
         return clips
 
     def scores(self, batch: np.ndarray) -> np.ndarray:
-        """Score samples, as :meth:`pyskl.models.RecognizerGCN.predict` does.
+        """Score the clips of samples, as :meth:`pyskl.models.RecognizerGCN.predict` does.
 
         Args:
             batch: (N, clips, M, T, V, C), or (N, M, T, V, C) for one clip each.
 
         Returns:
-            float32 (N, L), averaged over the clips as ``metadata.average_clips`` says;
-            (N, clips, L) logits where it is None.
+            (N, L) float32, averaged as :attr:`average_clips` says; logits (N, clips, L) if it is
+            None.
 
         Raises:
-            ValueError: for a shape that does not fit the model.
+            InputError: for a shape that does not fit the model.
         """
         batch = np.asarray(batch, dtype=np.float32)
         if batch.ndim == 5:
             batch = batch[:, None]
-        if batch.ndim != 6:
-            raise ValueError(
-                "a recognizer takes keypoints (N, clips, M, T, V, C) or (N, M, T, V, C), found the "
-                f"shape {batch.shape}"
+        if batch.ndim != 6 or 0 in batch.shape or not self._fits(batch[0]):
+            raise InputError(
+                "the clips do not fit the model",
+                file=self.name,
+                found=batch.shape,
+                expected=f"(N, clips, {', '.join(map(str, self.input_shape[1:]))})",
             )
-        samples, per_sample, *clip = batch.shape
-        clips = batch.reshape(samples * per_sample, *clip)  # N·clips, M, T, V, C
-        self._check(clips, axes="N·clips, M, T, V, C")
-        parts = [
-            self.logits(clips[start : start + _CLIPS_AT_ONCE])
-            for start in range(0, len(clips), _CLIPS_AT_ONCE)
-        ]
-        logits = np.concatenate(parts).reshape(samples, per_sample, -1)  # N, clips, L
-        if self.metadata.average_clips is None:
+        clips = batch.reshape(-1, *batch.shape[2:])  # N·clips, M, T, V, C
+        logits = self.logits(clips).reshape(*batch.shape[:2], -1)  # N, clips, L
+        if self.average_clips is None:
             return logits
-        if self.metadata.average_clips == "prob":
-            logits = softmax(logits)
+        if self.average_clips == "prob":
+            logits = softmax(logits, axis=2)
         return logits.mean(axis=1)  # N, L
 
     def predict(
         self, sample: Mapping[str, Any] | np.ndarray, topk: int = 5
     ) -> list[tuple[int, float]]:
-        """Recognise the action of one sequence, as :func:`pyskl.apis.inference_recognizer` does.
+        """Recognise the action of one sample.
 
         Args:
-            sample: See :meth:`prepare`.
-            topk: How many classes to return.
+            sample: See :func:`complete_sample`.
+            topk: Number of classes to return.
 
         Returns:
-            ``(class, score)`` of the best classes, the best first.
+            ``(class, score)`` of the best classes, best first.
 
         Raises:
             AnnotationError: if the sample is malformed or does not fit the model.
             InputError: if the model does not average the clips of a sample.
         """
-        if self.metadata.average_clips is None:
+        self.check_ranking()
+        return top_classes(self.scores(self.prepare(sample)[None])[0], topk)
+
+    def check_ranking(self) -> None:
+        """Raise an :class:`InputError` if the model keeps the clips of a sample apart."""
+        if self.average_clips is None:
             raise InputError(
-                f"{self.path}: the model keeps the clips of a sample apart (average_clips=None), "
-                "so there is no ranking of the classes: export it with average_clips='prob'"
+                "the model keeps the clips of a sample apart, so classes have no ranking",
+                file=self.name,
+                key="average_clips",
+                found=None,
+                expected="'prob' or 'score'",
             )
-        scores = self.scores(self.prepare(sample)[None])[0]
-        return best_classes(scores, topk)
 
-    def _check(self, clips: np.ndarray, axes: str) -> None:
-        """Check the shape of clips (N, M, T, V, C) against that of the model's input."""
-        wanted = self.metadata.input_shape
-        fits = clips.ndim == 5 and all(
-            isinstance(size, str) or found == size
-            for found, size in zip(clips.shape[1:], wanted[1:])
+    def _fits(self, clips: np.ndarray) -> bool:
+        """Whether clips (N, M, T, V, C) have the model's fixed sizes."""
+        sizes = zip(clips.shape[1:], self.input_shape[1:])
+        return (
+            clips.ndim == 5
+            and 0 not in clips.shape
+            and all(isinstance(wanted, str) or found == wanted for found, wanted in sizes)
         )
-        if not fits or 0 in clips.shape:
-            raise ValueError(
-                f"{self.path.name} takes clips (N, M, T, V, C) = "
-                f"({', '.join(map(str, wanted))}), found ({axes}) = {clips.shape}"
-            )
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities of logits, along the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+def _makes_tensors(transform: Any) -> bool:
+    return isinstance(transform, Mapping) and transform.get("type") in (
+        "ToTensor",
+        "pyskl.ToTensor",
+    )
 
 
-def best_classes(scores: np.ndarray, topk: int) -> list[tuple[int, float]]:
-    """Return ``(class, score)`` of the ``topk`` highest of scores (L,), the best first."""
+def complete_sample(sample: Mapping[str, Any] | np.ndarray) -> dict[str, Any]:
+    """Return a checked copy of a sample, with the keys that a dataset would add.
+
+    Args:
+        sample: A sample as annotation files hold it (``label`` is not needed), or just its
+            ``keypoint``: (M, T, V, C), or (T, V, C) for one person.
+
+    Raises:
+        AnnotationError: if it is malformed.
+    """
+    if isinstance(sample, np.ndarray):
+        sample = {"keypoint": sample[None] if sample.ndim == 3 else sample}
+    full = {"frame_dir": "sample", **copy.deepcopy(dict(sample)), "label": 0}
+    keypoint = full.get("keypoint")
+    frames = keypoint.shape[1] if isinstance(keypoint, np.ndarray) and keypoint.ndim == 4 else 0
+    full.setdefault("total_frames", frames)
+    fault = sample_fault(full)
+    if fault is not None:
+        raise AnnotationError(fault, sample=full["frame_dir"])
+    return {"start_index": 0, "modality": "Pose", **full, "test_mode": True}
+
+
+def top_classes(scores: np.ndarray, topk: int) -> list[tuple[int, float]]:
+    """Return ``(class, score)`` of the ``topk`` highest scores (L,), best first, ties in order."""
     best = np.argsort(-scores, kind="stable")[:topk]
-    return [(int(index), float(scores[index])) for index in best]
+    return [(int(label), float(scores[label])) for label in best]

@@ -86,31 +86,31 @@ def test_joined_clips_are_found_where_they_are(clips: list[tuple[int, int]], str
         assert abs(one.start - start) <= stride
 
 
-def told(scores: list[list[float]], **options: float) -> list[tuple[int, int, int | None]]:
+def segments(scores: list[list[float]], **options: float) -> list[tuple[int, int, int | None]]:
     """Return the segments of windows of two frames, one after every two."""
     starts = list(range(0, 2 * len(scores), 2))
     found = find_segments(np.array(scores), starts, 2, 2 * len(scores), **options)
     return [(one.start, one.end, one.label) for one in found]
 
 
-def test_what_is_short_is_dissolved() -> None:
+def test_short_segments_are_dissolved() -> None:
     a, b, none = [0.9, 0.1], [0.1, 0.9], [0.2, 0.2]
-    assert told([a, a, b, a]) == [(0, 4, 0), (4, 6, 1), (6, 8, 0)]
-    assert told([a, a, b, a], min_length=4) == [(0, 8, 0)]
-    assert told([a, none, a], min_length=4) == [(0, 6, 0)]
-    assert told([a, a, none, b, none, a, a], min_length=4) == [
+    assert segments([a, a, b, a]) == [(0, 4, 0), (4, 6, 1), (6, 8, 0)]
+    assert segments([a, a, b, a], min_length=4) == [(0, 8, 0)]
+    assert segments([a, none, a], min_length=4) == [(0, 6, 0)]
+    assert segments([a, a, none, b, none, a, a], min_length=4) == [
         (0, 4, 0),
         (4, 10, None),
         (10, 14, 0),
     ]
-    assert told([a, b], min_length=9) == [(0, 4, None)]
-    assert told([none, none]) == [(0, 4, None)]
+    assert segments([a, b], min_length=9) == [(0, 4, None)]
+    assert segments([none, none]) == [(0, 4, None)]
 
 
 def test_smoothing_averages_neighbours() -> None:
     a, b = [0.9, 0.1], [0.4, 0.6]
-    assert told([a, a, b, a, a]) == [(0, 4, 0), (4, 6, 1), (6, 10, 0)]
-    assert told([a, a, b, a, a], smooth=3) == [(0, 10, 0)]
+    assert segments([a, a, b, a, a]) == [(0, 4, 0), (4, 6, 1), (6, 10, 0)]
+    assert segments([a, a, b, a, a], smooth=3) == [(0, 10, 0)]
     (segment,) = find_segments(np.array([[0.6], [0.9]]), [0, 2], 4, 6, smooth=1)
     assert segment == Segment(0, 6, 0, pytest.approx(0.75))
     (segment,) = find_segments(np.array([[0.6], [0.9]]), [0, 1], 2, 9, smooth=2)
@@ -118,28 +118,27 @@ def test_smoothing_averages_neighbours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "frames"), [("64", 64), ("2s", 60), ("0.5s", 15), (".01s", 1), ("1.", None)]
+    ("text", "frames"), [("64", 64), ("2s", 60), ("0.5s", 15), (".01s", 1), ("2.s", 60)]
 )
-def test_lengths_are_frames_or_seconds(text: str, frames: int | None) -> None:
-    if frames is None:
-        with pytest.raises(InputError, match="no length of time"):
-            Span.parse(text)
-    else:
-        assert Span.parse(text).frames(30) == frames
+def test_lengths_are_frames_or_seconds(text: str, frames: int) -> None:
+    assert Span.parse(text).frames(30) == frames
 
 
-@pytest.mark.parametrize("text", ["", "x", "-3", "1e3", "nan", "2 s s", "0", "0s", "\u0661s"])
+@pytest.mark.parametrize("text", ["", "x", "1.", "-3", "1e3", "nan", "2 s s", "0", "0s", "\u0661s"])
 def test_other_lengths_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         Span.parse(text)
 
 
-def test_settings_say_what_does_not_fit() -> None:
-    with pytest.raises(InputError, match="--fps"):
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(InputError):
         Span.parse("2s").frames(None)
-    with pytest.raises(InputError, match="would be left out"):
+    with pytest.raises(InputError) as caught:
         WindowSettings(Span(8), Span(9)).in_frames(None)
-    with pytest.raises(InputError, match="--smooth"):
-        WindowSettings(Span(8), smooth=0)
+    assert caught.value.key == "--stride"
+    for key, value in (("smooth", 0), ("threshold", float("nan"))):
+        with pytest.raises(InputError) as caught:
+            WindowSettings(Span(8), **{key: value})  # type: ignore[arg-type]
+        assert caught.value.key == f"--{key}"
     assert WindowSettings(Span(2, seconds=True)).in_frames(30) == (60, 15, 1)
     assert WindowSettings(Span(2)).in_frames(None) == (2, 1, 1)

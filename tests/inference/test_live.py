@@ -1,4 +1,4 @@
-"""Frames as they come: the newest are scored, in order, and nothing piles up."""
+"""Frames as they arrive: the newest are scored, in order, and nothing piles up."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyskl.errors import InputError
-from pyskl.inference import Ensemble, Item, LiveSettings, Member, Unread, run_live
-from pyskl.inference.frames import Frame, frame_of_json, frames_of_lines, replayed, window_sample
-from pyskl.inference.live import LiveBuffer
+from pyskl.inference import Ensemble, InputSequence, LiveSettings, Recognizer, run_live
+from pyskl.inference.json_input import Frame, frame_of_json, read_frames
+from pyskl.inference.live import LiveBuffer, replay, window_sample
 from pyskl.recordings import RecordingError
 
-# Seconds that a thread is waited for, before a test fails instead of hanging.
-PATIENCE = 120
+# Seconds to wait for a thread before a test fails.
+TIMEOUT = 120
 
 Telling = Callable[..., np.ndarray]
 
@@ -36,7 +36,7 @@ def frame(label: int = 0, number: int = 0) -> Frame:
     st.integers(1, 12), st.integers(1, 12), st.lists(st.integers(0, 40), min_size=1, max_size=12)
 )
 def test_the_newest_window_is_taken(window: int, stride: int, arrivals: list[int]) -> None:
-    """``arrivals``: how many frames come while the one who scores is busy."""
+    """``arrivals``: how many frames arrive between two scorings."""
     buffer = LiveBuffer(window, stride, clock=lambda: buffer.count / 10)
     due, sent = window, 0
     for count in arrivals:
@@ -50,25 +50,24 @@ def test_the_newest_window_is_taken(window: int, stride: int, arrivals: list[int
         assert taken.end == sent
         numbers = [int(one.keypoint[0, 0, 1]) for one in taken.frames]
         assert numbers == list(range(max(0, sent - window), sent))
-        assert taken.passed_over == (sent - due) // stride
-        due += stride * (1 + taken.passed_over)
+        assert taken.skipped == (sent - due) // stride
+        due += stride * (1 + taken.skipped)
         assert due > sent
     buffer.close()
     if due > window or not sent:
         assert buffer.take() is None
-    else:  # too few for a window, and all that there are
+    else:  # too few for a window
         last = buffer.take()
         assert last is not None
         assert last.end == len(last.frames) == sent
         assert buffer.take() is None
 
 
-class Slow:
-    """Scores the first window only when it is told to."""
-
-    labels, layout, num_classes = None, None, 2
+class Slow(Recognizer):
+    """Scores the first window only after ``go`` is set."""
 
     def __init__(self) -> None:
+        super().__init__("slow", [], 2)
         self.started, self.go = threading.Event(), threading.Event()
         self.numbers: list[list[int]] = []
 
@@ -78,58 +77,61 @@ class Slow:
 
     def scores(self, batch: np.ndarray) -> np.ndarray:
         self.started.set()
-        assert self.go.wait(PATIENCE)
+        assert self.go.wait(TIMEOUT)
         return np.array([[0.25, 0.75]])
 
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
 
-def test_windows_are_passed_over_where_scoring_is_slow() -> None:
+
+def test_windows_are_skipped_if_scoring_is_slow() -> None:
     slow = Slow()
 
     def frames() -> Iterator[Frame]:
         for number in range(8):
             yield frame(number=number)
-        assert slow.started.wait(PATIENCE)
+        assert slow.started.wait(TIMEOUT)
         for number in range(8, 31):  # due at 12, 16, 20, 24, 28
             yield frame(number=number)
         slow.go.set()
 
-    told: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     settings = LiveSettings(window=8, stride=4, topk=1)
-    report = run_live(frames(), Ensemble([Member(slow)]), settings, told.append)
+    report = run_live(frames(), Ensemble([slow]), settings, found.append)
     # The scorer may wake before the last frames are in: it takes what is newest then.
     assert slow.numbers[0] == list(range(8))
-    ends = [line["frame"] + 1 for line in told]
+    ends = [line["frame"] + 1 for line in found]
     assert ends[0] == 8
     for numbers, end in zip(slow.numbers, ends):
         assert numbers == list(range(end - 8, end))
     assert report.frames == 31
-    assert report.windows + report.passed_over == 6
-    assert report.windows == len(told) == len(report.delays)
-    assert sum(line.get("passed_over", 0) for line in told) == report.passed_over
-    assert report.passed_over >= 3  # those due while the first was being scored
+    assert report.windows + report.skipped == 6
+    assert report.windows == len(found) == len(report.latencies)
+    assert sum(line.get("passed_over", 0) for line in found) == report.skipped
+    assert report.skipped >= 3  # those due while the first was being scored
     assert "latency p50" in report.text()
 
 
-def test_every_window_is_scored_where_there_is_time(ensemble: Ensemble) -> None:
+def test_every_window_is_scored_if_there_is_time(ensemble: Ensemble) -> None:
     turn = threading.Semaphore(0)
-    told: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
 
     def frames() -> Iterator[Frame]:
         for number in range(40):
             yield frame(label=number // 20, number=number)
             if number >= 9 and (number - 9) % 5 == 0:
-                assert turn.acquire(timeout=PATIENCE)
+                assert turn.acquire(timeout=TIMEOUT)
 
     def write(line: dict[str, Any]) -> None:
-        told.append(line)
+        found.append(line)
         turn.release()
 
     settings = LiveSettings(window=10, stride=5, topk=1, fps=10)
     report = run_live(frames(), ensemble, settings, write)
-    assert (report.windows, report.passed_over) == (7, 0)
-    assert [line["frame"] for line in told] == [9, 14, 19, 24, 29, 34, 39]
-    assert [line["topk"][0]["class"] for line in told] == [0, 0, 0, 0, 1, 1, 1]
-    first = dict(told[0])
+    assert (report.windows, report.skipped) == (7, 0)
+    assert [line["frame"] for line in found] == [9, 14, 19, 24, 29, 34, 39]
+    assert [line["topk"][0]["class"] for line in found] == [0, 0, 0, 0, 1, 1, 1]
+    first = dict(found[0])
     assert first.pop("latency_ms") >= 0
     assert first == {
         **{"frame": 9, "time": 0.9, "start": 0, "end": 10, "start_s": 0.0, "end_s": 1.0},
@@ -138,35 +140,35 @@ def test_every_window_is_scored_where_there_is_time(ensemble: Ensemble) -> None:
 
 
 def test_a_stream_that_is_shorter_than_a_window_is_scored(ensemble: Ensemble) -> None:
-    told: list[dict[str, Any]] = []
-    run_live([frame(2, n) for n in range(3)], ensemble, LiveSettings(), told.append)
-    assert [(line["end"], line["topk"][0]["class"]) for line in told] == [(3, 2)]
-    told.clear()
-    assert run_live([], ensemble, LiveSettings(), told.append).text().startswith("0 frames")
-    assert told == []
+    found: list[dict[str, Any]] = []
+    run_live([frame(2, n) for n in range(3)], ensemble, LiveSettings(), found.append)
+    assert [(line["end"], line["topk"][0]["class"]) for line in found] == [(3, 2)]
+    found.clear()
+    assert run_live([], ensemble, LiveSettings(), found.append).text().startswith("0 frames")
+    assert found == []
 
 
 def test_nobody_has_no_classes(ensemble: Ensemble) -> None:
-    told: list[dict[str, Any]] = []
-    run_live([Frame(None)] * 4, ensemble, LiveSettings(window=4), told.append)
-    assert told[0]["topk"] == []
+    found: list[dict[str, Any]] = []
+    run_live([Frame(None)] * 4, ensemble, LiveSettings(window=4), found.append)
+    assert found[0]["topk"] == []
 
 
-def test_faults_are_told_and_the_rest_goes_on(ensemble: Ensemble) -> None:
+def test_errors_do_not_stop_the_rest(ensemble: Ensemble) -> None:
     bad = Frame(np.ones((1, 17, 3), np.float32))
     frames = [frame(1), RecordingError("line 2: odd"), bad, *[frame(1)] * 2]
-    told: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     settings = LiveSettings(window=4, stride=4)
-    report = run_live(frames, ensemble, settings, told.append)
+    report = run_live(frames, ensemble, settings, found.append)
     assert report.frames == 4
-    assert report.num_faults == 2
-    assert "differ in (V, C)" in told[0]["error"]
-    assert report.faults[0] == "line 2: odd"
+    assert report.num_errors == 2
+    assert "error" in found[0]
+    assert report.errors[0] == "line 2: odd"
     strict = LiveSettings(window=4, stride=4, strict=True)
     with pytest.raises(InputError, match="line 2: odd"):
-        run_live(frames, ensemble, strict, told.append)
-    with pytest.raises(InputError, match="differ in"):
-        run_live([frame(1), bad, *[frame(1)] * 2], ensemble, strict, told.append)
+        run_live(frames, ensemble, strict, found.append)
+    with pytest.raises(InputError):
+        run_live([frame(1), bad, *[frame(1)] * 2], ensemble, strict, found.append)
 
 
 def test_an_error_of_the_source_is_raised(ensemble: Ensemble) -> None:
@@ -200,14 +202,14 @@ def test_lines_are_frames() -> None:
         {"keypoint": [[[1, 2]]], "keypoint_score": [[0.5]]},
     ]
     text = "\n".join([*map(json.dumps, given), "nonsense", "7", '{"t": 1}'])
-    *frames, odd, number, lacking = frames_of_lines(io.StringIO(text))
+    *frames, odd, number, lacking = read_frames(io.StringIO(text))
     shapes = [None if one.keypoint is None else one.keypoint.shape for one in frames]
     assert shapes == [(1, 2, 3), (1, 2, 3), (2, 2, 3), None, None, (1, 1, 2)]
     assert frames[0].time == 1.5
     assert frames[5].score.tolist() == [[0.5]]
-    assert "line 7" in str(odd)
-    assert "expected a frame, found 7" in str(number)
-    assert "no 'keypoint'" in str(lacking)
+    for error, where in ((odd, "line 7"), (number, "line 8"), (lacking, "line 9")):
+        assert isinstance(error, RecordingError)
+        assert where in str(error)
     scored = frame_of_json("[[1, 2, 0.5]]", "here", "xys")
     assert scored.score.tolist() == [[0.5]]
 
@@ -215,13 +217,15 @@ def test_lines_are_frames() -> None:
 def test_recordings_are_played_at_their_pace(telling: Telling) -> None:
     waited: list[float] = []
     items = [
-        Item("a", "a", {"keypoint": telling([0], 3)}, fps=10),
-        Unread("b", "b", RecordingError("gone")),
-        Item("c", "c", {"keypoint": telling([1], 2), "keypoint_score": np.ones((1, 2, 25))}),
+        InputSequence("a", "a", {"keypoint": telling([0], 3)}, fps=10),
+        InputSequence("b", "b", error=RecordingError("gone")),
+        InputSequence(
+            "c", "c", {"keypoint": telling([1], 2), "keypoint_score": np.ones((1, 2, 25))}
+        ),
     ]
-    frames = list(replayed(items, sleep=waited.append, clock=lambda: 7.0))
+    frames = list(replay(items, sleep=waited.append, clock=lambda: 7.0))
     assert isinstance(frames.pop(3), RecordingError)
     assert [one.time for one in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.333333])
     assert frames[4].score.shape == (1, 25)
     assert waited == pytest.approx([0.1, 0.2, 0.3, 0.333333], abs=1e-5)
-    assert list(replayed(items[:1], fps=4, sleep=waited.append))[2].time == 0.5
+    assert list(replay(items[:1], fps=4, sleep=waited.append))[2].time == 0.5
