@@ -46,9 +46,9 @@ _FORBIDDEN = (
 
 
 def _annotation() -> Callable[[Path], Any]:
-    from pyskl.datasets.annotation import read_annotation_pickle
+    from pyskl.datasets.annotation_cache import load_annotations
 
-    return lambda path: read_annotation_pickle(path).check(None)
+    return lambda path: load_annotations(path, pack=False).check(None)
 
 
 def _checkpoint() -> Callable[[Path], Any]:
