@@ -29,8 +29,8 @@ def _run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_killed_runs_end_like_undisturbed_ones(tmp_path: Path) -> None:
     report = tmp_path / "report.md"
-    _run("kill_matrix.py", "--cases", "4", "--kills", "8", "--report", str(report))
-    assert "8 kills in 4 combinations; 0 ended different" in report.read_text()
+    _run("kill_matrix.py", "--cases", "3", "--kills", "6", "--report", str(report))
+    assert "6 kills in 3 combinations; 0 ended different" in report.read_text()
 
 
 def test_faults_end_runs_with_their_status_and_a_restart_repairs_them() -> None:
@@ -40,12 +40,10 @@ def test_faults_end_runs_with_their_status_and_a_restart_repairs_them() -> None:
         "sigterm_in_validation": "75, 75",
         "sigterm_to_everything": "75",
         "process_killed": "69, -9",
-        "killed_before_the_rendezvous": "69, -9",
         "worker_killed": "69",
-        "disk_error_for_a_while": "0",
         "started_differently": "2, 2",
+        "disk_error_for_a_while": "0",
         "saving_more_often": "0, 0",
-        "clock_set_back": "-9",
     }
     rows = _run("faults.py", "--only", *expected).stdout.splitlines()
     assert [row.split("|")[2].strip() for row in rows] == list(expected.values()), rows
