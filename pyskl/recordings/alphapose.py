@@ -23,6 +23,7 @@ from pyskl.recordings.numbers import (
     frame_positions,
     natural_key,
     trailing_number,
+    unexpected,
     whole_number,
 )
 from pyskl.recordings.persons import DetectionList, recording_of_detections
@@ -52,12 +53,7 @@ def joints_of(values: Any, where: str) -> np.ndarray:
     """Return ``keypoints`` [x, y, score, ...] as (V, 3)."""
     found = floats(values, where)
     if len(found) % 3 or not 0 < len(found) <= 3 * MAX_JOINTS:
-        raise RecordingError(
-            "wrong number of values",
-            key=where,
-            found=len(found),
-            expected="x, y and score (or visibility) of each joint",
-        )
+        raise unexpected(where, len(found), "x, y and score (or visibility) of each joint")
     return found.reshape(-1, 3)
 
 

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 
 from pyskl.recordings.input_file import InputFile
-from pyskl.recordings.numbers import MAX_JOINTS, frame_rate, image_size, listed, seen_joints
+from pyskl.recordings.numbers import (
+    MAX_JOINTS,
+    frame_rate,
+    image_size,
+    listed,
+    seen_joints,
+    unexpected,
+)
 from pyskl.recordings.persons import most_active
 from pyskl.recordings.reader import CHANNELS, Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
@@ -71,11 +78,11 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
     elif score is not None:
         score = score[None] if score.ndim == 2 else score
         if score.shape != keypoint.shape[:3]:
-            raise RecordingError(
-                "wrong shape",
-                key="keypoint_score",
-                found=score.shape,
-                expected=f"(M, T, V) = {keypoint.shape[:3]}",
+            raise unexpected(
+                "keypoint_score",
+                score.shape,
+                f"(M, T, V) = {keypoint.shape[:3]}",
+                problem="wrong shape",
             )
     keypoint, score = most_active(*seen_joints(keypoint, score), options.persons)
     return [

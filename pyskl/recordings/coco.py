@@ -25,11 +25,11 @@ from pyskl.recordings.alphapose import (
 )
 from pyskl.recordings.input_file import InputFile
 from pyskl.recordings.numbers import (
-    brief,
     expect_form,
     frame_positions,
     image_size,
     natural_key,
+    unexpected,
     whole_number,
 )
 from pyskl.recordings.persons import DetectionList, recording_of_detections
@@ -66,11 +66,7 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
     if isinstance(content, list):
         return read_results(file, options)
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
-        raise RecordingError(
-            "unexpected content",
-            found=brief(content),
-            expected="a dict with a list 'annotations', or a list of results",
-        )
+        raise unexpected(None, content, "a dict with a list 'annotations', or a list of results")
     videos, places = _videos(content)
     for position, entry in enumerate(content["annotations"]):
         where = f"annotation {position}"

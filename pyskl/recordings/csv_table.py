@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pyskl.recordings.input_file import read_text
-from pyskl.recordings.numbers import brief
+from pyskl.recordings.numbers import unexpected
 from pyskl.recordings.recording import RecordingError
 
 # Other names of the column score.
@@ -63,11 +63,11 @@ class CsvTable:
         self.rows = [cells for _, cells in rows[1:]]
         for line, cells in rows[1:]:
             if len(cells) != len(self.names):
-                raise RecordingError(
-                    "wrong number of cells",
-                    key=f"line {line}",
-                    found=len(cells),
-                    expected=f"{len(self.names)}, one per column",
+                raise unexpected(
+                    f"line {line}",
+                    len(cells),
+                    f"{len(self.names)}, one per column",
+                    problem="wrong number of cells",
                 )
 
     def records(self) -> Iterator[tuple[int, dict[str, str]]]:
@@ -123,9 +123,8 @@ class CsvTable:
 
     def error(self, row: int, column: int, expected: str) -> RecordingError:
         """Return the error that a cell is not what was expected."""
-        return RecordingError(
-            "wrong cell",
-            key=f"line {self.lines[row]}, column {self.names[column]!r}",
-            found=brief(self.rows[row][column]),
-            expected=expected,
+        return unexpected(
+            f"line {self.lines[row]}, column {self.names[column]!r}",
+            self.rows[row][column],
+            expected,
         )

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from pyskl.errors import ConfigError
 from pyskl.recordings.csv_table import CsvTable
 from pyskl.recordings.discovery import RecordingPath
-from pyskl.recordings.numbers import natural_key
+from pyskl.recordings.numbers import natural_key, unexpected
 from pyskl.recordings.recording import RecordingError
 
 _COLUMNS = ("name", "label", "subject", "camera", "split")
@@ -141,10 +141,11 @@ def _read_table(path: Path) -> dict[str, SampleInfo]:
     try:
         for line, cells in CsvTable(path).records():
             if not {"name", "label"} <= cells.keys() <= set(_COLUMNS):
-                raise RecordingError(
-                    "wrong columns",
-                    found=", ".join(cells),
-                    expected="name, label and optionally subject, camera, split",
+                raise unexpected(
+                    None,
+                    ", ".join(cells),
+                    "name, label and optionally subject, camera, split",
+                    problem="wrong columns",
                 )
             name = cells.pop("name").replace("\\", "/").removeprefix("./")
             if not name or not cells["label"]:

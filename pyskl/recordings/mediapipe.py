@@ -32,6 +32,7 @@ from pyskl.recordings.numbers import (
     floats,
     frame_rate,
     image_size,
+    unexpected,
 )
 from pyskl.recordings.persons import DetectionList, recording_of_detections
 from pyskl.recordings.reader import Reader, ReadOptions
@@ -153,9 +154,7 @@ def _landmarks(person: Any, where: str) -> np.ndarray:
     """Return a person's landmarks as (V, 4): x, y, z, visibility; NaN for missing values."""
     points = person["landmark"] if isinstance(person, dict) else person
     if not isinstance(points, list) or not 0 < len(points) <= MAX_JOINTS:
-        raise RecordingError(
-            "unexpected content", key=where, found=brief(points), expected="a list of landmarks"
-        )
+        raise unexpected(where, points, "a list of landmarks")
     flat: list[Any] = []
     for position, point in enumerate(points):
         with expect_form(f"{where}, landmark {position}", point, "a dict with x and y"):

@@ -25,6 +25,20 @@ MAX_JOINTS = 2048
 _GAP_FACTOR, _GAP_CONSTANT = 100, 10_000
 
 
+def unexpected(
+    where: str | None, found: Any, expected: str, *, problem: str = "unexpected content"
+) -> RecordingError:
+    """Return the error that something in a file is not what it should be.
+
+    Args:
+        where: The place of ``found``.
+        found: The value.
+        expected: What it should be, in words.
+        problem: What is wrong, if that says more.
+    """
+    return RecordingError(problem, key=where, found=brief(found), expected=expected)
+
+
 @contextmanager
 def expect_form(where: str, found: Any, expected: str) -> Iterator[None]:
     """Turn a missing key or a wrong type inside the block into a :class:`RecordingError`.
@@ -37,9 +51,7 @@ def expect_form(where: str, found: Any, expected: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise RecordingError(
-            "unexpected content", key=where, found=brief(found), expected=expected
-        ) from error
+        raise unexpected(where, found, expected) from error
 
 
 def floats(values: Any, where: str | None) -> np.ndarray:
@@ -49,9 +61,7 @@ def floats(values: Any, where: str | None) -> np.ndarray:
         RecordingError: if it is not a list of numbers.
     """
     if not isinstance(values, (list, tuple)):
-        raise RecordingError(
-            "unexpected content", key=where, found=brief(values), expected="a list of numbers"
-        )
+        raise unexpected(where, values, "a list of numbers")
     for position, value in enumerate(values):
         if type(value) not in (int, float) and value is not None:
             raise RecordingError(f"value {position} is not a number", key=where, found=brief(value))

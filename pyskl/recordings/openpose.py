@@ -19,6 +19,7 @@ from pyskl.recordings.numbers import (
     floats,
     frame_positions,
     natural_key,
+    unexpected,
     whole_number,
 )
 from pyskl.recordings.persons import DetectionList, recording_of_detections
@@ -93,11 +94,10 @@ def _body(person: dict[str, Any], where: str) -> tuple[np.ndarray, int | None]:
     """Return the joints of a person (V, 3), and its number, None if OpenPose did not track."""
     values = floats(person["pose_keypoints_2d"], f"{where}, pose_keypoints_2d")
     if len(values) not in [3 * joints for joints in _LAYOUTS]:
-        raise RecordingError(
-            "wrong number of values",
-            key=f"{where}, pose_keypoints_2d",
-            found=len(values),
-            expected="75 (BODY_25) or 54 (COCO): x, y and score of each joint",
+        raise unexpected(
+            f"{where}, pose_keypoints_2d",
+            len(values),
+            "75 (BODY_25) or 54 (COCO): x, y and score of each joint",
         )
     identity = person.get("person_id", [-1])
     if isinstance(identity, list):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.recordings.numbers import seen_joints
+from pyskl.recordings.numbers import seen_joints, unexpected
 from pyskl.recordings.reader import ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 from pyskl.recordings.tracking import MAX_PERSONS_IN_FRAME, body_size, match_persons
@@ -65,11 +65,11 @@ class DetectionList:
     def add(self, frame: int, values: np.ndarray, where: str, identity: int | None = None) -> None:
         """Add a person; raises RecordingError if the number of joints differs from before."""
         if self.values and len(values) != len(self.values[0]):
-            raise RecordingError(
-                "the number of joints changes",
-                key=where,
-                found=len(values),
-                expected=f"{len(self.values[0])} as before",
+            raise unexpected(
+                where,
+                len(values),
+                f"{len(self.values[0])} as before",
+                problem="the number of joints changes",
             )
         self.frames.append(frame)
         self.values.append(values)

@@ -26,7 +26,7 @@ import numpy as np
 
 from pyskl.recordings.csv_table import SCORE_NAMES, CsvTable
 from pyskl.recordings.input_file import InputFile
-from pyskl.recordings.numbers import MAX_JOINTS, frame_positions, listed, natural_key
+from pyskl.recordings.numbers import MAX_JOINTS, frame_positions, listed, natural_key, unexpected
 from pyskl.recordings.persons import recording_of_detections
 from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
@@ -135,11 +135,11 @@ def _read_wide(table: CsvTable, options: ReadOptions) -> _JointTable:
     kinds = [kind for kind in ("x", "y", "z", "score") if kind in next(iter(joints.values()))]
     for joint, columns in joints.items():
         if set(columns) != set(kinds) or not {"x", "y"} <= set(kinds):
-            raise RecordingError(
-                "wrong columns of a joint",
-                key=joint,
-                found=listed(sorted(columns)),
-                expected=f"at least x and y, and for all joints the same ({listed(kinds)})",
+            raise unexpected(
+                joint,
+                listed(sorted(columns)),
+                f"at least x and y, and for all joints the same ({listed(kinds)})",
+                problem="wrong columns of a joint",
             )
     joint_names = _joint_order(list(joints), options)
 

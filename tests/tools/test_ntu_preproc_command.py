@@ -126,7 +126,7 @@ def start(commands: Commands, many: Path, out: Path) -> subprocess.Popen[str]:
             start_new_session=True,
         )
     deadline = time.monotonic() + TIMEOUT
-    while not list((out / ".ntu_preproc").glob("*.npz")):
+    while not list((out / ".ntu_preproc").glob("*.pkl")):
         assert run.poll() is None, "it ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.002)

@@ -20,7 +20,7 @@ import numpy as np
 
 from pyskl.recordings.input_file import InputFile, read_text
 from pyskl.recordings.mocap.hierarchy import axis_rotation, finite_numbers, hierarchy_layout
-from pyskl.recordings.numbers import MAX_JOINTS, brief, listed, seen_joints
+from pyskl.recordings.numbers import MAX_JOINTS, brief, listed, seen_joints, unexpected
 from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 
@@ -140,7 +140,7 @@ def _bones(lines: list[tuple[str, list[str]]], in_degrees: bool) -> list[Bone]:
         if key == "begin":
             bone = Bone("")
         elif bone is None:
-            raise RecordingError("no bone", key=where, found=brief(word), expected="begin")
+            raise unexpected(where, word, "begin")
         elif key == "end":
             if bone.name in ("", "root", *(other.name for other in bones)):
                 raise RecordingError(
@@ -169,11 +169,11 @@ def _bones(lines: list[tuple[str, list[str]]], in_degrees: bool) -> list[Bone]:
 def _dof(words: list[str], where: str) -> list[str]:
     found = [word.lower() for word in words]
     if len(set(found)) < len(found) or not set(found) <= set(_DOF):
-        raise RecordingError(
-            "wrong degrees of freedom",
-            key=where,
-            found=brief(" ".join(words)),
-            expected=f"different ones of {', '.join(_DOF)}",
+        raise unexpected(
+            where,
+            " ".join(words),
+            f"different ones of {', '.join(_DOF)}",
+            problem="wrong degrees of freedom",
         )
     return found
 
@@ -181,9 +181,7 @@ def _dof(words: list[str], where: str) -> list[str]:
 def _turns(words: list[str], where: str) -> str:
     turns = "".join(words).lower()
     if sorted(turns) != ["x", "y", "z"]:
-        raise RecordingError(
-            "wrong order of axes", key=where, found=brief(turns), expected="such as XYZ"
-        )
+        raise unexpected(where, turns, "such as XYZ", problem="wrong order of axes")
     return turns
 
 
@@ -242,9 +240,7 @@ def _read_amc(file: InputFile, bones: list[Bone]) -> dict[str, np.ndarray]:
         elif words[0] not in by_name:
             raise RecordingError("the skeleton has no such bone", key=where, found=brief(words[0]))
         elif not frames:
-            raise RecordingError(
-                "no frame", key=where, found=brief(line), expected="the number of a frame"
-            )
+            raise unexpected(where, line, "the number of a frame")
         elif words[0] in frames[-1]:
             raise RecordingError("the bone was in this frame before", key=where, found=words[0])
         else:

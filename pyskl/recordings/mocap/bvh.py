@@ -16,7 +16,7 @@ import numpy as np
 
 from pyskl.recordings.input_file import InputFile
 from pyskl.recordings.mocap.hierarchy import axis_rotation, finite_numbers, hierarchy_layout
-from pyskl.recordings.numbers import MAX_JOINTS, brief, seen_joints
+from pyskl.recordings.numbers import MAX_JOINTS, brief, seen_joints, unexpected
 from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 
@@ -167,9 +167,7 @@ class _Hierarchy:
         return f"line {self._words[max(0, self._next - 1)][0] if self._words else 1}"
 
     def _error(self, expected: str, found: str) -> RecordingError:
-        return RecordingError(
-            "malformed hierarchy", key=self._place(), found=brief(found), expected=expected
-        )
+        return unexpected(self._place(), found, expected, problem="malformed hierarchy")
 
 
 def _motion(lines: list[list[str]], start: int, channels: int) -> tuple[np.ndarray, float]:

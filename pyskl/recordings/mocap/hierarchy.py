@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pyskl.recordings.numbers import LARGEST, brief
-from pyskl.recordings.recording import RecordingError
+from pyskl.recordings.numbers import LARGEST, unexpected
 from pyskl.skeleton.layout import SkeletonLayout
 
 # Marks of the left and right side in names: whole words first, then a letter at either end.
@@ -46,12 +45,7 @@ def finite_numbers(words: Sequence[str], where: str, count: int | None = None) -
         or not np.isfinite(values).all()
         or np.abs(values).max(initial=0) > LARGEST
     ):
-        raise RecordingError(
-            "wrong numbers",
-            key=where,
-            found=brief(" ".join(words)),
-            expected="numbers" if count is None else f"{count} numbers",
-        )
+        raise unexpected(where, " ".join(words), "numbers" if count is None else f"{count} numbers")
     return values
 
 

@@ -3,24 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pyskl.recordings.ntu.build import build_annotations
-    from pyskl.recordings.ntu.skeleton_file import (
-        Body,
-        read_skeleton_file,
-        recording_from_skeleton,
-    )
-    from pyskl.recordings.ntu.tracks import tracks_of
-
-__all__ = [
-    "Body",
-    "build_annotations",
-    "read_skeleton_file",
-    "recording_from_skeleton",
-    "tracks_of",
-]
+from typing import Any
 
 _MODULES = {
     "Body": "skeleton_file",

@@ -1,59 +1,44 @@
-"""Batches of raw files, processed one at a time and kept in files, so that a run can resume.
+"""Batches of raw files, whose samples are kept in a file each, so that a run can resume.
 
-A batch file holds the stored keypoints of its samples; its name is a hash of the raw files (name,
-size, time of change or checksum) and of the version of this package. Workers write batch files, and
-the annotation files are made from them, so at most one batch is in memory.
+The name of a batch file is a hash of the raw files (name, size, time of change or checksum) and of
+the version of this package. Worker processes write batch files, and the annotation files are made
+from them, so at most one batch is in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import pickle
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pyskl import __version__
-from pyskl.files.atomic import replace_with
+from pyskl.files.atomic import write_bytes
 from pyskl.recordings.ntu.raw_files import RawFile
-from pyskl.recordings.ntu.skeleton_file import NUM_JOINTS, read_skeleton_file
+from pyskl.recordings.ntu.skeleton_file import read_skeleton_file
 from pyskl.recordings.ntu.tracks import tracks_of
 from pyskl.recordings.recording import RecordingError
+from pyskl.unpickling.load import load_plain_pickle
 
 # To be raised when the same raw files give other samples.
 _FORMAT = 2
 
-_DTYPE = np.dtype("<f2")
 
-
-@dataclass(frozen=True)
-class Batch:
-    """A processed batch, without the keypoints.
+class Batch(NamedTuple):
+    """The samples of some raw files.
 
     Attributes:
-        path: The batch file.
-        samples: (name, persons M, frames T) of its samples, in order.
+        samples: (name, keypoint (M, T, V, C) as float16) of each sample.
         problems: Messages about the raw files that gave no sample.
         incomplete: Whether a file could not be read, such as on a disk that was not connected.
     """
 
-    path: Path
-    samples: list[tuple[str, int, int]]
+    samples: list[tuple[str, np.ndarray]]
     problems: list[str]
     incomplete: bool
-
-    def keypoints(self) -> Iterator[np.ndarray]:
-        """Yield the keypoints (M, T, V, C) of each sample, float16."""
-        with np.load(self.path, allow_pickle=False) as arrays:
-            flat = arrays["keypoint"]
-        start = 0
-        for _, persons, frames in self.samples:
-            stop = start + persons * frames
-            yield flat[start:stop].reshape(persons, frames, NUM_JOINTS, 3)
-            start = stop
 
 
 def batch_path(folder: Path, files: Sequence[RawFile]) -> Path:
@@ -62,18 +47,14 @@ def batch_path(folder: Path, files: Sequence[RawFile]) -> Path:
     for file in files:
         line = f"\n{file.location} {file.size} {file.stamp}"
         digest.update(line.encode("utf-8", "surrogateescape"))
-    return folder / f"{digest.hexdigest()[:32]}.npz"
+    return folder / f"{digest.hexdigest()[:32]}.pkl"
 
 
-def open_batch(path: Path) -> Batch | None:
+def load_batch(path: Path) -> Batch | None:
     """Return a batch if its file exists and is whole, else None."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            info = json.loads(arrays["info"].item())
-            arrays.zip.getinfo("keypoint.npy")
-        samples = [(str(name), int(persons), int(frames)) for name, persons, frames in info[0]]
-        return Batch(path, samples, list(info[1]), bool(info[2]))
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile):
+        return Batch(*load_plain_pickle(path))
+    except (OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError):
         return None
 
 
@@ -83,29 +64,18 @@ def process_batch(path: Path, files: Sequence[RawFile]) -> None:
     Raises:
         OSError: if the batch file can't be written.
     """
-    keypoints = [np.zeros((0, NUM_JOINTS, 3), _DTYPE)]
-    samples, problems, incomplete = [], [], False
+    batch = Batch([], [], False)
     for file in files:
         try:
-            keypoint = stored_keypoint(file)
+            batch.samples.append((file.name, stored_keypoint(file)))
         except RecordingError as error:
-            problems.append(str(error))
+            batch.problems.append(str(error))
         except OSError as error:
             reason = error.strerror or str(error)
-            problems.append(
-                str(RecordingError("it can't be read", file=file.location, found=reason))
-            )
-            incomplete = True
-        else:
-            samples.append((file.name, *keypoint.shape[:2]))
-            keypoints.append(keypoint.reshape(-1, NUM_JOINTS, 3))
-    info = np.array(json.dumps([samples, problems, incomplete]))
-
-    def write(partial: Path) -> None:
-        with partial.open("wb") as file:
-            np.savez(file, info=info, keypoint=np.concatenate(keypoints))
-
-    replace_with(path, write)
+            problem = RecordingError("it can't be read", file=file.location, found=reason)
+            batch.problems.append(str(problem))
+            batch = batch._replace(incomplete=True)
+    write_bytes(path, pickle.dumps(tuple(batch), protocol=5))
 
 
 def stored_keypoint(file: RawFile) -> np.ndarray:
@@ -119,7 +89,7 @@ def stored_keypoint(file: RawFile) -> np.ndarray:
     try:
         keypoint = tracks_of(read_skeleton_file(file.read()))
         with np.errstate(over="ignore"):
-            stored = keypoint.astype(_DTYPE, order="C")
+            stored = keypoint.astype("<f2", order="C")
         if not np.isfinite(stored).all():
             farthest = float(np.abs(keypoint).max())
             raise RecordingError("a coordinate is too large for float16", found=f"{farthest:g} m")

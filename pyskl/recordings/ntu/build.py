@@ -18,10 +18,17 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pyskl.datasets.ntu_names import parse_name
-from pyskl.errors import InputError, LostProcessError, StoppedError, WriteError, did_you_mean
+from pyskl.errors import (
+    AnnotationError,
+    InputError,
+    LostProcessError,
+    StoppedError,
+    WriteError,
+    did_you_mean,
+)
 from pyskl.files.atomic import flush_folder, write_text
 from pyskl.recordings.annotation_writer import AnnotationWriter
-from pyskl.recordings.ntu.batches import Batch, batch_path, open_batch, process_batch
+from pyskl.recordings.ntu.batches import Batch, batch_path, load_batch, process_batch
 from pyskl.recordings.ntu.datasets import (
     NTU60,
     NTU120,
@@ -81,8 +88,8 @@ def build_annotations(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise InputError("this is a file", file=out, expected="a folder to write to")
-    listing = find_raw_files(roots)
-    wanted = [file for file in listing.files if file.name not in missing_skeletons()]
+    files, problems, repeated = find_raw_files(roots)
+    wanted = [file for file in files if file.name not in missing_skeletons()]
     datasets = _datasets_to_write(only, wanted)
     wanted = [
         file
@@ -93,8 +100,8 @@ def build_annotations(
         work = out / WORK_FOLDER
         work.mkdir(parents=True, exist_ok=True)
         with FileLock(work / "lock", timeout=0):
-            batches = _process(work, wanted, workers or _num_cores())
-            problems = [*listing.problems, *(text for batch in batches for text in batch.problems)]
+            paths = _process(work, wanted, workers or _num_cores())
+            problems += [text for batch in _load(paths) for text in batch.problems]
             if problems:
                 lines = problem_lines(problems, len(problems))
                 write_text(out / PROBLEM_FILE, "\n".join([*lines, ""]))
@@ -103,7 +110,7 @@ def build_annotations(
             if problems and strict:
                 lines = problem_lines(problems, PROBLEMS_SHOWN)
                 raise InputError("\n".join([*lines, "nothing was written (strict)"]))
-            written = [_write(dataset, batches, work, out, problems) for dataset in datasets]
+            written = [_write(dataset, paths, work, out, problems) for dataset in datasets]
             shutil.rmtree(work, ignore_errors=True)
     except Timeout:
         raise InputError("another run is writing to this folder", file=out) from None
@@ -114,9 +121,9 @@ def build_annotations(
             "stopped", hint=f"the same command continues with what is in {work}"
         ) from None
     return NtuReport(
-        num_files=len(listing.files),
-        num_missing=sum(file.name in missing_skeletons() for file in listing.files),
-        num_repeated=listing.repeated,
+        num_files=len(files),
+        num_missing=sum(file.name in missing_skeletons() for file in files),
+        num_repeated=repeated,
         written=written,
         problems=problems,
     )
@@ -137,16 +144,14 @@ def _datasets_to_write(only: str | None, files: Sequence[RawFile]) -> list[NtuDa
     return found
 
 
-def _process(work: Path, files: Sequence[RawFile], workers: int) -> list[Batch]:
-    """Return the batches of all files, processed now or by an earlier run."""
-    starts = range(0, len(files), BATCH_FILES)
-    tasks = [
-        (batch_path(work, part), part) for part in (files[n : n + BATCH_FILES] for n in starts)
-    ]
+def _process(work: Path, files: Sequence[RawFile], workers: int) -> list[Path]:
+    """Return the batch files of all files, made now or by an earlier run."""
+    parts = [files[start : start + BATCH_FILES] for start in range(0, len(files), BATCH_FILES)]
+    tasks = {batch_path(work, part): part for part in parts}
     remaining = [
         (path, part)
-        for path, part in tasks
-        if (batch := open_batch(path)) is None or batch.incomplete
+        for path, part in tasks.items()
+        if (batch := load_batch(path)) is None or batch.incomplete
     ]
     done = len(files) - sum(len(part) for _, part in remaining)
     if done:
@@ -154,10 +159,15 @@ def _process(work: Path, files: Sequence[RawFile], workers: int) -> list[Batch]:
     with tqdm(total=len(files), initial=done, unit="file", disable=None) as bar:
         for count in _run(remaining, min(workers, len(remaining))):
             bar.update(count)
-    batches = [batch for path, _ in tasks if (batch := open_batch(path)) is not None]
-    if len(batches) < len(tasks):
-        raise WriteError("files written there are gone", file=work, hint="run the command again")
-    return batches
+    return list(tasks)
+
+
+def _load(paths: Sequence[Path]) -> Iterator[Batch]:
+    for path in paths:
+        batch = load_batch(path)
+        if batch is None:
+            raise WriteError("the file is gone", file=path, hint="run the command again")
+        yield batch
 
 
 def _run(tasks: Sequence[tuple[Path, Sequence[RawFile]]], workers: int) -> Iterator[int]:
@@ -196,39 +206,32 @@ def _init_worker() -> None:
 
 
 def _write(
-    dataset: NtuDataset,
-    batches: Sequence[Batch],
-    work: Path,
-    out: Path,
-    problems: Sequence[str],
+    dataset: NtuDataset, paths: Sequence[Path], work: Path, out: Path, problems: Sequence[str]
 ) -> WrittenFile:
     """Write the annotation file of a data set."""
-    samples = [
-        sample
-        for batch in batches
-        for sample in batch.samples
-        if dataset.contains(parse_name(sample[0]))
-    ]
-    if not samples:
-        lines = [
-            f"no file gave a sample of {dataset.name}",
-            *problem_lines(problems, PROBLEMS_SHOWN),
-        ]
-        raise InputError("\n".join(lines))
     # In the work folder, which is deleted at the end with whatever an interrupted run left.
     path = work / dataset.file_name
-    with AnnotationWriter(path) as writer:
-        for batch in batches:
-            for (name, _, _), keypoint in zip(batch.samples, batch.keypoints()):
-                parsed = parse_name(name)
-                if dataset.contains(parsed):
-                    splits = dataset.splits_of(parsed)
-                    writer.add(Recording(name, keypoint), parsed.label, splits)
-        writer.assign({name: writer.splits.get(name, []) for name in dataset.split_sizes()})
+    persons, frames = [], []
+    try:
+        with AnnotationWriter(path) as writer:
+            for batch in _load(paths):
+                for name, keypoint in batch.samples:
+                    parsed = parse_name(name)
+                    if dataset.contains(parsed):
+                        splits = dataset.splits_of(parsed)
+                        writer.add(Recording(name, keypoint), parsed.label, splits)
+                        persons.append(keypoint.shape[0])
+                        frames.append(keypoint.shape[1])
+            writer.assign({name: writer.splits.get(name, []) for name in dataset.split_sizes()})
+    except AnnotationError as error:
+        if persons:
+            raise
+        lines = problem_lines(problems, PROBLEMS_SHOWN)
+        raise InputError("\n".join([f"no file gave a sample of {dataset.name}", *lines])) from error
     os.replace(path, out / dataset.file_name)
     flush_folder(out)
     split_sizes = {name: len(ids) for name, ids in writer.splits.items()}
-    return WrittenFile(dataset, out / dataset.file_name, split_sizes, samples)
+    return WrittenFile(dataset, out / dataset.file_name, split_sizes, persons, frames)
 
 
 def _num_cores() -> int:

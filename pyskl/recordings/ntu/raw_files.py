@@ -65,23 +65,7 @@ class RawFile:
                 ) from error
 
 
-@dataclass(frozen=True)
-class RawFileListing:
-    """The raw files of some places.
-
-    Attributes:
-        files: Sorted by name, each of which occurs once.
-        problems: Messages about files that are not raw files, or of which there are different
-            ones of the same sample.
-        repeated: How many files were left out because their sample is there already.
-    """
-
-    files: list[RawFile]
-    problems: list[str]
-    repeated: int
-
-
-def find_raw_files(roots: Sequence[str | Path]) -> RawFileListing:
+def find_raw_files(roots: Sequence[str | Path]) -> tuple[list[RawFile], list[str], int]:
     """Find the raw files of folders (at any depth), zip archives and single files.
 
     Of several files of one sample the first is taken, in the order of the roots, and unpacked
@@ -89,6 +73,11 @@ def find_raw_files(roots: Sequence[str | Path]) -> RawFileListing:
 
     Args:
         roots: The places.
+
+    Returns:
+        The files sorted by name, each of which occurs once; messages about files that can't be
+        used, or differ in size from one of the same sample; and how many were left out because
+        their sample is there already.
 
     Raises:
         InputError: if a place does not exist, or there is no raw file at all.
@@ -100,31 +89,27 @@ def find_raw_files(roots: Sequence[str | Path]) -> RawFileListing:
         if not root.exists():
             raise InputError("there is no such file or folder", file=root)
         for found in _search(root):
+            if isinstance(found, RecordingError):
+                problems.append(str(found))
+                continue
             try:
-                if isinstance(found, InputError):
-                    raise found
                 parse_name(found.name)
             except InputError as error:
-                message = str(error)
-                if isinstance(found, RawFile):
-                    message = f"{found.location}: {message}"
-                problems.append(message)
+                problems.append(f"{found.location}: {error}")
                 continue
             first = chosen.setdefault(found.name, found)
             if first is not found:
                 repeated += 1
                 if first.size != found.size and first.path != found.path:
                     problem = "it is not used, as another file of this sample differs in size"
-                    problems.append(
-                        str(RecordingError(problem, file=found.location, found=first.location))
-                    )
+                    problems.append(f"{found.location}: {problem} ({first.location})")
     if not chosen:
         raise InputError(
             f"there are no {SUFFIX} files of NTU RGB+D, in folders or zip archives",
             file=", ".join(map(str, roots)),
             found=problems[0] if problems else "none",
         )
-    return RawFileListing([chosen[name] for name in sorted(chosen)], problems, repeated)
+    return [chosen[name] for name in sorted(chosen)], problems, repeated
 
 
 def _search(root: Path) -> Iterator[RawFile | RecordingError]:

@@ -20,17 +20,19 @@ class WrittenFile:
         dataset: NTU RGB+D 60 or 120.
         path: The file.
         split_sizes: Samples of each split.
-        samples: (name, persons M, frames T) of each sample.
+        persons: M of each sample.
+        frames: T of each sample.
     """
 
     dataset: NtuDataset
     path: Path
     split_sizes: Mapping[str, int]
-    samples: Sequence[tuple[str, int, int]]
+    persons: Sequence[int]
+    frames: Sequence[int]
 
     def lines(self) -> list[str]:
         """Return the counts as text, with those of the public file if they differ."""
-        found = {"samples": len(self.samples), **self.split_sizes}
+        found = {"samples": len(self.frames), **self.split_sizes}
         public = {"samples": self.dataset.num_samples, **self.dataset.split_sizes()}
         width = max(map(len, found))
         lines = [f"{self.path}"]
@@ -40,15 +42,14 @@ class WrittenFile:
             lines.append(f"  {name:{width}} {count:>8,}  ({note})")
         persons = ", ".join(
             f"{count:,} of {number} {'person' if number == 1 else 'persons'}"
-            for number, count in sorted(Counter(persons for _, persons, _ in self.samples).items())
+            for number, count in sorted(Counter(self.persons).items())
         )
-        frames = np.array([frames for _, _, frames in self.samples])
-        low, middle, high = np.percentile(frames, (0, 50, 100))
+        low, middle, high = np.percentile(self.frames, (0, 50, 100))
         return [
             *lines,
             f"  samples by persons: {persons}",
-            f"  frames: {frames.sum():,} in all, {low:g} to {high:g} a sample, {middle:g} in the "
-            "median",
+            f"  frames: {sum(self.frames):,} in all, {low:g} to {high:g} a sample, "
+            f"{middle:g} in the median",
         ]
 
 

@@ -130,7 +130,7 @@ def test_samples_of_missing_skeletons_are_left_out(tmp_path: Path) -> None:
     write_folder(tmp_path / "raw", [*names, *sorted(missing_skeletons())[::90]], frames=16)
     report = build_annotations([tmp_path / "raw"], tmp_path / "out", workers=1)
     assert report.num_missing == 6
-    assert [len(written.samples) for written in report.written] == [1, 2]
+    assert [len(written.frames) for written in report.written] == [1, 2]
     for name in FILES:
         ids = {sample["frame_dir"] for sample in load_annotations(tmp_path / "out" / name).samples}
         assert ids <= set(names)
@@ -215,8 +215,7 @@ def test_unpacked_comes_before_packed_and_another_size_is_told(tmp_path: Path) -
         write_folder(tmp_path / folder, [name], frames=frames)
     zipped(tmp_path / "short" / "a.zip", tmp_path / "long", [name], zipfile.ZIP_STORED)
     report = build_annotations([tmp_path / "short"], tmp_path / "out", workers=1)
-    ((_, _, frames),) = report.written[0].samples
-    assert frames == 12
+    assert list(report.written[0].frames) == [12]
     (problem,) = report.problems
     assert "a.zip:" in problem
 
@@ -263,7 +262,7 @@ def test_damaged_batches_are_processed_again(
         build_annotations([raw], tmp_path / "out", workers=1)
     monkeypatch.undo()
     monkeypatch.setattr(build_module, "BATCH_FILES", 7)
-    batch = next((tmp_path / "out" / WORK_FOLDER).glob("*.npz"))
+    batch = next((tmp_path / "out" / WORK_FOLDER).glob("*.pkl"))
     whole = batch.read_bytes()
     batch.write_bytes({"cut": whole[:-1], "other": b"[]\n"}.get(damage, b""))
     build_annotations([raw], tmp_path / "out", workers=1)
