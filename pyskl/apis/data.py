@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -59,17 +59,6 @@ def takes_pack(leaf: Mapping[str, Any]) -> bool:
     kind = leaf.get("type", "PoseDataset")
     cls = DATASETS.get(kind) if isinstance(kind, str) else kind
     return "pack" in inspect.signature(cls).parameters
-
-
-def built_leaves(dataset: Any) -> Iterator[Any]:
-    """Yield the data sets inside a data set that are not made of others, in order."""
-    if hasattr(dataset, "datasets"):
-        for inner in dataset.datasets:
-            yield from built_leaves(inner)
-    elif hasattr(dataset, "dataset"):
-        yield from built_leaves(dataset.dataset)
-    else:
-        yield dataset
 
 
 def loader_settings(cfg: RunConfig | Config | Mapping[str, Any], use: str) -> dict[str, Any]:

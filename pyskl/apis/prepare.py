@@ -17,7 +17,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_dataset_for, built_leaves
+from pyskl.apis.data import build_dataset_for
 from pyskl.apis.settings import TrainSettings
 from pyskl.config import RunConfig, read_config
 from pyskl.config.check import check_arguments
@@ -26,6 +26,7 @@ from pyskl.config.schema import EvaluationConfig
 from pyskl.datasets import AnnotationFiles, ConcatDataset, PoseDataset, RepeatDataset
 from pyskl.datasets.dataset_tree import leaves, walk
 from pyskl.datasets.loader import check_data_device
+from pyskl.datasets.wrappers import wrapped_datasets
 from pyskl.errors import (
     AnnotationError,
     ConfigError,
@@ -122,7 +123,7 @@ def prepare(
             _locate_faults(key, given, use, faults, trusted=trusted, error=error)
             continue
         _check_device(cfg, use, faults)
-        built = list(built_leaves(prepared.datasets[use]))
+        built = list(wrapped_datasets(prepared.datasets[use]))
         keys = [leaf_key for leaf_key, _ in leaves(given, key)]
         if len(built) != len(keys):  # a user's class that wraps others
             built, keys = [prepared.datasets[use]], [key]

@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_data, build_loader, built_leaves, loader_settings
+from pyskl.apis.data import build_data, build_loader, loader_settings
 from pyskl.apis.prepare import prepare
 from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
@@ -24,6 +24,7 @@ from pyskl.checkpoints.manager import SavePolicy
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import RunConfig, config_text, load_config, read_config
 from pyskl.config.schema import CheckpointConfig
+from pyskl.datasets.wrappers import wrapped_datasets
 from pyskl.distributed.collectives import (
     broadcast_object,
     check_same_on_all_ranks,
@@ -219,7 +220,7 @@ def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
 
     def ids(dataset: Any) -> set[str]:
         # The position stands for the id of a sample that has none.
-        pairs = (pair for leaf in built_leaves(dataset) for pair in enumerate(leaf.sample_ids))
+        pairs = (pair for leaf in wrapped_datasets(dataset) for pair in enumerate(leaf.sample_ids))
         return {name for position, name in pairs if name != str(position)}
 
     train = ids(datasets["train"])

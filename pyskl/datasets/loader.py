@@ -16,10 +16,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from pyskl.datasets.batch import ABSENT, Batch, Shared
+from pyskl.datasets.pipelines.compose import BatchTransform, transform_name
 from pyskl.datasets.pose import PoseDataset
 from pyskl.datasets.randomness import keyed, sample_keys
 from pyskl.datasets.sampling import SampleKey, TestBatches, TrainBatches
-from pyskl.datasets.wrappers import ConcatDataset, RepeatDataset, SkeletonDataset
+from pyskl.datasets.wrappers import (
+    ConcatDataset,
+    RepeatDataset,
+    SkeletonDataset,
+    wrapped_datasets,
+)
 from pyskl.errors import ConfigError, DeviceError, InputError
 
 _log = logging.getLogger(__name__)
@@ -95,6 +101,8 @@ def build_dataloader(
         workers_per_gpu, pin_memory = 0, False
         # On the CPU NumPy arrays are faster than tensors, and need no copy of the samples.
         device = None if torch.device(device).type == "cpu" else torch.device(device)
+        if device is not None:
+            _warn_of_copies(dataset)
     return DataLoader(
         BatchedDataset(dataset, seed, device),  # type: ignore[arg-type]
         batch_sampler=batches,
@@ -104,6 +112,26 @@ def build_dataloader(
         persistent_workers=persistent_workers and workers_per_gpu > 0,
         worker_init_fn=partial(worker_init_fn, os.getpid()),
     )
+
+
+def _warn_of_copies(dataset: Any) -> None:
+    """Say which parts of a data set handle one sample at a time, which is slow on a device."""
+    slow = []
+    for leaf in wrapped_datasets(dataset):
+        if not reads_batches(leaf):
+            slow.append(type(leaf).__name__)
+        else:
+            slow += [
+                transform_name(transform)
+                for transform in leaf.pipeline.transforms
+                if not isinstance(transform, BatchTransform)
+            ]
+    if slow:
+        _log.warning(
+            "data.device: %s handle one sample at a time, so each batch is copied to the host and "
+            "back",
+            ", ".join(dict.fromkeys(slow)),
+        )
 
 
 def _as_it_is(batch: Any) -> Any:

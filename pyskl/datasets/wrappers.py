@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -220,6 +220,17 @@ def build_dataset(
             "pyskl.datasets.wrappers.SkeletonDataset lists",
         )
     return dataset
+
+
+def wrapped_datasets(dataset: Any) -> Iterator[Any]:
+    """Yield the data sets inside a data set that do not wrap others, in order."""
+    if hasattr(dataset, "datasets"):
+        for inner in dataset.datasets:
+            yield from wrapped_datasets(inner)
+    elif hasattr(dataset, "dataset"):
+        yield from wrapped_datasets(dataset.dataset)
+    else:
+        yield dataset
 
 
 _MEMBERS = ("__len__", "__getitem__", "labels", "sample_ids", "draw_weights")
