@@ -30,6 +30,7 @@ from pyskl.datasets.wrappers import wrapped_datasets
 from pyskl.errors import (
     AnnotationError,
     ConfigError,
+    RunError,
     UntrustedFileError,
     did_you_mean,
 )
@@ -117,6 +118,8 @@ def prepare(
         if not faults.under(key):
             try:
                 prepared.datasets[use] = build_dataset_for(given, use, trusted=trusted, files=files)
+            except RunError:  # such as a request to stop
+                raise
             except Exception as caught:  # users' classes may raise anything
                 error = caught
         if use not in prepared.datasets:

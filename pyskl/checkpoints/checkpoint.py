@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from pyskl.checkpoints.checkpoint_reader import read_torch_file
-from pyskl.errors import CheckpointError
+from pyskl.errors import CheckpointError, RunError
 from pyskl.files.atomic import replace_with
 from pyskl.files.download import local_checkpoint
 from pyskl.unpickling.load import short_message
@@ -217,6 +217,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
     try:
         return load_file(path)
+    except RunError:  # such as a request to stop
+        raise
     except Exception as error:  # damaged bytes can cause any error
         problem = f"damaged or not a safetensors file ({short_message(error)})"
         raise CheckpointError(problem, file=path) from error

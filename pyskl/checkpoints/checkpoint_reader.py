@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, UntypedStorage
 
 from pyskl.checkpoints.torch_version import warn_of_loader_flaws
-from pyskl.errors import CheckpointError, UntrustedFileError
+from pyskl.errors import CheckpointError, RunError, UntrustedFileError
 from pyskl.unpickling.allowed_names import NUMPY_NAMES, PYTHON_NAMES, AllowedName
 from pyskl.unpickling.limits import Limits, NotData
 from pyskl.unpickling.load import refused, short_message
@@ -85,6 +85,8 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
             return _LegacyReader(file, path.stat().st_size).load()
     except UntrustedFileError as error:
         raise refused(path, error) from None
+    except RunError:  # a request to stop, which is no fault of the file
+        raise
     except Exception as error:  # damaged bytes can cause any error
         problem = f"damaged or not a checkpoint ({short_message(error)})"
         raise CheckpointError(problem, file=path) from error

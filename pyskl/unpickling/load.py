@@ -11,7 +11,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from pyskl.errors import InputError, UntrustedFileError
+from pyskl.errors import InputError, RunError, UntrustedFileError
 from pyskl.unpickling.allowed_names import NUMPY_NAMES, PYTHON_NAMES
 from pyskl.unpickling.safe_unpickler import SafeUnpickler
 
@@ -43,6 +43,8 @@ def load_plain_pickle(path: str | Path, *, trusted: bool = False) -> Any:
             return SafeUnpickler(file, _NAMES, path.stat().st_size).load()
         except UntrustedFileError as error:
             raise refused(path, error) from None
+        except RunError:  # such as a request to stop
+            raise
         except Exception as error:  # a damaged pickle can fail in any way
             raise InputError(
                 f"not a readable pickle ({short_message(error)})",
