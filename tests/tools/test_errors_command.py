@@ -190,7 +190,7 @@ def test_a_transform_that_fails_in_a_worker_names_the_sample(
     assert done.status == 2
     *_, message = done.err.partition("error: ")
     assert "Traceback" not in done.err
-    for part in ("tiny.pkl", "sample 'clip", "30 frames", "29"):
+    for part in ("tiny.pkl", "sample 'clip", "found 30", "29"):
         assert part in message
 
 
@@ -282,7 +282,7 @@ def test_a_work_dir_that_can_not_be_made(trained: Run, commands: Commands, tmp_p
 
 
 def test_a_file_of_scores_that_can_not_be_written(tested: Any, tmp_path: Path) -> None:
-    one_message(tested("--out", tmp_path / "scores.csv"), "scores.csv", ".pkl, .json, .yaml")
+    one_message(tested("--out", tmp_path / "scores.csv"), "scores.csv", ".pkl", ".json", ".yaml")
     (tmp_path / "file").write_text("in the way")
     one_message(tested("--out", tmp_path / "file/scores.pkl"), "file/scores.pkl", "no folder")
 
