@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pyskl.apis.data import build_data, loader_settings
 from pyskl.apis.test import check_measurable, test_model
+from pyskl.config import read_config
 from pyskl.datasets import build_dataset
 from pyskl.datasets.dataset_tree import first_with
 from pyskl.errors import ConfigError, InputError
@@ -82,7 +83,7 @@ def accuracies(
             for index in range(len(dataset))
         ]
     )
-    topk = cfg.get("evaluation", {}).get("topk", (1, 5))
+    topk = read_config(cfg, ()).evaluation.ks
     before, after = (
         evaluate(found, dataset.labels, ["top_k_accuracy"], topk) for found in (original, scores)
     )
