@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -22,6 +23,7 @@ from pyskl.benchmark.variants import (
     select_variants,
 )
 from pyskl.benchmark.workload import Workload
+from pyskl.config import read_config
 from pyskl.datasets.sampling import TrainBatches
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
@@ -123,7 +125,8 @@ def measure_training_loop(workload: Workload, batch: int, variant: Variant) -> T
 
 
 def _build_trainer(workload: Workload, feed: LoopFeed, variant: Variant) -> Trainer:
-    cfg = workload.cfg
+    cfg = read_config(workload.cfg, ())
+    grad_clip = cfg.optimizer_config.grad_clip
     model = variant.prepare(workload.build_model())
     return Trainer(
         model=model,
@@ -134,9 +137,9 @@ def _build_trainer(workload: Workload, feed: LoopFeed, variant: Variant) -> Trai
         work_dir=workload.folder,
         epochs=0,
         saving=SavePolicy(interval=0),
-        grad_clip=(cfg.get("optimizer_config") or {}).get("grad_clip"),
+        grad_clip=None if grad_clip is None else asdict(grad_clip),
         amp=variant.amp,
-        log_interval=cfg.get("log_config", {}).get("interval", 100),
+        log_interval=cfg.log_config.interval,
     )
 
 

@@ -92,17 +92,6 @@ def test_options_that_do_not_go_together(refused: Refused, commands: Commands) -
     refused("--nonsense", "usage: ", options=("--nonsense",))
 
 
-def test_metrics_that_do_not_fit_clips_kept_apart(refused: Refused, tested: Any) -> None:
-    refused(
-        "average_clips=None",
-        "'prob'",
-        options=("--validate",),
-        model__test_cfg=dict(average_clips=None),
-    )
-    one_message(tested("--average-clips", "none", "--eval", "top_k_accuracy"), "--out without")
-    one_message(tested("--cfg-options", "model.test_cfg.average_clips=None"), "average_clips=None")
-
-
 def test_a_launcher_without_its_environment(commands: Commands, refused: Refused) -> None:
     refused("RANK", "tools/dist_train.sh", options=("--launcher", "pytorch"))
     refused("SLURM_PROCID", "srun", options=("--launcher", "slurm"))
@@ -190,7 +179,7 @@ def test_a_transform_that_fails_in_a_worker_names_the_sample(
     assert done.status == 2
     *_, message = done.err.partition("error: ")
     assert "Traceback" not in done.err
-    for part in ("tiny.pkl", "sample 'clip", "30 frames", "29"):
+    for part in ("tiny.pkl", "sample 'clip", "found 30", "29"):
         assert part in message
 
 
@@ -251,12 +240,6 @@ def test_a_checkpoint_that_will_not_do(
     assert not sentinel.exists()
 
 
-def test_weights_alone_can_not_be_resumed(trained: Run, refused: Refused, tmp_path: Path) -> None:
-    checkpoint = torch.load(trained.best, weights_only=True)
-    torch.save(checkpoint["state_dict"], tmp_path / "weights.pth")
-    refused("weights.pth", "optimizer", "load_from", options=("--resume", tmp_path / "weights.pth"))
-
-
 def test_resuming_where_nothing_was_saved(refused: Refused) -> None:
     refused("latest.pth", "no such checkpoint", options=("--resume",))
 
@@ -282,7 +265,7 @@ def test_a_work_dir_that_can_not_be_made(trained: Run, commands: Commands, tmp_p
 
 
 def test_a_file_of_scores_that_can_not_be_written(tested: Any, tmp_path: Path) -> None:
-    one_message(tested("--out", tmp_path / "scores.csv"), "scores.csv", ".pkl, .json, .yaml")
+    one_message(tested("--out", tmp_path / "scores.csv"), "scores.csv", ".pkl", ".json", ".yaml")
     (tmp_path / "file").write_text("in the way")
     one_message(tested("--out", tmp_path / "file/scores.pkl"), "file/scores.pkl", "no folder")
 
@@ -301,18 +284,6 @@ def test_several_processes_tell_a_fault_once(
         "bash", "tools/dist_train.sh", config, 2, "--work-dir", tmp_path / "file/work"
     )
     one_message(done, "seed: " if fault == "config" else "--work-dir")
-
-
-def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyskl.distributed.env import DistEnv, choose_device
-    from pyskl.errors import DeviceError
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    place = DistEnv(rank=3, world_size=4, local_rank=1, local_world_size=2)
-    assert choose_device(place) == torch.device("cuda", 1)
-    with pytest.raises(DeviceError, match=r"4 processes .* 2 GPU"):
-        choose_device(DistEnv(rank=3, world_size=4, local_rank=3, local_world_size=4))
 
 
 def test_a_reader_that_has_heard_enough_is_no_error(repo_root: Path) -> None:

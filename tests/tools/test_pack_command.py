@@ -27,7 +27,7 @@ def test_beside_the_file_and_as_a_config_asks(
     assert done.status == 0, done.err
     (folder,) = filter(is_pack, (tmp_path / "tiny.pkl.packed").iterdir())
     assert str(folder) in done.err
-    assert [transform["type"] for transform in open_pack(folder).applied] == ["PreNormalize3D"]
+    assert [transform["type"] for transform in open_pack(folder).precomputed] == ["PreNormalize3D"]
 
 
 @pytest.mark.slow

@@ -211,17 +211,6 @@ def test_without_auto_resume_a_run_starts_anew(
     assert [line["epoch"] for line in lines[1:]] == [1, 1]
 
 
-def test_a_run_resumed_elsewhere_takes_its_best_checkpoint_along(
-    trained: Run, commands: Commands, tmp_path: Path
-) -> None:
-    done = commands.quick(
-        *("tools/train.py", trained.config, "--work-dir", tmp_path / "new", *ALL_TESTS),
-        *("--resume", trained.work_dir / "epoch_2.pth"),
-    )
-    assert done.status == 0, done.err
-    assert (tmp_path / "new" / "best_pred.pkl").is_file()
-
-
 def test_a_config_in_its_own_work_dir_stays_as_it_was_written(
     commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -254,16 +243,6 @@ def test_another_seed_gives_another_result_and_is_written_down(
     assert same(*files)
     assert not same(files[0], trained.work_dir / "epoch_1.pth")
     assert load_config(runs[0].work_dir / "tiny.py").seed == 5
-
-
-def test_without_a_seed_one_is_drawn_and_repeats_the_run(
-    train: Callable[..., Run], tmp_path: Path
-) -> None:
-    first = train(tmp_path, name="a", total_epochs=1, seed=None)
-    drawn = first.log_lines()[0]["seed"]
-    assert isinstance(drawn, int)
-    second = train(tmp_path, "--seed", drawn, name="b", total_epochs=1, seed=None)
-    assert same(first.work_dir / "epoch_1.pth", second.work_dir / "epoch_1.pth")
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -332,18 +311,6 @@ def test_a_rate_for_another_batch_is_pointed_out_and_scaled_on_demand(
         for run in (told, scaled)
     ]
     assert rates == [{0.05}, {0.0125}]
-
-
-@pytest.mark.slow
-def test_clipped_gradients_move_nothing_far(train: Callable[..., Run], tmp_path: Path) -> None:
-    run = train(tmp_path, optimizer_config=dict(grad_clip=dict(max_norm=1e-9, norm_type=2)))
-    first, last = (weights(run.work_dir / f"epoch_{epoch}.pth") for epoch in (1, 2))
-    for name, value in first.items():
-        if "running" not in name and "tracked" not in name:
-            torch.testing.assert_close(last[name], value, rtol=0, atol=1e-7)
-    assert not torch.equal(
-        first["backbone.data_bn.running_mean"], last["backbone.data_bn.running_mean"]
-    )
 
 
 def test_training_starts_from_weights_with_another_number_of_classes(
