@@ -61,13 +61,6 @@ class Ensemble:
                     expected="j with b (1 : 1), or j, b, jm and bm (2 : 2 : 1 : 1)",
                     hint="give one weight for each model",
                 )
-        if len(weights) != len(recognizers):
-            raise InputError(
-                "wrong number of weights",
-                key="--weights",
-                found=len(weights),
-                expected=f"{len(recognizers)}, one for each model",
-            )
         check_weights(weights, len(recognizers))
         self.weights = tuple(map(float, weights))
         self.num_classes = first.num_classes

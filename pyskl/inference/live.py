@@ -170,7 +170,7 @@ class Window:
     Attributes:
         frames: Up to ``window`` frames, the newest last.
         end: Number of frames that had arrived by then.
-        arrived: When the newest one arrived, by the clock of the buffer.
+        arrived: When the newest one arrived, by ``time.perf_counter``.
         skipped: Windows that were due since the last one and are not scored.
     """
 
@@ -188,17 +188,13 @@ class LiveBuffer:
     Args:
         window: Frames of a window.
         stride: Frames between windows.
-        clock: Returns the time in seconds.
     """
 
-    def __init__(
-        self, window: int, stride: int, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
+    def __init__(self, window: int, stride: int) -> None:
         self.stride = stride
         self.count = 0
         self.error: Exception | None = None
         self._frames: deque[Frame] = deque(maxlen=window)
-        self._clock = clock
         self._arrived = 0.0
         self._due = window
         self._taken = False
@@ -210,7 +206,7 @@ class LiveBuffer:
         with self._changed:
             self._frames.append(frame)
             self.count += 1
-            self._arrived = self._clock()
+            self._arrived = time.perf_counter()
             if self.count >= self._due:
                 self._changed.notify_all()
 

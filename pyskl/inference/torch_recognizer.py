@@ -89,8 +89,10 @@ class TorchRecognizer(Recognizer):
         """Score clips (N, M, T, V, C), float32; returns (N, L)."""
         keypoint = torch.from_numpy(np.ascontiguousarray(clips, np.float32))
         threads = torch.get_num_threads() if self._threads else 1
-        share = -(-len(keypoint) // threads)  # rounded up
-        parts = keypoint.split(min(share, CLIPS_PER_CALL))
+        at_once = len(keypoint)
+        if self.device.type == "cpu":
+            at_once = min(-(-at_once // threads), CLIPS_PER_CALL)  # rounded up
+        parts = keypoint.split(at_once)
         try:
             if threads == 1 or len(parts) == 1:
                 found = [self._score(part) for part in parts]

@@ -222,10 +222,11 @@ def test_weights_of_eight_bits(
     assert OnnxRecognizer(path).metadata.precision == "int8"
     weights = [one.data_type for one in onnx.load(path).graph.initializer if len(one.dims) == 4]
     assert set(weights) == {onnx.TensorProto.INT8}  # those of all convolutions
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
     noise = _check(config, checkpoint, path, precision="int8", samples=2, calibrate="random")
     assert noise.comparison.difference > 0
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1  # that the clips are random
 
 
 def test_calibration_needs_data(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_recognizers_that_do_not_go_together_are_refused() -> None:
     for members, options, key in (
         ([], {}, None),
         (recognizers("j", None), {}, "--weights"),
-        (recognizers("j", "b"), {"weights": [1]}, "--weights"),
+        (recognizers("j", "b"), {"weights": [1]}, None),
         (recognizers("j", "b"), {"weights": [0, 0]}, None),
         (recognizers("j"), {"labels": ["a", "b"]}, "--labels"),
         ([*recognizers("j"), one], {"weights": [1, 1]}, None),
