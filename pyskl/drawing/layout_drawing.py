@@ -14,7 +14,7 @@ from scipy.spatial import KDTree
 from pyskl.drawing.page import Section, page, palette, table
 from pyskl.drawing.skeleton.picture import PixelFigure, svg_text
 from pyskl.skeleton.layout import SkeletonLayout
-from pyskl.skeleton.remarks import layout_remarks
+from pyskl.skeleton.layout_warnings import layout_warnings
 from pyskl.skeleton.tree_pose import tree_pose
 
 # Pixels.
@@ -131,7 +131,7 @@ def layout_page(layout: SkeletonLayout) -> str:
     drawing = layout_svg(layout, names=False)
     for role, colour in palette().items():  # follow the page's light or dark theme
         drawing = drawing.replace(colour, f"var(--{role})")
-    remarks = "".join(f"<li>{escape(remark)}</li>" for remark in layout_remarks(layout))
+    remarks = "".join(f"<li>{escape(remark)}</li>" for remark in layout_warnings(layout))
     sections = [
         Section("Drawing", f'<div class="scroll">{drawing}</div>'),
         Section("Facts", table(["", ""], layout_facts(layout))),

@@ -8,7 +8,7 @@ from pyskl.skeleton.files import layout_to_json
 from pyskl.skeleton.graph import Graph
 from pyskl.skeleton.joint_names import layout_with, names_fault
 from pyskl.skeleton.layout import SkeletonLayout, joint_columns
-from pyskl.skeleton.remarks import layout_remarks
+from pyskl.skeleton.layout_warnings import layout_warnings
 from pyskl.skeleton.resolve import find_faults, inlined, resolve_layout
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "inlined",
     "joint_columns",
     "layout_faults",
-    "layout_remarks",
+    "layout_warnings",
     "layout_to_json",
     "layout_with",
     "names_fault",

@@ -1,6 +1,6 @@
 """What is wrong with a skeleton layout, so that it is refused.
 
-What is merely odd is told by :mod:`pyskl.skeleton.remarks`.
+Legal but unusual layouts get warnings: :mod:`pyskl.skeleton.layout_warnings`.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def _pose_faults(layout: SkeletonLayout) -> list[str]:
     return faults
 
 
-# --- shared with the remarks ----------------------------------------------------------------------
+# --- shared with the warnings ---------------------------------------------------------------------
 
 
 def hops(layout: SkeletonLayout) -> dict[int, int]:

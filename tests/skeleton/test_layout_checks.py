@@ -16,7 +16,7 @@ from pyskl.skeleton import (
     SkeletonLayout,
     find_faults,
     layout_faults,
-    layout_remarks,
+    layout_warnings,
 )
 
 ARM = {"name": "arm", "num_joints": 4, "edges": [(1, 0), (2, 1), (3, 2)], "center": 0}
@@ -36,7 +36,7 @@ def test_sound_layouts_have_no_faults(layout: SkeletonLayout) -> None:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_built_in_layouts_have_neither_faults_nor_remarks(name: str) -> None:
     assert find_faults(name) == []
-    assert layout_remarks(LAYOUTS[name]) == []
+    assert layout_warnings(LAYOUTS[name]) == []
 
 
 @given(trees(), st.data())
@@ -87,7 +87,7 @@ def test_an_edge_turned_round_is_named(layout: SkeletonLayout, data: st.DataObje
     bones = {key: value for key, value in dataclasses.asdict(layout).items() if key != "bones"}
     assert find_faults({**bones, "edges": edges}), "bones are the edges: somebody has two or none"
     # With bones of its own it works, and is remarked upon.
-    remarks = layout_remarks(dataclasses.replace(layout, edges=edges))
+    remarks = layout_warnings(dataclasses.replace(layout, edges=edges))
     assert any(f"{turned[::-1]}, which lead away from the centre" in remark for remark in remarks)
 
 
@@ -111,7 +111,7 @@ def test_rings_of_edges_are_legal_and_remarked_upon(
     one, other = data.draw(joints), data.draw(joints)
     assume(one != other and not {(one, other), (other, one)} & set(layout.edges))
     ringed = dataclasses.replace(layout, edges=(*layout.edges, (one, other)))
-    assert any("1 more than a tree" in remark for remark in layout_remarks(ringed))
+    assert any("1 more than a tree" in remark for remark in layout_warnings(ringed))
 
 
 @given(bodies(), st.data())
@@ -151,7 +151,7 @@ def test_lists_of_sides_that_do_not_fit_are_named(layout: SkeletonLayout) -> Non
     ],
 )
 def test_remarks(change: dict[str, Any], message: str) -> None:
-    remarks = layout_remarks(SkeletonLayout(**{**ARM, "shoulders": (3, 0), **change}))
+    remarks = layout_warnings(SkeletonLayout(**{**ARM, "shoulders": (3, 0), **change}))
     assert len(remarks) == 1
     assert message in remarks[0]
 
@@ -184,7 +184,7 @@ def test_remarks_about_sides(change: dict[str, Any], message: str | None) -> Non
         "shoulders": [2, 1],
         "joint_names": ["hip", "left_knee", "right_knee", "left_foot", "right_foot"],
     }
-    remarks = layout_remarks(SkeletonLayout(**{**legs, **change}))
+    remarks = layout_warnings(SkeletonLayout(**{**legs, **change}))
     if message is None:
         assert remarks == []
     else:
@@ -193,7 +193,7 @@ def test_remarks_about_sides(change: dict[str, Any], message: str | None) -> Non
 
 def test_a_centre_of_one_side_is_remarked_upon() -> None:
     layout = SkeletonLayout("hands", 2, [(1, 0)], 0, left=[0], right=[1], shoulders=(1, 0))
-    assert any("the centre 0 is not in the middle" in each for each in layout_remarks(layout))
+    assert any("the centre 0 is not in the middle" in each for each in layout_warnings(layout))
 
 
 def test_a_number_of_joints_that_is_nonsense_is_refused_without_counting_to_it() -> None:

@@ -91,7 +91,7 @@ def _print_built_in() -> None:
 
 def _print(layout: SkeletonLayout) -> None:
     from pyskl.drawing.layout_drawing import layout_facts
-    from pyskl.skeleton import layout_remarks
+    from pyskl.skeleton import layout_warnings
     from pyskl.text_table import text_table
 
     print(f"layout: {layout.name}")
@@ -112,7 +112,7 @@ def _print(layout: SkeletonLayout) -> None:
     ]
     print(text_table([head, *rows], left=len(head)))
     print()
-    for remark in layout_remarks(layout):
+    for remark in layout_warnings(layout):
         print(f"remark: {remark}")
     print("no faults")
 

@@ -1,4 +1,4 @@
-"""What is odd about a skeleton layout, but may well be meant so: told to whoever asks."""
+"""What is unusual about a skeleton layout but legal, and may be a mistake."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from pyskl.skeleton.checks import hops, listed, not_mirrored, unlike_text
 from pyskl.skeleton.layout import SkeletonLayout
 
 
-def layout_remarks(layout: SkeletonLayout) -> list[str]:
+def layout_warnings(layout: SkeletonLayout) -> list[str]:
     """Return what is odd about a layout but legal.
 
     Example:
         >>> from pyskl.skeleton import LAYOUTS
-        >>> layout_remarks(LAYOUTS['coco'])
+        >>> layout_warnings(LAYOUTS['coco'])
         []
     """
     return [
-        *_edge_remarks(layout),
-        *_bone_remarks(layout),
-        *_side_remarks(layout),
-        *_turning_remarks(layout),
-        *_pose_remarks(layout),
+        *_edge_warnings(layout),
+        *_bone_warnings(layout),
+        *_side_warnings(layout),
+        *_turning_warnings(layout),
+        *_pose_warnings(layout),
     ]
 
 
-def _edge_remarks(layout: SkeletonLayout) -> list[str]:
-    remarks = []
+def _edge_warnings(layout: SkeletonLayout) -> list[str]:
+    warnings = []
     to_center = hops(layout)
     extra = len(layout.edges) - (layout.num_joints - 1)
     if extra > 0:
-        remarks.append(
+        warnings.append(
             f"edges has {extra} more than a tree of {layout.num_joints} joints, so some ways to "
             "the centre part: hops are counted the shortest way"
         )
@@ -38,39 +38,43 @@ def _edge_remarks(layout: SkeletonLayout) -> list[str]:
         (child, parent) for child, parent in layout.edges if to_center[child] < to_center[parent]
     ]
     if away:
-        remarks.append(f"edges has {listed(away)}, which lead away from the centre {layout.center}")
-    return remarks
+        warnings.append(
+            f"edges has {listed(away)}, which lead away from the centre {layout.center}"
+        )
+    return warnings
 
 
-def _bone_remarks(layout: SkeletonLayout) -> list[str]:
-    remarks = []
+def _bone_warnings(layout: SkeletonLayout) -> list[str]:
+    warnings = []
     roots = [child for child, parent in layout.bones if child == parent]
     if len(roots) > 1:
-        remarks.append(f"the joints {listed(sorted(roots))} have bones of length zero, usually one")
+        warnings.append(
+            f"the joints {listed(sorted(roots))} have bones of length zero, usually one"
+        )
     unlike = not_mirrored(layout, layout.bones, directed=True)
     if unlike:
-        remarks.append(f"left and right do not mirror the bones: {unlike_text(unlike, 'bone')}")
-    return remarks
+        warnings.append(f"left and right do not mirror the bones: {unlike_text(unlike, 'bone')}")
+    return warnings
 
 
-def _side_remarks(layout: SkeletonLayout) -> list[str]:
-    remarks = []
+def _side_warnings(layout: SkeletonLayout) -> list[str]:
+    warnings = []
     if layout.center in (*layout.left, *layout.right):
-        remarks.append(f"the centre {layout.center} is not in the middle: it has a mirror image")
+        warnings.append(f"the centre {layout.center} is not in the middle: it has a mirror image")
     if not layout.joint_names:
-        return remarks
+        return warnings
     sides = {joint: _side(name) for joint, name in enumerate(layout.joint_names)}
     for key, other in (("left", "right"), ("right", "left")):
         wrong = [joint for joint in getattr(layout, key) if sides[joint] == other]
         if wrong:
-            remarks.append(
+            warnings.append(
                 f"{key} has {listed(layout.label(joint) for joint in wrong)}, of the {other} side "
                 "by their names"
             )
     paired = {*layout.left, *layout.right}
     single = [joint for joint, side in sides.items() if side and joint not in paired]
     if single:
-        remarks.append(
+        warnings.append(
             f"{listed(layout.label(joint) for joint in single)} are of one side by their names, "
             "but in neither left nor right: flips leave them where they are"
         )
@@ -78,31 +82,33 @@ def _side_remarks(layout: SkeletonLayout) -> list[str]:
     for left, right in zip(layout.left, layout.right):
         named = by_name.get(("right", _sideless(layout.joint_names[left])))
         if sides[left] == "left" and named not in (None, right):
-            remarks.append(
+            warnings.append(
                 f"{layout.label(left)} mirrors {layout.label(right)}, not {layout.label(named)}"
             )
-    return remarks
+    return warnings
 
 
-def _turning_remarks(layout: SkeletonLayout) -> list[str]:
-    """Remark on what only PreNormalize3D reads."""
+def _turning_warnings(layout: SkeletonLayout) -> list[str]:
+    """Warn of what only PreNormalize3D reads."""
     if layout.dim != 3:
         return []
-    remarks = []
+    warnings = []
     for key, what in (("spine", "upright"), ("shoulders", "to face the viewer")):
         first, second = getattr(layout, key)
         if first == second:
-            remarks.append(f"{key} is joint {first} twice: PreNormalize3D does not turn it {what}")
+            warnings.append(f"{key} is joint {first} twice: PreNormalize3D does not turn it {what}")
     right, left = layout.shoulders
     if right != left and layout.left:
         if right in layout.left and left in layout.right:
-            remarks.append(f"shoulders is {layout.shoulders}, (left, right), usually (right, left)")
+            warnings.append(
+                f"shoulders is {layout.shoulders}, (left, right), usually (right, left)"
+            )
         elif layout.mirror[right] != left:
-            remarks.append(f"shoulders is {layout.shoulders}, which is no mirror pair")
-    return remarks
+            warnings.append(f"shoulders is {layout.shoulders}, which is no mirror pair")
+    return warnings
 
 
-def _pose_remarks(layout: SkeletonLayout) -> list[str]:
+def _pose_warnings(layout: SkeletonLayout) -> list[str]:
     places: dict[tuple[float, float], list[int]] = {}
     for joint, place in enumerate(layout.rest_pose):
         places.setdefault(place, []).append(joint)
