@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import numpy as np
-
 from pyskl.datasets.annotation import LABELS_SUFFIX
 from pyskl.datasets.sample_checks import sample_fault
 from pyskl.errors import AnnotationError, WriteError, did_you_mean
@@ -58,8 +56,14 @@ class AnnotationWriter:
                 )
         self.splits: dict[str, list[str]] = {}
         self.ids: dict[str, int] = {}
+<<<<<<< HEAD
         self._first: Recording | None = None
         self._output: AtomicFile | None = None
+=======
+        self._properties: dict[str, str] = {}  # of the first recording
+        self._joint_names: tuple[str, ...] = ()
+        self._draft: Draft | None = None
+>>>>>>> area-d
 
     def __enter__(self) -> AnnotationWriter:
         return self
@@ -110,7 +114,9 @@ class AnnotationWriter:
             self._output.file.write(_without_frame(sample) + pickle.APPEND)
         except OSError as error:
             raise self._write_error(error) from error
-        self._first = self._first or _without_frames(recording)
+        if not self.ids:
+            self._properties = _properties(recording)
+            self._joint_names = _joint_names(recording)
         self.ids[recording.name] = number
         for name in (split,) if isinstance(split, str) else split:
             self.splits.setdefault(name, []).append(recording.name)
@@ -137,12 +143,15 @@ class AnnotationWriter:
 
     def _finish(self) -> None:
         """Write the splits and names, and move the file to its place."""
+<<<<<<< HEAD
         if self._output is None or self._first is None:
+=======
+        if self._draft is None or not self.ids:
+>>>>>>> area-d
             raise AnnotationError("no recording was added", file=self.path)
         rest: dict[str, Any] = {"split": self.splits}
-        joint_names = _joint_names(self._first)
-        if joint_names:
-            rest["joint_names"] = list(joint_names)
+        if self._joint_names:
+            rest["joint_names"] = list(self._joint_names)
         if self.label_names is not None:
             rest["label_names"] = list(self.label_names)
         labels_file = self.path.with_name(self.path.name + LABELS_SUFFIX)
@@ -181,27 +190,16 @@ class AnnotationWriter:
     def _check_consistent(self, recording: Recording) -> None:
         if recording.name in self.ids:
             raise RecordingError("there is a recording of this name already", sample=recording.name)
-        first = self._first
-        if first is None:
-            return
-        facts = []
-        for each in (recording, first):
-            joints, dim = each.keypoint.shape[2:]
-            scores = "scores" if each.score is not None and dim == 2 else "no scores"
-            facts.append({"shape": f"{joints} joints of {dim} coordinates", "score": scores})
-        facts[0]["layout"] = recording.layout or first.layout or ""
-        facts[1]["layout"] = first.layout or recording.layout or ""
-        names = list(zip(recording.joint_names, first.joint_names))
-        for joint, (name, expected) in enumerate(names):
-            facts[0][f"joint {joint}"], facts[1][f"joint {joint}"] = name, expected
-        for key, found in facts[0].items():
-            if found != facts[1][key]:
+        properties = _properties(recording)
+        for key, found in properties.items():
+            expected = self._properties.get(key, found)
+            if found != expected:
                 raise RecordingError(
-                    "it differs from the recordings before",
+                    "it differs from the first recording",
                     sample=recording.name,
                     key=key,
                     found=found,
-                    expected=f"{facts[1][key]} as in {first.name}",
+                    expected=expected,
                     hint="a layout (layout, --layout) puts named joints in one order"
                     if key.startswith("joint ")
                     else None,
@@ -227,21 +225,21 @@ def _without_frame(value: Any) -> bytes:
     return pickle.dumps(value, protocol=_PROTOCOL)[2:-1]
 
 
+def _properties(recording: Recording) -> dict[str, str]:
+    """Return what all recordings of an annotation file have in common, if they have it at all."""
+    joints, dim = recording.keypoint.shape[2:]
+    properties = {
+        "shape": f"{joints} joints of {dim} coordinates",
+        "score": "no scores" if recording.score is None or dim != 2 else "scores",
+    }
+    if recording.layout:
+        properties["layout"] = recording.layout
+    names = enumerate(recording.joint_names)
+    return properties | {f"joint {joint}": name for joint, name in names}
+
+
 def _joint_names(recording: Recording) -> tuple[str, ...]:
     """Return the names of a recording's joints: its own, or those of its layout."""
     layout = recording.own_layout or LAYOUTS.get(recording.layout or "")
     names = recording.joint_names or (() if layout is None else layout.joint_names)
     return names if len(names) == recording.keypoint.shape[2] else ()
-
-
-def _without_frames(recording: Recording) -> Recording:
-    """Return a recording without its data, to compare others with."""
-    shape = recording.keypoint.shape
-    return Recording(
-        recording.name,
-        np.broadcast_to(np.float32(0), shape),
-        None if recording.score is None else np.broadcast_to(np.float32(0), shape[:3]),
-        layout=recording.layout,
-        own_layout=recording.own_layout,
-        joint_names=recording.joint_names,
-    )

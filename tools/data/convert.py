@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from _command import Parser, add_debug, end_with
 
-# Those of pyskl.recordings.FORMATS; a test holds the two against each other.
+# Those of pyskl.recordings.FORMATS, without its import; a test compares the two.
 FORMATS = (
     *("auto", "csv", "npy", "npz", "coco", "alphapose", "openpose", "mediapipe"),
     *("skeleton", "bvh", "amc", "c3d"),
@@ -21,122 +21,106 @@ FORMATS = (
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Make an annotation file of recordings: tables, NumPy arrays, the JSON of "
+        description="Make an annotation file from recordings: tables, NumPy arrays, the JSON of "
         "OpenPose, AlphaPose, COCO and MediaPipe, NTU skeletons, BVH, AMC and C3D. "
-        "docs/convert.md says what exactly is read.",
-        epilog="docs/custom_dataset.md walks the whole way from recordings to a prediction",
+        "docs/convert.md describes the formats.",
+        epilog="docs/custom_dataset.md is a complete example from recordings to a prediction",
     )
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="files, or folders of them")
-    parser.add_argument("--out", required=True, help="annotation file to write (.pkl)")
-    parser.add_argument("--format", choices=FORMATS, default="auto", help="default: by its looks")
-    parser.add_argument(
-        "--strict", action="store_true", help="fail if a recording can't be read; else it is told"
+    add = parser.add_argument
+    add("sources", nargs="+", metavar="SOURCE", help="files, or folders of them")
+    add("--out", required=True, help="annotation file to write (.pkl)")
+    add("--format", choices=FORMATS, default="auto", help="default: detect it")
+    add(
+        "--strict",
+        action="store_true",
+        help="fail if a recording can't be read (default: leave it out, and report it)",
     )
     add_debug(parser)
 
-    labels = parser.add_argument_group("classes")
-    labels.add_argument(
+    add = parser.add_argument_group("classes").add_argument
+    add(
         "--labels",
         default="folders",
         metavar="folders|TABLE",
-        help="folders: the folder of a recording is its class (default); else a .csv or .tsv with "
-        "the columns name, label and, where known, subject, camera, split",
+        help="folders: the folder of a recording is its class (default); or a .csv or .tsv with "
+        "the columns name, label and optionally subject, camera, split",
     )
-    labels.add_argument(
-        "--label-from",
-        metavar="REGEX",
-        help="find the class in a recording's id, such as '_(\\w+)$'",
-    )
-    labels.add_argument(
+    add("--label-from", metavar="REGEX", help="find the class in the id, such as '_(\\w+)$'")
+    add(
         "--name-pattern",
         metavar="REGEX",
         help="find subject, camera and class in the id, such as "
         "'S(?P<subject>\\d+)C(?P<camera>\\d+)'",
     )
 
-    splits = parser.add_argument_group("splits (train, val and, where asked for, test)")
-    splits.add_argument(
+    add = parser.add_argument_group("splits (train, val and optionally test)").add_argument
+    add(
         "--split",
         nargs="+",
         metavar="HOW",
         help="ratio (default): at random, each class alike; subject or camera; lists TRAIN.txt "
-        "VAL.txt [TEST.txt]: ids, one a line; table: the column split of the table; none",
+        "VAL.txt [TEST.txt]: an id per line; table: the column split of the table; none",
     )
-    splits.add_argument("--train-ratio", type=float, default=0.8, help="default: 0.8")
-    splits.add_argument("--test-ratio", type=float, default=0.0, help="default: 0, no test split")
-    splits.add_argument("--seed", type=int, default=0, help="of the random choice (default: 0)")
-    splits.add_argument(
+    add("--train-ratio", type=float, default=0.8, help="default: 0.8")
+    add("--test-ratio", type=float, default=0.0, help="default: 0, no test split")
+    add("--seed", type=int, default=0, help="seed of the random split (default: 0)")
+    add(
         "--together",
         choices=["subject", "camera"],
-        help="with ratio: the samples of one subject (camera) stay in one split",
+        help="with ratio: keep the samples of a subject (camera) in one split",
     )
     for name in ("subjects", "cameras"):
-        splits.add_argument(f"--train-{name}", nargs="+", default=[], help=f"{name} that train")
-        splits.add_argument(
-            f"--test-{name}", nargs="+", default=[], help=f"{name} of the test split; others: val"
-        )
+        add(f"--train-{name}", nargs="+", default=[], help=f"{name} that train")
+        add(f"--test-{name}", nargs="+", default=[], help=f"{name} of the test split; others: val")
 
-    reading = parser.add_argument_group("reading")
-    reading.add_argument(
-        "--persons", type=int, default=2, metavar="M", help="keep the M most active (default: 2)"
-    )
-    reading.add_argument(
-        "--layout", help="skeleton: a built-in name or a .json; orders joints with names"
-    )
-    reading.add_argument(
-        "--layout-out", metavar="FILE.json", help="write the skeleton that mocap files describe"
-    )
-    reading.add_argument(
+    add = parser.add_argument_group("reading").add_argument
+    add("--persons", type=int, default=2, metavar="M", help="keep the M most active (default: 2)")
+    add("--layout", help="skeleton: a built-in name or a .json; orders joints with names")
+    add("--layout-out", metavar="FILE.json", help="write the skeleton that mocap files describe")
+    add(
         "--img-shape",
         nargs=2,
         type=int,
         metavar=("HEIGHT", "WIDTH"),
-        help="size of the videos in pixels, where the files don't say",
+        help="size of the videos in pixels, if the files don't contain it",
     )
-    reading.add_argument("--fps", type=float, help="frames per second, where the files don't say")
-    reading.add_argument("--to-fps", type=float, help="keep every k-th frame, for about this rate")
-    reading.add_argument(
-        "--frame-step", type=int, default=1, metavar="K", help="keep every K-th frame"
-    )
-    reading.add_argument("--scale", type=float, default=1.0, help="multiply all coordinates")
-    reading.add_argument(
-        "--axes", help="axes of arrays, such as CTVM (default: TVC or MTVC by their number)"
-    )
-    reading.add_argument(
+    add("--fps", type=float, help="frames per second, if the files don't contain it")
+    add("--to-fps", type=float, help="keep every k-th frame, for about this rate")
+    add("--frame-step", type=int, default=1, metavar="K", help="keep every K-th frame")
+    add("--scale", type=float, default=1.0, help="multiply all coordinates")
+    add("--axes", help="axes of arrays, such as CTVM (default: TVC or MTVC by their number)")
+    add(
         "--channels",
         choices=["xy", "xyz", "xys", "xyzs"],
         help="last axis of arrays; s is the score (default: xy or xyz by its length)",
     )
-    reading.add_argument(
-        "--dim", type=int, choices=[2, 3], help="coordinates of MediaPipe's landmarks to take"
-    )
-    reading.add_argument("--end-sites", action="store_true", help="BVH: ends of bones are joints")
-    reading.add_argument("--asf", help="skeleton of AMC files, where it is not beside them")
+    add("--dim", type=int, choices=[2, 3], help="coordinates of MediaPipe's landmarks to read")
+    add("--end-sites", action="store_true", help="BVH: end sites are joints, too")
+    add("--asf", help="skeleton of AMC files, if it is not in the same folder")
     return parser.parse_args()
 
 
 def split_plan(args: argparse.Namespace) -> Any:
-    """Return the splits that the command line asks for; None for what the recordings suggest."""
+    """Return the splits of the command line; None for the default of the recordings."""
     from pyskl.errors import ConfigError, did_you_mean
     from pyskl.recordings.splits import SplitPlan
 
     ways = ("ratio", "subject", "camera", "lists", "table", "none")
     by, *files = args.split or [""]
     if by and by not in ways:
-        raise ConfigError(f"--split: there is no {by!r}{did_you_mean(by, ways)}")
+        raise ConfigError(f"there is no way {by!r}{did_you_mean(by, ways)}", key="--split")
     if files and by != "lists":
-        raise ConfigError(f"--split {by} takes nothing more, found {' '.join(files)}")
+        raise ConfigError(f"{by} takes no more arguments", key="--split", found=" ".join(files))
     given = {"subject": args.train_subjects, "camera": args.train_cameras}
     tested = {"subject": args.test_subjects, "camera": args.test_cameras}
     for group in given:
         if (given[group] or tested[group]) and by != group:
-            by_now = f"--split {by}" if by else "no --split"
-            raise ConfigError(f"--train-{group}s goes with --split {group}, found {by_now}")
+            found = f"--split {by}" if by else "no --split"
+            raise ConfigError(f"it needs --split {group}", key=f"--train-{group}s", found=found)
     default = (args.train_ratio, args.test_ratio, args.together) == (0.8, 0.0, None)
     if not default and by not in ("", "ratio"):
-        raise ConfigError(
-            f"--train-ratio, --test-ratio and --together go with --split ratio, found --split {by}"
-        )
+        options = "--train-ratio, --test-ratio, --together"
+        raise ConfigError("they need --split ratio", key=options, found=f"--split {by}")
     if not by and default and args.seed == 0:
         return None
     return SplitPlan(
@@ -171,8 +155,7 @@ def main(args: argparse.Namespace) -> None:
         to_fps=args.to_fps,
         scale=args.scale,
         strict=args.strict,
-        # Shown on a terminal only.
-        progress=lambda sources: tqdm(sources, unit="file", disable=None, leave=False),
+        progress=lambda paths: tqdm(paths, unit="file", disable=None, leave=False),
         persons=args.persons,
         image_size=None if args.img_shape is None else tuple(args.img_shape),
         fps=args.fps,

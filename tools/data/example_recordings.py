@@ -1,11 +1,11 @@
-"""Write recordings to try things on: python tools/data/example_recordings.py FOLDER
+"""Write example recordings: python tools/data/example_recordings.py FOLDER
 
-What docs/custom_dataset.md starts from, as an engineer would find it after a day with a depth
-camera: eight persons do five actions, each four times, one table for each recording, in a folder
-for each action. The joints are those of a Kinect v2 in an order of their own; some frames and
-joints are missing, somebody stands by in some recordings, and one recording was stopped before its
-first frame. Another action of a ninth person lies apart. The performers are those of the toy data
-set (pyskl/datasets/toy/body.py), the actions are not.
+docs/custom_dataset.md starts from these files, which look like the output of a depth camera: eight
+persons perform five actions four times each, one table per recording, in a folder per action. The
+joints are those of a Kinect v2 in alphabetical order. Some recordings lack frames or joints, some
+show a second person standing by, and one was stopped before its first frame. A recording of a ninth
+person is stored separately. The performers are those of the toy data set
+(pyskl/datasets/toy/body.py), the actions are not.
 
 Shapes: M persons, T frames, V = 25 joints, C = 3 coordinates.
 """
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pyskl.datasets.toy.body import Performer
 
 PERSONS, REPETITIONS, SEED = 8, 4, 7
-STOPPED = ("kick", 3, 2)  # action, person and repetition of the recording that holds nothing
-NEW = ("kick", PERSONS + 1)  # action and person of the one that lies apart
+STOPPED = ("kick", 3, 2)  # action, person and repetition of the recording without frames
+NEW = ("kick", PERSONS + 1)  # action and person of the separate recording
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def actions() -> dict[str, Callable[[Performer], None]]:
-    """Return what each action makes of a performer who stands at ease."""
+    """Return functions by action that animate a performer who stands at ease."""
     import numpy as np
 
     from pyskl.datasets.toy.body import SIDES, ramp
@@ -100,7 +100,7 @@ def actions() -> dict[str, Callable[[Performer], None]]:
 def record(action: Callable[[Performer], None], person: int, rng: Any) -> Any:
     """Return positions (M, T, V, C) in metres as a depth camera sees them; NaN: not seen.
 
-    x leads to the camera's left, y up, z away from it.
+    x points to the camera's left, y up, z away from it.
     """
     import numpy as np
 
@@ -146,7 +146,7 @@ def write_table(path: Path, keypoint: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write them."""
+    """Write the recordings."""
     import numpy as np
 
     from pyskl.errors import InputError

@@ -14,8 +14,8 @@ from _command import Parser, add_debug, end_with
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Make ntu60_3danno.pkl and ntu120_3danno.pkl of NTU RGB+D's raw .skeleton "
-        "files. A run that is cut short goes on where it was when it is started again."
+        description="Make ntu60_3danno.pkl and ntu120_3danno.pkl from NTU RGB+D's raw .skeleton "
+        "files. The same command continues an interrupted run."
     )
     parser.add_argument(
         "--root",
@@ -40,8 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="write nothing if a file is unreadable or odd; by default such files are left out "
-        "and listed at the end",
+        help="fail if a file gives no sample; by default such files are left out and listed",
     )
     add_debug(parser)
     return parser.parse_args()

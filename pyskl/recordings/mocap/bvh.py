@@ -47,7 +47,7 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
     heads = [n for n, line in enumerate(lines) if [word.upper() for word in line] == ["MOTION"]]
     if not heads:
         raise RecordingError("there is no line MOTION", hint="the file is no BVH, or cut short")
-    joints = _Hierarchy(lines[: heads[0]]).joints()
+    joints = _hierarchy(lines[: heads[0]])
     values, frame_time = _motion(lines, heads[0] + 1, sum(len(j.channels) for j in joints))
     kept = [number for number, joint in enumerate(joints) if options.end_sites or not joint.end]
     names = [joints[number].name for number in kept]
@@ -73,101 +73,80 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
 READER = Reader("bvh", (".bvh",), _read)
 
 
-class _Hierarchy:
-    """Parses the part before MOTION, word by word.
+def _hierarchy(lines: list[list[str]]) -> list[_Joint]:
+    """Parse the part before MOTION; return the joints, parents before children."""
+    words = [(number, word) for number, line in enumerate(lines, 1) for word in line]
+    position = 0
+    joints: list[_Joint] = []
+    open_joints: list[int] = []  # whose braces are open
 
-    Args:
-        lines: The words of each line.
-    """
+    def error(expected: str, found: str) -> RecordingError:
+        line = words[max(0, position - 1)][0] if words else 1
+        return unexpected(f"line {line}", found, expected)
 
-    def __init__(self, lines: list[list[str]]) -> None:
-        self._words = [(number, word) for number, line in enumerate(lines, 1) for word in line]
-        self._next = 0
+    def next_word(expected: str, *, exact: bool = False) -> str:
+        nonlocal position
+        if position >= len(words):
+            raise error(expected, "the end of the hierarchy")
+        position += 1
+        word = words[position - 1][1]
+        if exact and word.upper() != expected.upper():
+            raise error(expected, word)
+        return word
 
-    def joints(self) -> list[_Joint]:
-        """Return the joints, parents before children."""
-        self._expect("HIERARCHY")
-        joints: list[_Joint] = []
-        open_joints: list[int] = []  # whose braces are open
-        while True:
-            word = self._word("ROOT, JOINT, End, OFFSET, CHANNELS or }")
-            kind = word.upper()
-            if kind in ("ROOT", "JOINT", "END"):
-                if (kind == "ROOT") == bool(joints):
-                    raise self._error("one ROOT around all joints", word)
-                joints.append(self._joint(kind, joints, open_joints))
-                open_joints.append(len(joints) - 1)
-            elif not open_joints:
-                raise self._error("ROOT", word)
-            elif kind == "OFFSET":
-                offset = [self._word("a number") for _ in range(3)]
-                joints[open_joints[-1]].offset = finite_numbers(offset, self._place(), 3)
-            elif kind == "CHANNELS":
-                joints[open_joints[-1]].channels = self._channels()
-            elif word == "}":
-                open_joints.pop()
-                if not open_joints:
-                    break
-            else:
-                raise self._error("JOINT, End, OFFSET, CHANNELS or }", word)
-        if self._next < len(self._words):
-            raise self._error("MOTION after one ROOT around all joints", self._words[self._next][1])
-        return joints
-
-    def _joint(self, kind: str, joints: list[_Joint], open_joints: list[int]) -> _Joint:
-        """Parse a joint up to its opening brace."""
-        parent = open_joints[-1] if open_joints else -1
-        if kind == "END":
-            self._expect("Site")
-        elif self._follows("{"):
-            raise self._error("a joint's name", "{")
-        # Names may have blanks: they end with the line or at the brace.
+    def name_before_brace() -> str:
+        """Return a name, which may have blanks: it ends with the line or at the brace."""
         parts: list[str] = []
-        while not self._follows("{") and (not parts or self._on_same_line()):
-            parts.append(self._word("a joint's name"))
-        self._expect("{")
-        if len(joints) >= MAX_JOINTS:
-            raise self._error(f"at most {MAX_JOINTS} joints", "more")
-        if kind != "END":
-            return _Joint(" ".join(parts), parent)
-        # Names of end sites, which some programs write, are not used.
-        number = sum(joint.end and joint.parent == parent for joint in joints) + 1
-        name = f"{joints[parent].name}_end{number if number > 1 else ''}"
-        return _Joint(name, parent, end=True)
+        while position < len(words) and words[position][1] != "{":
+            if parts and words[position][0] != words[position - 1][0]:
+                break
+            parts.append(next_word("a name"))
+        next_word("{", exact=True)
+        return " ".join(parts)
 
-    def _channels(self) -> list[tuple[str, str]]:
-        count = self._word("a number")
-        if count not in ("0", "1", "2", "3", "4", "5", "6"):
-            raise self._error("0 to 6 channels", count)
-        names = [self._word("a channel") for _ in range(int(count))]
-        for name in names:
-            if name.lower() not in _CHANNELS:
-                raise self._error("a channel such as Xposition or Zrotation", name)
-        return [_CHANNELS[name.lower()] for name in names]
-
-    def _word(self, expected: str) -> str:
-        if self._next >= len(self._words):
-            raise self._error(expected, "the end of the hierarchy")
-        self._next += 1
-        return self._words[self._next - 1][1]
-
-    def _expect(self, wanted: str) -> None:
-        word = self._word(wanted)
-        if word.upper() != wanted.upper():
-            raise self._error(wanted, word)
-
-    def _follows(self, word: str) -> bool:
-        return self._next < len(self._words) and self._words[self._next][1] == word
-
-    def _on_same_line(self) -> bool:
-        words = self._words
-        return self._next < len(words) and words[self._next][0] == words[self._next - 1][0]
-
-    def _place(self) -> str:
-        return f"line {self._words[max(0, self._next - 1)][0] if self._words else 1}"
-
-    def _error(self, expected: str, found: str) -> RecordingError:
-        return unexpected(self._place(), found, expected, problem="malformed hierarchy")
+    next_word("HIERARCHY", exact=True)
+    while open_joints or not joints:
+        word = next_word("ROOT, JOINT, End, OFFSET, CHANNELS or }")
+        kind = word.upper()
+        if kind in ("ROOT", "JOINT", "END"):
+            if (kind == "ROOT") == bool(joints):
+                raise error("one ROOT around all joints", word)
+            parent = open_joints[-1] if open_joints else -1
+            if kind == "END":
+                next_word("Site", exact=True)
+            name = name_before_brace()
+            if kind == "END":  # some programs write names of end sites, which are not used
+                number = sum(joint.end and joint.parent == parent for joint in joints) + 1
+                name = f"{joints[parent].name}_end{number if number > 1 else ''}"
+            if not name:
+                raise error("the name of a joint", "{")
+            if len(joints) >= MAX_JOINTS:
+                raise error(f"at most {MAX_JOINTS} joints", "more")
+            joints.append(_Joint(name, parent, end=kind == "END"))
+            open_joints.append(len(joints) - 1)
+        elif not open_joints:
+            raise error("ROOT", word)
+        elif kind == "OFFSET":
+            offset = [next_word("a number") for _ in range(3)]
+            where = f"line {words[position - 1][0]}"
+            joints[open_joints[-1]].offset = finite_numbers(offset, where, 3)
+        elif kind == "CHANNELS":
+            count = next_word("a number")
+            if count not in ("0", "1", "2", "3", "4", "5", "6"):
+                raise error("0 to 6 channels", count)
+            channels = joints[open_joints[-1]].channels = []
+            for _ in range(int(count)):
+                channel = next_word("a channel")
+                if channel.lower() not in _CHANNELS:
+                    raise error("a channel such as Xposition or Zrotation", channel)
+                channels.append(_CHANNELS[channel.lower()])
+        elif word == "}":
+            open_joints.pop()
+        else:
+            raise error("JOINT, End, OFFSET, CHANNELS or }", word)
+    if position < len(words):
+        raise error("MOTION after one ROOT around all joints", words[position][1])
+    return joints
 
 
 def _motion(lines: list[list[str]], start: int, channels: int) -> tuple[np.ndarray, float]:

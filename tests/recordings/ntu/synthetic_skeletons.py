@@ -1,7 +1,7 @@
 """Raw ``.skeleton`` files that nobody recorded, in the format of NTU RGB+D.
 
 As a script it writes a folder of them to measure with:
-``python tests/datasets/ntu/synthetic_skeletons.py FOLDER --files 2000``
+``python tests/recordings/ntu/synthetic_skeletons.py FOLDER --files 2000``
 """
 
 from __future__ import annotations

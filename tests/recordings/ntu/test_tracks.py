@@ -79,7 +79,7 @@ def recordings(draw: st.DrawFn) -> str:
     return skeleton_text(frames, end="\n").decode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(recordings())
 def test_against_the_slow_way(text: str) -> None:
     expected = slow_preprocessing.stored_keypoint(text)
