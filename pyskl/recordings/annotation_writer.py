@@ -56,14 +56,9 @@ class AnnotationWriter:
                 )
         self.splits: dict[str, list[str]] = {}
         self.ids: dict[str, int] = {}
-<<<<<<< HEAD
-        self._first: Recording | None = None
-        self._output: AtomicFile | None = None
-=======
         self._properties: dict[str, str] = {}  # of the first recording
         self._joint_names: tuple[str, ...] = ()
-        self._draft: Draft | None = None
->>>>>>> area-d
+        self._output: AtomicFile | None = None
 
     def __enter__(self) -> AnnotationWriter:
         return self
@@ -143,11 +138,7 @@ class AnnotationWriter:
 
     def _finish(self) -> None:
         """Write the splits and names, and move the file to its place."""
-<<<<<<< HEAD
-        if self._output is None or self._first is None:
-=======
-        if self._draft is None or not self.ids:
->>>>>>> area-d
+        if self._output is None or not self.ids:
             raise AnnotationError("no recording was added", file=self.path)
         rest: dict[str, Any] = {"split": self.splits}
         if self._joint_names:

@@ -13,7 +13,8 @@ from torch import nn
 
 from pyskl.benchmark.synthetic import SampleShape, make_samples, shape_for, write_annotations
 from pyskl.config import load_config
-from pyskl.datasets import PoseDataset, load_annotations
+from pyskl.datasets import PoseDataset
+from pyskl.datasets.annotation import read_annotation_pickle
 from pyskl.errors import InputError
 from pyskl.models import build_model
 
@@ -82,7 +83,7 @@ def test_splits_are_disjoint_and_cover_all_samples(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "synthetic.pkl"
         write_annotations(path, samples, {"train"}, {"val", "test"})
-        split = load_annotations(path).split
+        split = read_annotation_pickle(path).split
         assert split is not None
         assert split["val"] == split["test"]
         if count > 1:
