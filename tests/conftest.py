@@ -27,6 +27,15 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
+# Files that take longest, which start first so that the processes end at about the same time.
+LONG = ("test_toy_training.py", "test_short.py", "test_custom_dataset_doc.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """The checkout that the tests run in."""
@@ -72,8 +81,8 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     troubles: list[str] = []
     tabs: list[Any] = []
 
-    def open_page(text: str, **options: Any) -> Any:
-        path = tmp_path / f"page{len(tabs)}.html"
+    def open_page(text: str, suffix: str = ".html", **options: Any) -> Any:
+        path = tmp_path / f"page{len(tabs)}{suffix}"
         path.write_text(text, encoding="utf-8")
         tab = browser.new_page(**options)
         tabs.append(tab)

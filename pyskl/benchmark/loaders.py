@@ -1,4 +1,4 @@
-"""The three ways to get batches: from the online pipeline, from a pack, or from the device.
+"""The three ways to get batches: from samples in memory, from a pack, or on the device.
 
 They turn the same config into batches of the same shape.
 """
@@ -15,13 +15,13 @@ from torch.utils.data import DataLoader
 from pyskl.apis.data import build_data, build_loader, loader_settings, takes_pack
 from pyskl.benchmark.workload import Workload
 from pyskl.datasets.dataset_tree import map_leaves
-from pyskl.errors import ConfigError, InputError
+from pyskl.errors import InputError
 
-# Annotations in memory; every transform is applied to every sample each time.
+# Annotations in the memory of the process.
 ONLINE = "online"
-# Annotations memory-mapped from a pack, with the leading transforms applied in advance.
+# Annotations memory-mapped from a pack.
 PACKED = "packed"
-# The pack on the device, where the pipeline is applied to whole batches.
+# The pack on the device, where the batches are made.
 ON_DEVICE = "device"
 
 
@@ -44,12 +44,7 @@ def open_loaders(
         if source == PACKED and not supports_packs(workload.cfg, use):
             failed[source] = "the data sets of this config don't support packs"
             continue
-        try:
-            loaders[source] = open_loader(workload, source, use, batch, workers)
-        except ConfigError as error:  # a user's transform that can't be applied to batches
-            if source != ON_DEVICE:
-                raise
-            failed[source] = str(error)
+        loaders[source] = open_loader(workload, source, use, batch, workers)
     return loaders, failed
 
 

@@ -78,7 +78,7 @@ def _row_measures(
         keys = chain.from_iterable(epochs(sampler, sampler))
 
         def read_one() -> int:
-            loader.dataset[next(keys)]
+            loader.dataset.__getitems__([next(keys)])
             return 1
 
         works[f"{source}, one by one"] = read_one

@@ -230,6 +230,13 @@ class AnnotationFile:
         """All samples, as a sequence of dicts."""
         return Samples(self.store, np.arange(len(self.store)))
 
+    @property
+    def split(self) -> dict[str, list[str]] | None:
+        """The ids of the samples of each split, or None for a bare list of samples."""
+        if self.splits is None:
+            return None
+        return {name: [str(sample_id(one)) for one in self.select(name)] for name in self.splits}
+
     def split_names(self) -> list[str]:
         """Return the names of the splits, or an empty list for a bare list of samples."""
         return list(self.splits or {})

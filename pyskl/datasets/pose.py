@@ -75,6 +75,7 @@ class PoseDataset:
         self.class_prob = class_prob
         self.start_index = start_index
         self.annotations = self.open_annotations(
+            self.ann_file,
             files or AnnotationFiles(),
             trusted=trusted,
             pack=pack,
@@ -85,9 +86,12 @@ class PoseDataset:
         done = len(self.annotations.precomputed)
         self.pipeline = Compose(pipeline[done:], first=done)
 
-    def open_annotations(self, files: AnnotationFiles, **options: Any) -> AnnotationFile:
-        """Open ``ann_file``; subclasses may make the file first."""
-        return files.open(self.ann_file, **options)
+    @classmethod
+    def open_annotations(
+        cls, ann_file: str | Path, files: AnnotationFiles, **options: Any
+    ) -> AnnotationFile:
+        """Open an annotation file; subclasses may make it first."""
+        return files.open(ann_file, **options)
 
     def __len__(self) -> int:
         """Return the number of samples."""

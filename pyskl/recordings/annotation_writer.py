@@ -26,8 +26,7 @@ class AnnotationWriter:
     Samples are written one by one. The file appears, whole, when the ``with`` block ends without
     an error; otherwise a file that was there before stays. Next to ``mine.pkl`` the class names are
     written to ``mine.pkl.labels.txt``, one per line, in addition to the pickle's key
-    ``label_names``, as packs of large files do not hold them. The joint names, if known, are in the
-    pickle's key ``joint_names``.
+    ``label_names``. The joint names, if known, are in the pickle's key ``joint_names``.
 
     Args:
         path: The annotation file (``.pkl``).

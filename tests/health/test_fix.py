@@ -15,7 +15,7 @@ from health_sets import Set, found, healthy_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.datasets.annotation import read_annotation_pickle
+from pyskl.datasets.annotation import AnnotationFile, read_annotation_pickle
 from pyskl.errors import AnnotationError
 from pyskl.health.examine import examine
 from pyskl.health.fix import fix
@@ -80,7 +80,7 @@ def test_the_copy_of_a_spoilt_file_is_read_and_checked_as_training_does(tmp_path
     data.extra["label_names"] = ["sit", "stand", "walk"]
     path = tmp_path / "fixed.pkl"
     path.write_bytes(pickle.dumps(fix(data.file())[0].content()))
-    annotations = read_annotation_pickle(path)
+    annotations = AnnotationFile.from_content(read_annotation_pickle(path))
     assert pickle.loads(path.read_bytes())["label_names"] == ["sit", "stand", "walk"]
     for split in annotations.split_names():
         annotations.check(split, num_classes=3)

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyskl.datasets.packed.cache import pack_annotations
 from recording_files import people, scores
 
 from pyskl.datasets import PoseDataset
-from pyskl.datasets.annotation import load_annotations, read_annotation_pickle, read_label_names
+from pyskl.datasets.annotation import read_annotation_pickle
+from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.label_names import read_label_names
+from pyskl.datasets.pack import write_pack
 from pyskl.errors import AnnotationError, WriteError
 from pyskl.recordings import AnnotationWriter, Recording, RecordingError
 from pyskl.skeleton import LAYOUTS
@@ -175,10 +177,9 @@ def test_label_names_are_in_the_pickle_and_next_to_it(tmp_path: Path) -> None:
 def test_label_names_of_packs_and_published_files(tmp_path: Path) -> None:
     path = written(tmp_path / "mine.pkl", ["a", "b"])
     pack = tmp_path / "mine.packed"
-    pack_annotations(read_annotation_pickle(path), pack)
-    assert read_label_names(pack) is None
+    write_pack(pack, read_annotation_pickle(path))
     (tmp_path / "label_map.txt").write_text("\ufeffx\n\ny\n", encoding="utf-8")
-    assert read_label_names(pack) == ("x", "y")
+    assert read_label_names(pack) == ("a", "b")
     assert read_label_names(path) == ("a", "b")
     assert read_label_names(written(tmp_path / "other.pkl", None)) == ("x", "y")
 

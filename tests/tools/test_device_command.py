@@ -19,7 +19,6 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 def test_a_run_with_the_data_on_the_device(train: Callable[..., Run], tmp_path: Path) -> None:
     run = train(tmp_path, *ALL_TESTS, *ON_CPU)
-    assert "24 samples kept on cpu, 0 MB" in run.log_text()
     lines = [line for line in run.log_lines() if line.get("mode") == "train"]
     assert [line["iter"] for line in lines] == [3, 6, 3, 6]
     tests = [line for line in run.log_lines() if line.get("mode") == "test"]
@@ -71,7 +70,6 @@ def test_a_sample_too_long_is_told_before_the_first_step(
     )
     assert done.status == 2
     assert "PadTo" in done.err
-    assert "frames, more than the 24" in done.err
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pyskl.datasets.annotation import AnnotationFile
@@ -19,16 +20,19 @@ class ToyDataset(PoseDataset):
     seconds. See :mod:`pyskl.datasets.toy.generator` for the actions.
     """
 
-    def open_annotations(self, files: AnnotationFiles, **options: Any) -> AnnotationFile:
+    @classmethod
+    def open_annotations(
+        cls, ann_file: str | Path, files: AnnotationFiles, **options: Any
+    ) -> AnnotationFile:
         """Generate the file if it is missing, and open it."""
         from pyskl.datasets.toy.generator import write_toy_annotations
 
         try:
-            write_toy_annotations(self.ann_file)
+            write_toy_annotations(ann_file)
         except OSError as error:
             raise AnnotationError(
                 f"the synthetic data set can't be written there ({error})",
-                file=self.ann_file,
+                file=ann_file,
                 hint="choose another ann_file",
             ) from error
-        return super().open_annotations(files, **options)
+        return super().open_annotations(ann_file, files, **options)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.annotation import AnnotationFile, label_names_of
-from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.annotation_cache import AnnotationFiles, load_annotations
 from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.pack import is_pack
+from pyskl.datasets.pose import PoseDataset
 from pyskl.datasets.sample_checks import content_fault, sample_id
 from pyskl.datasets.store import Samples
 from pyskl.drawing.skeleton.clip import Up
@@ -135,10 +136,10 @@ def source_of_config(
     """
     data_set = first_with(cfg, use, "ann_file")
     kind = data_set.get("type", "PoseDataset")
-    read = getattr(DATASETS.get(kind) if isinstance(kind, str) else kind, "read_annotations", None)
-    if read is None:
+    cls: Any = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if not issubclass(cls, PoseDataset):
         raise ConfigError("the data set reads no annotation file", key=f"data.{use}", found=kind)
-    annotations = read(data_set["ann_file"], trusted=trusted)
+    annotations = cls.open_annotations(data_set["ann_file"], AnnotationFiles(), trusted=trusted)
     return _choose(annotations, sample, split or data_set.get("split"), seed)
 
 
