@@ -75,10 +75,11 @@ def _row_measures(
     }
     if not on_device:
         sampler: Any = loader.batch_sampler
+        dataset: Any = loader.dataset
         keys = chain.from_iterable(epochs(sampler, sampler))
 
         def read_one() -> int:
-            loader.dataset.__getitems__([next(keys)])
+            dataset.__getitems__([next(keys)])
             return 1
 
         works[f"{source}, one by one"] = read_one
