@@ -32,8 +32,11 @@ LONG = ("test_toy_training.py", "test_short.py", "test_custom_dataset_doc.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest files first."""
+    """Run the longest files first, and count tests in a browser as slow."""
     items.sort(key=lambda item: item.path.name not in LONG)
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

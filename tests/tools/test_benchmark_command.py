@@ -11,6 +11,8 @@ import pytest
 import test_help
 from tool_commands import Commands, Done
 
+pytestmark = pytest.mark.slow
+
 Benchmark = Callable[..., tuple[Done, dict[str, Any]]]
 
 

@@ -16,6 +16,8 @@ from pyskl.datasets.pipelines import GenSkeFeat
 from pyskl.drawing.layout_drawing import layout_svg
 from pyskl.skeleton import ALIASES, LAYOUTS, Graph, resolve_layout
 
+pytestmark = pytest.mark.slow
+
 TOOL = "tools/data/layout.py"
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from tool_commands import Commands, Run
 
+pytestmark = pytest.mark.slow
+
 
 class _Touch:
     """Pickles to a call that makes a file."""

@@ -16,6 +16,8 @@ from tool_commands import Commands
 
 from pyskl.drawing.skeleton.video import read_video, write_mp4
 
+pytestmark = pytest.mark.slow
+
 TOOL = "tools/visualize.py"
 
 
