@@ -1,4 +1,4 @@
-"""Biovision hierarchies (``.bvh``): a tree of joints, and their angles frame by frame.
+"""Read Biovision hierarchies (``.bvh``): a tree of joints, and their angles in each frame.
 
 The rotation of a joint is the product of its rotations in the order of its channels. Position
 channels replace the joint's OFFSET axis by axis, as in Blender's importer; for the usual root,
@@ -28,7 +28,7 @@ class _Joint:
     """One joint of the tree.
 
     Attributes:
-        name: Its name; of an end site, that of its parent and ``_end``.
+        name: Its name; for an end site, its parent's name and ``_end``.
         parent: The number of its parent, -1 for the root.
         offset: From the parent, (3,).
         channels: (axis, 'position' or 'rotation') in the order of the file.
@@ -78,7 +78,7 @@ def _hierarchy(lines: list[list[str]]) -> list[_Joint]:
     words = [(number, word) for number, line in enumerate(lines, 1) for word in line]
     position = 0
     joints: list[_Joint] = []
-    open_joints: list[int] = []  # whose braces are open
+    open_joints: list[int] = []  # with open braces
 
     def error(expected: str, found: str) -> RecordingError:
         line = words[max(0, position - 1)][0] if words else 1
