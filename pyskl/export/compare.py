@@ -33,7 +33,7 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 
 class DisparityError(RunError):
-    """An exported model computes something else than its original."""
+    """An exported model differs from its original."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Comparison:
 def compare(
     original: Logits, exported: Logits, inputs: Sequence[np.ndarray], tolerance: float
 ) -> Comparison:
-    """Give the same clips to two models.
+    """Compare the logits of two models for the same clips.
 
     Args:
         original: The original model.
@@ -110,7 +110,7 @@ def random_inputs(
     """Return random clips of several sizes, always the same.
 
     Args:
-        metadata: Has the fixed axes.
+        metadata: Defines the fixed axes.
         usual: Persons and frames of the model's own clips.
         min_frames: Smaller sizes are left out, apart from the usual one.
     """

@@ -17,7 +17,8 @@ from pyskl.health.splits import Splits, overlap_matrix
 from pyskl.skeleton import LAYOUTS, SkeletonLayout
 
 # The distribution of coordinates is taken from about this many positions of all samples, with at
-# least _MIN_POSITIONS of each sample. Bones are measured in that many frames of each sample.
+# least _MIN_POSITIONS of each sample. Bones are measured in about _MIN_POSITIONS rows of each
+# sample.
 _POSITIONS, _MIN_POSITIONS = 200_000, 8
 
 _BINS = 40

@@ -99,7 +99,7 @@ def trace_pipeline(
         if isinstance(transform, PreNormalize3D) and transform.align_spine:
             up = "z"
         clips: tuple[Clip, ...] = ()
-        remark = "the joints are as before"
+        remark = "the joints did not change"
         if number == 0 or not all(
             _equal(_as_array(before.get(key)), _as_array(after.get(key)))
             for key in ("keypoint", "keypoint_score")
@@ -199,7 +199,7 @@ def _apply(
     transforms = Compose(pipeline).transforms
     for number, transform in enumerate(transforms, start=1):
         try:
-            # From the start each time, so that each transform draws what it draws in training.
+            # Run from the start each time, so that random numbers are those of a whole run.
             with sample_randomness(seed, 0, index):
                 found = Compose(transforms[:number])(dict(sample))
         except Exception as error:  # transforms may raise anything
