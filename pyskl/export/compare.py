@@ -25,7 +25,7 @@ from pyskl.runtime.recognizer import Recognizer
 TOLERANCES = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1}
 """Allowed difference of logits by precision, as a share of the largest logit."""
 
-# Clips, persons and frames of the random inputs, besides the model's usual clip.
+# Clips, persons and frames of the random inputs, in addition to the model's usual clip.
 _SIZES = ((1, 2, 100), (3, 2, 37), (2, 1, 100), (1, 2, 300), (2, 3, 16), (1, 1, 1))
 
 Logits = Callable[[np.ndarray], np.ndarray]

@@ -217,7 +217,7 @@ class ExportFormat:
         write: Writes a model to a path.
         read: Opens a file; None for a file that has weights only.
         precisions: Precisions of the weights that it can hold.
-        packages: What has to be installed besides torch.
+        packages: Packages that it needs in addition to torch.
         runs_code: Whether opening a file can run code from the file.
         min_frames: Clips with fewer frames may be refused.
     """
@@ -305,8 +305,8 @@ def open_exported(path: str | Path, *, trusted: bool = False) -> Recognizer:
 
     Args:
         path: A ``.onnx``, ``.pt`` (TorchScript) or ``.pt2`` (exported program) file.
-        trusted: Allow ``.pt`` and ``.pt2`` files, which are programs: open them only from people
-            whose programs you would run.
+        trusted: Allow ``.pt`` and ``.pt2`` files, which are programs: open them only if you trust
+            their source.
 
     Raises:
         InputError: if it is of another format, or not a model of this toolbox.

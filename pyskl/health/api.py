@@ -41,8 +41,7 @@ def check_health(
         trusted: Load the file with plain pickle, which runs any code in it.
 
     Returns:
-        The report; the changes of the cleaned copy; the report of the cleaned copy, or None if
-        there is none.
+        The report; the changes of the cleaned copy; the report of the cleaned copy, or None.
 
     Raises:
         InputError: if a file can't be read or written, or would be overwritten.

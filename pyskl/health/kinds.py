@@ -21,7 +21,7 @@ class Kind:
     Attributes:
         key: Its name in JSON.
         severity: ``error``: training refuses the file, or learns or measures something wrong;
-            ``warning``: worth a look before training; ``note``: good to know.
+            ``warning``: worth a look before training; ``note``: for information.
         title: What is counted, in the plural.
         meaning: The consequence.
         remedy: What to do.

@@ -107,8 +107,7 @@ class SharedFrames:
         return self._origins[piece][2] + int(window - starts[piece])
 
     def _candidates(self, hashes: np.ndarray, pieces: np.ndarray) -> list[tuple[int, int]]:
-        """Return pairs of windows of different samples with equal hashes, one per pair of
-        pieces."""
+        """Return pairs of equal windows in different samples, one for each pair of pieces."""
         samples = np.array([origin[0] for origin in self._origins])[pieces]
         order = np.lexsort((samples, hashes))  # stable: pieces stay in their order
         # One window of each hash is enough for a sample that repeats itself.

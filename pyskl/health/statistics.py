@@ -122,7 +122,7 @@ class StatisticsCollector:
         return found
 
     def _add_sizes(self, found: Statistics, bodies: Sequence[Body]) -> None:
-        """Add what is computed from coordinates; ``bodies`` all have the usual V and C."""
+        """Add the statistics of coordinates; ``bodies`` all have the usual V and C."""
         rows = sum(body.rows for body in bodies)
         found.presence = (np.sum([body.present for body in bodies], axis=0) / rows).tolist()
         found.extent = float(np.median([body.extent for body in bodies]))

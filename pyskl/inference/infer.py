@@ -41,7 +41,7 @@ _MAX_LISTED = 10
 
 @dataclass(frozen=True)
 class InferSettings:
-    """What is written about each sequence.
+    """Options for recognising sequences.
 
     Attributes:
         topk: Number of classes.
@@ -151,7 +151,8 @@ class _Job:
 def _jobs(
     sequences: Iterable[InputSequence], windows: WindowSettings | None
 ) -> Iterator[tuple[_Job, Mapping[str, Any] | None]]:
-    """Yield the samples to score, each with its job; None if there is nobody to score."""
+    """Yield the samples to score, each with its job; None for windows without persons and
+    errors."""
     for sequence in sequences:
         job = _Job(sequence, sequence.error)
         if job.error is not None or windows is None:
@@ -196,8 +197,8 @@ def _line(
         line["fps"] = sequence.fps
     if sequence.truth is not None:
         line["truth"] = sequence.truth
-    nobody = np.zeros(ensemble.num_classes)
-    scores = np.stack([one if isinstance(one, np.ndarray) else nobody for one in found])
+    zeros = np.zeros(ensemble.num_classes)
+    scores = np.stack([one if isinstance(one, np.ndarray) else zeros for one in found])
     if settings.windows is None:
         return {**line, "topk": topk_entries(ensemble, scores[0], settings.topk)}
     segments = find_segments(

@@ -96,7 +96,7 @@ class LiveReport:
 def window_sample(
     frames: Sequence[Frame], image_size: tuple[int, int] | None = None
 ) -> dict[str, Any] | None:
-    """Return frames as a sample, or None if nobody is in them.
+    """Return frames as a sample, or None if they have no persons.
 
     The first person of each frame becomes the first person of the sample, and so on.
 

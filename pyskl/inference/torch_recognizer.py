@@ -30,7 +30,7 @@ from pyskl.training.memory import keep_freed_memory
 
 
 class TorchRecognizer(Recognizer):
-    """A recognizer whose clips are scored by a torch function.
+    """A recognizer that scores clips with a torch function.
 
     Args:
         name: Its name in messages, usually its file.

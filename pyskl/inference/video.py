@@ -54,7 +54,7 @@ def read_video(path: str | Path, estimator: PoseEstimator, *, persons: int | Non
         ``keypoint`` (M, T, V, 2) in pixels and ``score`` (M, T, V).
 
     Raises:
-        RecordingError: if the video can't be read, or nobody is in it.
+        RecordingError: if the video can't be read, or has no persons.
     """
     try:
         import cv2

@@ -242,7 +242,7 @@ def _add_notes(
     notes = report.notes
     if report.dim == 2 and None in sizes:
         notes.append(
-            "some samples have no image size, so PreNormalize2D assumes 1080 x 1920; give it with "
+            "some samples have no image size, so PreNormalize2D takes 1080 x 1920; give it with "
             "--img-shape HEIGHT WIDTH"
         )
     if (1, 1) in sizes:

@@ -73,7 +73,7 @@ def make_splits(infos: Mapping[str, SampleInfo], plan: SplitPlan) -> dict[str, l
     """Return the ids of each split, in the order of ``infos``.
 
     Args:
-        infos: What is known about each sample, by id.
+        infos: Class, subject, camera and split of each sample, by id.
         plan: How to split.
 
     Raises:

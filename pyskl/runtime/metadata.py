@@ -90,10 +90,10 @@ def _to_layout(value: Any) -> Any:
 
 
 class ModelMetadata(BaseModel):
-    """What is needed besides the weights to recognise an action.
+    """What is needed in addition to the weights to recognise an action.
 
     Attributes:
-        format: Version of this description. Readers refuse versions that they do not know.
+        format: Version of this description. Readers refuse unknown versions.
         num_classes: Number of classes L.
         input_shape: (N, M, T, V, C); a number for a fixed axis, its letter for a free one.
         pipeline: Configs of the transforms that turn a sample into the model's input.
@@ -147,7 +147,7 @@ class ModelMetadata(BaseModel):
             for key in sizes.keys() & transform.keys():
                 size = transform[key]
                 if type(size) is not int or size < 1:
-                    raise ValueError(f"entry {number}, {key}: {size!r} is no positive integer")
+                    raise ValueError(f"entry {number}, {key}: {size!r} is not a positive integer")
                 sizes[key] = max(sizes[key], size)
         frames = max(sizes["clip_len"] * sizes["num_clips"], sizes["length"])
         if frames * sizes["num_person"] > _MAX_PERSON_FRAMES:

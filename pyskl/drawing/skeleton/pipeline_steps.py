@@ -99,7 +99,7 @@ def trace_pipeline(
         if isinstance(transform, PreNormalize3D) and transform.align_spine:
             up = "z"
         clips: tuple[Clip, ...] = ()
-        remark = "the joints did not change"
+        remark = "the joints are as before"
         if number == 0 or not all(
             _equal(_as_array(before.get(key)), _as_array(after.get(key)))
             for key in ("keypoint", "keypoint_score")
@@ -204,13 +204,10 @@ def _apply(
                 found = Compose(transforms[:number])(dict(sample))
         except Exception as error:  # transforms may raise anything
             problem = str(error) if isinstance(error, ValueError) else repr(error)
-            raise InputError(problem, key=_where(number, transform)) from error
+            where = f"transform {number} of the pipeline, {_name(transform)}"
+            raise InputError(problem, key=where) from error
         states.append((transform, found))
     return states
-
-
-def _where(number: int, transform: Transform) -> str:
-    return f"transform {number} of the pipeline, {_name(transform)}"
 
 
 def _streams(transform: Transform | None) -> tuple[Stream, ...] | None:

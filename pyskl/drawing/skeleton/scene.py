@@ -103,7 +103,7 @@ def make_scene(clip: Clip, layout: SkeletonLayout, *, up: Up | None = None) -> S
     if clip.arrows is not None:
         vectors = np.asarray(clip.arrows, dtype=np.float64)[persons, ..., : positions.shape[-1]]
         starts = positions[:, :, layout.parents] if clip.arrows_from == "parent" else positions
-        # A missing joint is stored at zero, so the vector to it is no bone.
+        # A missing joint is stored at zero, so the vector to it is not a bone.
         exists = np.isfinite(positions).all(axis=-1, keepdims=True)
         tips = np.where(exists, starts + clip.arrow_gain * vectors, np.nan)
 

@@ -106,7 +106,7 @@ def _read_asf(path: Path) -> tuple[list[Bone], bool]:
             sections.setdefault(section, []).append((f"line {number}", words))
     for needed in (":bonedata", ":hierarchy"):
         if needed not in sections:
-            raise RecordingError(f"there is no section {needed}", hint="this is no ASF skeleton")
+            raise RecordingError(f"there is no section {needed}", hint="not an ASF file")
     in_degrees = True
     for _, words in sections.get(":units", []):
         if words[0].lower() == "angle" and len(words) > 1:
@@ -215,7 +215,7 @@ def _in_tree_order(bones: list[Bone], lines: list[tuple[str, list[str]]]) -> lis
         ready = (n for n, bone in enumerate(bones) if n not in order and bone.parent in order)
         number = next(ready, None)
         if number is None:
-            raise RecordingError("the hierarchy is no tree", key=":hierarchy")
+            raise RecordingError("the hierarchy is not a tree", key=":hierarchy")
         order.append(number)
     ordered = [bones[number] for number in order]
     for bone in ordered[1:]:

@@ -46,7 +46,7 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
     lines = [line.split() for line in file.text().split("\n")]
     heads = [n for n, line in enumerate(lines) if [word.upper() for word in line] == ["MOTION"]]
     if not heads:
-        raise RecordingError("there is no line MOTION", hint="the file is no BVH, or cut short")
+        raise RecordingError("there is no line MOTION", hint="not a BVH file, or cut short")
     joints = _hierarchy(lines[: heads[0]])
     values, frame_time = _motion(lines, heads[0] + 1, sum(len(j.channels) for j in joints))
     kept = [number for number, joint in enumerate(joints) if options.end_sites or not joint.end]

@@ -74,11 +74,11 @@ class NtuReport:
     def text(self, most: int = 50) -> str:
         """Return it as text, with at most ``most`` of the problems."""
         lines = [
-            f"{self.num_files:,} raw files; {self.num_missing:,} on the official list of missing "
-            "skeletons are left out"
+            f"{self.num_files:,} raw files, of which {self.num_missing:,} are on the official list "
+            "of missing skeletons and left out"
         ]
         if self.num_repeated:
-            lines.append(f"{self.num_repeated:,} further files of the same samples were ignored")
+            lines.append(f"{self.num_repeated:,} more are of samples that are there already")
         for written in self.written:
             lines += written.lines()
         return "\n".join(lines + problem_lines(self.problems, most))
