@@ -1,1 +1,1 @@
-"""Pictures: self-contained pages, charts, and drawings of skeletons."""
+"""Self-contained HTML pages, charts, and drawings of skeletons."""

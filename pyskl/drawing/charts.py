@@ -1,7 +1,7 @@
 """Charts as SVG elements, for pages and as files.
 
-Colours are the CSS variables of ``page.css``, so a chart follows light and dark. Each has a title
-for screen readers, and its values as tooltips.
+Colours are the CSS variables of ``page.css``, so charts follow the light or dark theme. Each has a
+title for screen readers, and its values as tooltips.
 """
 
 from __future__ import annotations

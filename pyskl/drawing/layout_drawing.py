@@ -27,7 +27,7 @@ _FONT_SIZE = 11.0
 
 
 def layout_figure(layout: SkeletonLayout, *, names: bool = True) -> Figure:
-    """Draw a layout: at its rest pose, or as a tree if it has none.
+    """Draw a layout: in its rest pose, or as a tree if it has none.
 
     Args:
         layout: The layout.
@@ -48,8 +48,8 @@ def layout_figure(layout: SkeletonLayout, *, names: bool = True) -> Figure:
         labels = [(_side(layout, v), layout.label(v)) for v in range(layout.num_joints)]
         rows += [("faint", ""), *labels]
     height = max(height, _LINE_HEIGHT * keys + 2 * _MARGIN, 220.0 if len(rows) > 12 else 0.0)
-    deep = max(keys, int((height - 2 * _MARGIN) / _LINE_HEIGHT) + 1)
-    columns = [rows[start : start + deep] for start in range(0, len(rows), deep)]
+    column_length = max(keys, int((height - 2 * _MARGIN) / _LINE_HEIGHT) + 1)
+    columns = [rows[start : start + column_length] for start in range(0, len(rows), column_length)]
     widths = [0.62 * _FONT_SIZE * max(len(text) for _, text in column) + 18 for column in columns]
 
     canvas = PixelFigure(np.ceil(width + 8 + sum(widths)), np.ceil(height))
@@ -179,7 +179,7 @@ def _joint_positions(layout: SkeletonLayout) -> tuple[np.ndarray, float]:
 
 
 def _side(layout: SkeletonLayout, *joints: int) -> str:
-    """Return the colour role of joints: a side if one of them is on it and none on the other."""
+    """Return the colour role of joints: left or right if all of those with a side are on it."""
     sides = {**dict.fromkeys(layout.left, "left"), **dict.fromkeys(layout.right, "right")}
     found = {sides[joint] for joint in joints if joint in sides}
     return found.pop() if len(found) == 1 else "faint"

@@ -1,7 +1,6 @@
-"""Self-contained HTML pages: one file, no network requests, light and dark.
+"""Self-contained HTML pages: one file, no network requests, light and dark themes.
 
-A ``Content-Security-Policy`` forbids a page to fetch anything, so text from a data set or a run
-can't cause a request either.
+A ``Content-Security-Policy`` forbids all requests, also those of text from a data set or a run.
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
-
-FONT = "system-ui, 'Segoe UI', Roboto, sans-serif"
-"""The font of pages and of SVG files."""
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 

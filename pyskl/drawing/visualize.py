@@ -51,8 +51,8 @@ class DrawSettings:
         split: Choose from this split.
         stream: ``'j'`` joints, ``'b'`` bones, ``'jm'`` and ``'bm'`` their motions.
         pipeline: A config; the sample is drawn after each transform of its pipeline.
-        use: The data set of the config: ``'train'``, ``'val'`` or ``'test'``. The last two run in
-            test mode.
+        use: The data set of the config: ``'train'``, ``'val'`` or ``'test'``. ``'val'`` and
+            ``'test'`` run in test mode.
         layout: Name or ``.json`` file of the layout.
         config: A config whose model defines the layout.
         video: A video to draw 2D skeletons on.
@@ -61,7 +61,7 @@ class DrawSettings:
         frames: Number of frames of a strip (``.png``, ``.svg``).
         fps: Frames per second; by default those of the file or the video, else 30.
         up: The upward axis of 3D data; by default guessed.
-        yaw: Rotation of 3D pictures about the upright axis, in degrees.
+        yaw: Rotation of 3D pictures about the vertical axis, in degrees.
         pitch: How far the camera of 3D pictures looks down, in degrees.
         dark: Draw pictures on a dark background; pages follow the reader's system.
         seed: For ``sample='random'`` and for random transforms.

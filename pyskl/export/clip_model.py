@@ -39,7 +39,7 @@ class ClipModel(nn.Module):
             joints, which is where float16 would lose most.
 
     Raises:
-        InputError: if the recognizer has other parts, or weights beyond the range of float16.
+        InputError: if it has no backbone or head, or weights beyond the range of float16.
     """
 
     def __init__(self, recognizer: nn.Module, *, fuse: bool = True, half: bool = False) -> None:
@@ -69,7 +69,7 @@ class ClipModel(nn.Module):
         data_bn = getattr(self.backbone, "data_bn", None)
         self.backbone.half()
         if isinstance(data_bn, nn.modules.batchnorm._BatchNorm):
-            self.backbone.data_bn = _ThenHalf(data_bn.float())
+            self.backbone.data_bn = _OutputToHalf(data_bn.float())
         else:
             self.half_input = True
         tensors = (self.backbone.named_parameters(), self.backbone.named_buffers())
@@ -82,7 +82,7 @@ class ClipModel(nn.Module):
                 )
 
 
-class _ThenHalf(nn.Module):
+class _OutputToHalf(nn.Module):
     """A float32 layer whose output is converted to float16."""
 
     def __init__(self, layer: nn.Module) -> None:

@@ -25,7 +25,7 @@ from pyskl.runtime.recognizer import Recognizer
 TOLERANCES = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1}
 """Allowed difference of logits by precision, as a share of the largest logit."""
 
-# Clips, persons and frames of the random inputs, besides the model's usual clip.
+# Clips, persons and frames of the random inputs, in addition to the model's usual clip.
 _SIZES = ((1, 2, 100), (3, 2, 37), (2, 1, 100), (1, 2, 300), (2, 3, 16), (1, 1, 1))
 
 Logits = Callable[[np.ndarray], np.ndarray]
@@ -33,7 +33,7 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 
 class DisparityError(RunError):
-    """An exported model computes something else than its original."""
+    """An exported model differs from its original."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Comparison:
 def compare(
     original: Logits, exported: Logits, inputs: Sequence[np.ndarray], tolerance: float
 ) -> Comparison:
-    """Give the same clips to two models.
+    """Compare the logits of two models for the same clips.
 
     Args:
         original: The original model.
@@ -110,7 +110,7 @@ def random_inputs(
     """Return random clips of several sizes, always the same.
 
     Args:
-        metadata: Has the fixed axes.
+        metadata: Defines the fixed axes.
         usual: Persons and frames of the model's own clips.
         min_frames: Smaller sizes are left out, apart from the usual one.
     """

@@ -44,7 +44,7 @@ def describe(
 
     Raises:
         ConfigError: if the test pipeline is missing, or can't be stored as plain data.
-        InputError: if the number of names is wrong, or the model does not tell its input shape.
+        InputError: if the number of names is wrong, or the model's input shape is unknown.
     """
     dataset = first_with(cfg, "test")
     pipeline = tuple(_plain_data(number, one) for number, one in enumerate(dataset["pipeline"]))

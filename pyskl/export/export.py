@@ -36,7 +36,7 @@ from pyskl.inference.torch_recognizer import TorchRecognizer
 from pyskl.logging.log import get_logger
 from pyskl.runtime.metadata import PRECISIONS, ModelMetadata
 
-# Frames of a clip if the pipeline does not tell.
+# Frames of a clip if the pipeline does not define them.
 _DEFAULT_FRAMES = 100
 
 
@@ -96,7 +96,7 @@ class ExportReport:
 
     Attributes:
         path: The file.
-        metadata: What it says about itself.
+        metadata: The metadata in the file.
         comparison: How much it differs from the original.
         milliseconds: ``'exported'`` and ``'torch'`` → time of one clip, if asked for.
         accuracies: Metric → value of the original and of the exported model, if asked for.
@@ -198,22 +198,22 @@ def _clips(
 ) -> tuple[list[Tensor], list[np.ndarray]]:
     """Return the clips to calibrate int8 with, and the inputs to compare both models on.
 
-    int8 is scaled for the inputs that the network meets, so it is compared on real clips too, and
-    not on noise; every second clip is used for either.
+    int8 is scaled for real inputs, so it is also compared on real clips, not on noise. Clips are
+    used for calibration and comparison in turn.
     """
-    stated: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for transform in metadata.pipeline:
-        stated.update(transform)
+        arguments.update(transform)
     _, fixed_persons, _, joints, channels = metadata.input_shape
-    persons = fixed_persons if isinstance(fixed_persons, int) else stated.get("num_person", 2)
-    frames = stated.get("clip_len", stated.get("length", _DEFAULT_FRAMES))
+    persons = fixed_persons if isinstance(fixed_persons, int) else arguments.get("num_person", 2)
+    frames = arguments.get("clip_len", arguments.get("length", _DEFAULT_FRAMES))
     if metadata.precision != "int8":
         min_frames = FORMATS[settings.format].min_frames
         return [], random_inputs(metadata, (persons, frames), min_frames)
     count = 2 * settings.samples
     if settings.calibrate == "random":
         get_logger().warning(
-            "int8 is calibrated and compared on random clips: --eval shows what that costs"
+            "int8 is calibrated and compared on random clips: --eval measures the loss of accuracy"
         )
         generator = torch.Generator().manual_seed(1)
         shape = (1, persons, frames, joints, channels)

@@ -1,4 +1,4 @@
-"""The formats that recognizers are exported to: how each is written and read."""
+"""Write and read the formats that recognizers are exported to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ExportedModel:
 
     Attributes:
         recognizer: The recognizer, in evaluation mode on the CPU. It is not changed.
-        metadata: What the file will say about itself.
+        metadata: The metadata for the file.
         fuse: Fold BatchNorm into convolutions.
         calibration: Clips (N, M, T, V, C) that set the scales of int8 weights and activations.
     """
@@ -85,8 +85,8 @@ def _quantise(proto: Any, clips: Sequence[Tensor]) -> Any:
     """Return an ONNX model whose convolutions have weights and inputs of 8 bits.
 
     Weights have a scale per channel, activations one from the range that they take on the clips.
-    Everything else stays in float32, including the head: it takes no time, and rounding its
-    product would change classes.
+    Everything else stays in float32, including the head: it takes no time, and rounding its output
+    would change predictions.
     """
     import onnx
     from onnxruntime.quantization import (
@@ -150,7 +150,7 @@ def _write_exported_program(model: ExportedModel, path: Path) -> None:
             model.clip_model(), (example_input(model.metadata),), dynamic_shapes={INPUT: axes}
         )
         for node in program.graph.nodes:
-            node.meta.pop("stack_trace", None)  # has the paths of this machine
+            node.meta.pop("stack_trace", None)  # contains paths of this machine
         # An open file, as torch accepts only names that end in .pt2.
         with path.open("wb") as file:
             torch.export.save(program, file, extra_files={KEY: model.metadata.to_json()})
@@ -174,7 +174,7 @@ def _read_program(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TorchScript is deprecated
             program = load()
-    except Exception as error:  # torch raises anything for damaged bytes
+    except Exception as error:  # torch may raise any error for damaged files
         raise InputError(f"torch can't load it: {first_line(error)}", file=path) from error
     metadata = ModelMetadata.from_json(extra[KEY], str(path))
     return TorchRecognizer(str(path), program, **metadata.recognizer_arguments())
@@ -184,7 +184,7 @@ def _read_program(
 
 
 def _write_safetensors(model: ExportedModel, path: Path) -> None:
-    """Write the weights under the names of the checkpoint, not fused, to take its place."""
+    """Write the weights with the names of the checkpoint, not fused, to replace it."""
     from safetensors.torch import save
 
     half = model.metadata.precision == "fp16"
@@ -217,7 +217,7 @@ class ExportFormat:
         write: Writes a model to a path.
         read: Opens a file; None for a file that has weights only.
         precisions: Precisions of the weights that it can hold.
-        packages: What has to be installed besides torch.
+        packages: Packages that it needs in addition to torch.
         runs_code: Whether opening a file can run code from the file.
         min_frames: Clips with fewer frames may be refused.
     """
@@ -264,7 +264,7 @@ class ExportFormat:
             self.write(model, path)
         except (InputError, RunError, OSError):
             raise
-        except Exception as error:  # exporters raise anything for modules of users
+        except Exception as error:  # exporters may raise any error for custom modules
             raise InputError(
                 f"the model can't be exported ({type(error).__name__}: {first_line(error)})",
                 key=f"--format {self.name}",
@@ -305,8 +305,8 @@ def open_exported(path: str | Path, *, trusted: bool = False) -> Recognizer:
 
     Args:
         path: A ``.onnx``, ``.pt`` (TorchScript) or ``.pt2`` (exported program) file.
-        trusted: Allow ``.pt`` and ``.pt2`` files, which are programs: open them only from people
-            whose programs you would run.
+        trusted: Allow ``.pt`` and ``.pt2`` files, which are programs: open them only if you trust
+            their source.
 
     Raises:
         InputError: if it is of another format, or not a model of this toolbox.

@@ -1,4 +1,4 @@
-"""Examine annotation files before anything is trained on them.
+"""Check annotation files before training.
 
-The report of :mod:`pyskl.health.examine` has three views: text, JSON and a page.
+The report of :mod:`pyskl.health.examine` is shown as text, JSON or an HTML page.
 """

@@ -36,13 +36,12 @@ def check_health(
         ann_file: The annotation pickle. Everything but its top-level structure may be faulty.
         config: A config (or its path) to compare it with.
         json_file: Where to write all findings, and the changes of the cleaned copy.
-        html_file: Where to write the same as a page with charts.
+        html_file: Where to write a page with findings, changes and charts.
         fixed_file: Where to write a cleaned copy.
         trusted: Load the file with plain pickle, which runs any code in it.
 
     Returns:
-        The report; the changes of the cleaned copy; the report of the cleaned copy, or None if
-        there is none.
+        The report; the changes of the cleaned copy; the report of the cleaned copy, or None.
 
     Raises:
         InputError: if a file can't be read or written, or would be overwritten.

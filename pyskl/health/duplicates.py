@@ -9,12 +9,12 @@ from pyskl.health.report import Finding, Item
 from pyskl.health.shared_frames import Run
 from pyskl.health.splits import ALL, Splits
 
-# Samples of a group of duplicates that a text names.
+# How many samples of a group are named in a message.
 _NAMED = 5
 
 
 def identical_groups(samples: Sequence[SampleMeasurements]) -> list[list[int]]:
-    """Return the indices of samples whose persons are identical bit for bit, without all-zero ones.
+    """Return groups (indices) of samples whose persons are identical, ignoring all-zero persons.
 
     Each group has at least two samples.
     """
@@ -76,7 +76,7 @@ def shared_findings(
     """Return the findings about runs of frames that samples share.
 
     Args:
-        runs: The runs; the first sample represents a group of identical ones.
+        runs: The runs; of identical samples, they contain the first.
         groups: See :func:`identical_groups`.
         samples: All samples.
         splits: The splits.
@@ -111,10 +111,10 @@ def labels_text(samples: Sequence[SampleMeasurements]) -> str:
 def _leaks(
     tests: Sequence[int], trains: Sequence[int], splits: Splits
 ) -> list[tuple[int, int, str]]:
-    """Return (test sample, training sample, training split) for tests that repeat training data.
+    """Return (test sample, training sample, training split) if they are equal.
 
     Args:
-        tests: Candidates for test samples; each is returned once at most.
+        tests: Possible test samples; each is returned at most once.
         trains: Samples that are equal to them.
         splits: The splits.
     """

@@ -64,7 +64,7 @@ def examine(
         samples.append(found)
         if rows is not None and found.body is not None:
             collector.add(rows)
-            if found.body.digest not in digests:  # the first represents identical ones
+            if found.body.digest not in digests:  # identical samples are added once
                 digests.add(found.body.digest)
                 shared.add(index, sample["keypoint"])
 
@@ -90,7 +90,7 @@ def examine(
         *split_findings(splits, samples),
         *duplicate_findings(groups, samples, splits),
         *shared_findings(runs, groups, samples, splits),
-        *_set_findings(file, statistics),
+        *_dataset_findings(file, statistics),
     ]
     if expected is not None:
         findings += expectation_findings(
@@ -107,7 +107,7 @@ def examine(
 
 
 def is_multi_class(file: RawAnnotations, expected: ConfigExpectations | None = None) -> bool:
-    """Return whether samples have several classes: by the config, or if all labels are lists."""
+    """Return whether samples have several classes: the config says so, or all labels are lists."""
     if expected is not None and any(use.multi_class for use in expected.uses):
         return True
     labels = [
@@ -118,8 +118,8 @@ def is_multi_class(file: RawAnnotations, expected: ConfigExpectations | None = N
     return bool(labels) and all(isinstance(one, (list, tuple, np.ndarray)) for one in labels)
 
 
-def _set_findings(file: RawAnnotations, statistics: Statistics) -> list[Finding]:
-    """Return the findings about the whole set, apart from its splits."""
+def _dataset_findings(file: RawAnnotations, statistics: Statistics) -> list[Finding]:
+    """Return the findings about the whole data set, apart from its splits."""
     repeated = [(name, count) for name, count in Counter(file.names).items() if count > 1]
     joint_names = dict(enumerate(statistics.joint_names))
     labels = statistics.classes[""]

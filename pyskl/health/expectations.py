@@ -162,7 +162,7 @@ def expectation_findings(
     bones: np.ndarray | None,
     joint_names: Sequence[str] = (),
 ) -> list[Finding]:
-    """Return where a data set differs from what a config expects.
+    """Return the findings about differences between a data set and a config.
 
     Args:
         expected: The expectations.

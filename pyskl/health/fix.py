@@ -1,4 +1,4 @@
-"""Make a cleaned copy of an annotation file: fix only what has one right answer.
+"""Make a cleaned copy of an annotation file, with all unambiguous faults fixed.
 
 Shapes: M persons, T frames, V joints, C coordinates.
 """
@@ -49,7 +49,7 @@ def fix(
 
     Args:
         file: The file; it is not modified.
-        expected: What a config expects, which tells the splits that belong together.
+        expected: What a config expects; it defines further pairs of training and test splits.
 
     Raises:
         AnnotationError: if no sample remains.
@@ -84,7 +84,7 @@ _Done = list[tuple[str, str]]
 
 
 def _repaired(raw: Any, *, needs_id: bool, multi_class: bool) -> tuple[Sample | None, _Done]:
-    """Return a valid sample, or None if it has to be dropped, and what was done."""
+    """Return a valid sample (None if it has to be dropped) and what was done."""
     if not isinstance(raw, Mapping):
         return None, [("structure", f"dropped: a {type(raw).__name__}, not a dict")]
     sample = dict(raw)
@@ -98,7 +98,7 @@ def _repaired(raw: Any, *, needs_id: bool, multi_class: bool) -> tuple[Sample | 
     if faults:
         return None, [*done, (faults[0].kind, f"dropped: {faults[0].text}")]
     if not sample["keypoint"].any():
-        return None, [*done, ("all_zero", "dropped: all is zero")]
+        return None, [*done, ("all_zero", "dropped: all keypoints are zero")]
     return sample, [*done, *_cut_ends(sample)]
 
 
@@ -113,15 +113,15 @@ def _repair_array(sample: Sample) -> _Done:
             return []
         if keypoint.ndim not in (3, 4):
             return []
-        done.append(("structure", "keypoint made an array of float32"))
+        done.append(("structure", "keypoint converted to a float32 array"))
     elif isinstance(keypoint, np.ndarray) and keypoint.dtype.kind in "iu":
-        done.append(("structure", f"keypoint made float32, was {keypoint.dtype}"))
+        done.append(("structure", f"keypoint converted to float32, was {keypoint.dtype}"))
         keypoint = keypoint.astype(np.float32)
     if not isinstance(keypoint, np.ndarray):
         return []
     T = sample.get("total_frames")
     if keypoint.ndim == 3 and len(keypoint) == T and keypoint.shape[2] in (2, 3):
-        done.append(("structure", f"keypoint made (1, T, V, C), was {keypoint.shape}"))
+        done.append(("structure", f"keypoint reshaped to (1, T, V, C), was {keypoint.shape}"))
         score = sample.get("keypoint_score")
         if isinstance(score, np.ndarray) and score.shape == keypoint.shape[:2]:
             sample["keypoint_score"] = score[None]
@@ -140,7 +140,7 @@ def _repair_label(sample: Sample, multi_class: bool) -> _Done:
     if label is was or not isinstance(label, int) or isinstance(label, bool):
         return []
     sample["label"] = label
-    return [("label", f"label made {label}, was {was!r}")]
+    return [("label", f"label set to {label}, was {was!r}")]
 
 
 def _repair_length(sample: Sample) -> _Done:
@@ -157,7 +157,7 @@ def _repair_length(sample: Sample) -> _Done:
 
 
 def _repair_values(sample: Sample) -> _Done:
-    """Make joints with NaN missing, unless too few others remain."""
+    """Set joints with NaN or infinity to zero, unless too few others remain."""
     keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
     if not is_keypoint(keypoint):
         return []
@@ -253,7 +253,7 @@ def _clean_split(
     split: Mapping[str, Sequence[str]], known: set[str], changes: list[Change]
 ) -> dict[str, list[str]]:
     """Return the splits without unknown ids, repeated ids and empty splits."""
-    # The ids of dropped samples also leave the lists; the dropping is reported already.
+    # The ids of dropped samples are removed, too, which is reported already.
     dropped = {change.name for change in changes if change.text.startswith("dropped")}
     cleaned = {}
     for key, ids in split.items():
@@ -262,7 +262,7 @@ def _clean_split(
             text = f"{len(ids) - len(once)} repeated ids listed once"
             changes.append(Change("split_repeats", key, text))
         changes += [
-            Change("split_unknown", name, f"taken off {key}: it has no sample")
+            Change("split_unknown", name, f"removed from {key}: it has no sample")
             for name in once
             if name not in known and name not in dropped
         ]
@@ -272,7 +272,7 @@ def _clean_split(
 
 def _without_empty(split: Mapping[str, list[str]], changes: list[Change]) -> dict[str, list[str]]:
     changes += [
-        Change("split_empty", key, "left out: no sample is left in it")
+        Change("split_empty", key, "removed: it has no samples")
         for key, ids in split.items()
         if not ids
     ]
@@ -302,7 +302,7 @@ def _without_duplicates(
         gone = _leaked(groups, splits, train, measured, changes)
         remaining = set(splits.members[train]) - gone
         rest = [[index for index in group if index in remaining] for group in groups]
-        gone |= _repeated(rest, measured, f"taken off {train}", changes)
+        gone |= _repeated(rest, measured, f"removed from {train}", changes)
         gone_names = {names[index] for index in gone}
         split[train] = [name for name in split[train] if name not in gone_names]
     split = _without_empty(split, changes)
@@ -321,20 +321,22 @@ def _leaked(
     samples: Sequence[SampleMeasurements],
     changes: list[Change],
 ) -> set[int]:
-    """Return the samples of a training split that are in its test splits, or copies of those."""
+    """Return the samples of a training split that are in its test splits or equal to one there."""
     trained = set(splits.members[train])
     tests = {test for one, test in splits.pairs if one == train}
     tested = {index: test for test in tests for index in splits.members[test]}
     gone = trained & tested.keys()
     for index in sorted(gone):
-        text = f"taken off {train}: it is in {tested[index]}, too"
+        text = f"removed from {train}: it is in {tested[index]}, too"
         changes.append(Change("split_overlap", samples[index].name, text))
     for group in groups:
         other = next((index for index in group if index in tested), None)
         for index in group:
             if other is not None and index in trained and index not in gone:
                 gone.add(index)
-                text = f"taken off {train}: {samples[other].name} of {tested[other]} is equal"
+                text = (
+                    f"removed from {train}: {samples[other].name} of {tested[other]} is identical"
+                )
                 changes.append(Change("duplicate_across", samples[index].name, text))
     return gone
 
@@ -345,17 +347,17 @@ def _repeated(
     done: str,
     changes: list[Change],
 ) -> set[int]:
-    """Return the samples that repeat another one, and all that contradict another one's label."""
+    """Return the samples that repeat another one, and identical ones with different labels."""
     gone: set[int] = set()
     for group in groups:
         if len(group) < 2:
             continue
         if len({samples[index].labels for index in group}) > 1:
             labels = labels_text([samples[index] for index in group])
-            kind, text = "duplicate_labels", f"equal samples with different labels ({labels})"
+            kind, text = "duplicate_labels", f"identical samples with different labels ({labels})"
             repeats = group
         else:
-            kind, text = "duplicate_training", f"{samples[group[0]].name} is equal"
+            kind, text = "duplicate_training", f"{samples[group[0]].name} is identical"
             repeats = group[1:]
         changes += [Change(kind, samples[index].name, f"{done}: {text}") for index in repeats]
         gone.update(repeats)

@@ -21,7 +21,7 @@ class Kind:
     Attributes:
         key: Its name in JSON.
         severity: ``error``: training refuses the file, or learns or measures something wrong;
-            ``warning``: worth a look before training; ``note``: good to know.
+            ``warning``: worth a look before training; ``note``: for information.
         title: What is counted, in the plural.
         meaning: The consequence.
         remedy: What to do.
@@ -49,7 +49,7 @@ Training refuses the file because of them.
 
 nonfinite | error | samples with values that are NaN or infinite | fixed
 One of them makes all weights NaN; training refuses the file.
-> --fix makes such joints missing, and drops samples with too few others.
+> --fix sets such joints to zero, and drops samples with too few others.
 
 label | error | samples whose label is not a class | fixed
 Training refuses the file because of them.
@@ -77,7 +77,7 @@ Training refuses such a split.
 
 split_empty | error | splits without a sample | fixed
 Training refuses such a split.
-> Check that splits and samples spell the ids alike; --fix removes such splits.
+> Check that the splits list the ids of the samples; --fix removes such splits.
 
 split_overlap | error | samples in both a training split and its test split | fixed
 Results on them say nothing about new samples.
@@ -117,7 +117,7 @@ Most of the clip is zeros.
 
 short | warning | samples with fewer than 8 frames
 Their frames are repeated to fill a clip.
-> Look at some of them. A quarter of a second is often a cutting error.
+> Look at some of them. A clip of a quarter of a second is often a mistake in cutting.
 
 person_jumps | warning | samples in which a person jumps
 At least half of a person's joints move by more than the person's size between two frames, as when
@@ -130,7 +130,7 @@ detection error.
 > Convert all samples to one unit.
 
 score_range | warning | samples with scores outside 0 to 1
-Score thresholds mean something else there.
+Score thresholds do not fit them.
 > Scale the scores of that detector to 0 to 1.
 
 no_img_shape | warning | 2D samples without img_shape
@@ -150,7 +150,7 @@ The file can't be packed for fast, shared reading.
 > --fix converts them.
 
 dead_joints | warning | joints that are zero in every frame
-The joint was not recorded, or everything was centred on it. PreNormalize3D treats zeros as missing
+The joint was not recorded, or all joints were centred on it. PreNormalize3D treats zeros as missing
 joints and leaves them where they are.
 > If it is the centre, add a constant to all joints that were detected.
 
@@ -179,8 +179,8 @@ They count twice in the results.
 > --fix keeps them, so that results stay comparable.
 
 shared_frames | note | samples that share a run of frames with another one
-A run of frames is identical bit for bit: one is a cut of the other, or both overlap.
-> Keep all cuts of a recording in one split.
+A run of frames is identical bit for bit: one was cut from the other, or both overlap.
+> Keep all clips of a recording in one split.
 
 empty_ends | note | samples that begin or end with frames without persons | fixed
 Frames are sampled from the whole length, so they include zeros, unless PreNormalize3D is in the
@@ -208,7 +208,7 @@ The video has fewer frames than the file, or the clip was padded.
 > Store what was recorded; pipelines bring clips to one length.
 
 length | note | samples much shorter or longer than most
-They are at least four times longer or shorter than the median, and far from the bulk.
+They are at least four times longer or shorter than the median, and outliers.
 > Look at some of them.
 
 no_scores | note | 2D samples without keypoint_score
@@ -260,7 +260,7 @@ FormatGCNInput drops the last ones.
 > Raise num_person, or make sure that the main persons come first.
 
 config_mirror | warning | mirror pairs whose bones differ in length
-Left and right of a body are alike: the layout's pairs are probably not those of the data.
+A body's left and right are alike, so the layout's pairs are probably not those of the data.
 > Compare left and right of the layout with the order of the joints.
 
 config_spare_persons | note | person slots that no sample fills
@@ -269,7 +269,7 @@ The network computes zeros for them.
 
 config_short | note | samples shorter than the clips sampled from them
 Their frames are repeated to fill a clip.
-> A shorter clip_len computes less, if that is most of the samples.
+> If most samples are so short, a shorter clip_len saves time.
 """
 
 

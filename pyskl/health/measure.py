@@ -1,7 +1,7 @@
-"""Measure one sample: everything that findings and statistics are computed from.
+"""Measure one sample, for the findings and statistics.
 
-Shapes: M persons, T frames, V joints, C coordinates, R rows. A row is a person in a frame in which
-that person is present, which means that not all joints are zero.
+Shapes: M persons, T frames, V joints, C coordinates, R rows. A row is one person in one frame, if
+the person is present: not all joints are zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pyskl.skeleton import SkeletonLayout
 # Joints below this score may be anywhere, so they do not count as jumps.
 _SURE_SCORE = 0.3
 
-# Larger values, which no skeleton has, are clipped: the square of this is still a float32.
+# Larger values, which no skeleton has, are clipped; the square of this fits into float32.
 _HUGE = 1e18
 
 _KEYS = ("keypoint", "total_frames", "label")
@@ -57,7 +57,7 @@ class Body:
         extent: The longer side of a person's bounding box, median over the rows; 0 if unknown.
         box: Sides of that box (C,), medians.
         person_jumps: Steps in which at least half of a person's joints move by more than extent.
-        joint_jumps: Other steps in which a joint does.
+        joint_jumps: Other steps in which a joint moves by more than extent.
         low: Minimum of each coordinate, of joints that are not missing.
         high: Maximum of each coordinate.
         digest: Equal for samples whose persons are identical bit for bit; empty without persons.
@@ -87,7 +87,7 @@ class SampleMeasurements:
     """Measurements of a sample.
 
     Attributes:
-        name: What a report calls it.
+        name: Its name in reports.
         faults: Structural faults.
         labels: Its classes: one, or several in multi-class data; none if faulty.
         body: None if the keypoints can't be read.
@@ -118,7 +118,7 @@ def measure(
     """Measure a sample.
 
     Args:
-        name: What a report calls it.
+        name: Its name in reports.
         sample: Anything; a valid one is a dict, see :mod:`pyskl.datasets.annotation`.
         needs_id: Whether there are splits, which refer to ids.
         multi_class: Whether labels are lists of classes.
@@ -248,7 +248,7 @@ def digest(keypoint: np.ndarray) -> bytes:
 def _measure_body(
     keypoint: np.ndarray, values: np.ndarray, exists: np.ndarray, score: np.ndarray | None
 ) -> tuple[Body, np.ndarray | None]:
-    """Measure the skeletons; ``values`` are finite float32, ``exists`` (M, T, V) is not zero."""
+    """Measure the skeletons; ``exists`` (M, T, V) marks nonzero joints. ``values`` are finite."""
     present: np.ndarray = np.any(exists, axis=2)  # (M, T)
     occupied: np.ndarray = np.any(present, axis=0)  # (T,)
     persons: np.ndarray = np.any(present, axis=1)  # (M,)

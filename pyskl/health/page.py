@@ -21,7 +21,7 @@ _COLOURS: Mapping[str, str] = {"error": "bad", "warning": "warn", "note": "faint
 
 _MAX_CLASSES = 200  # in a chart
 
-# A chart of the joints' presence says nothing if all are above this share.
+# The presence of joints is not drawn if all are above this share.
 _NEARLY_ALWAYS = 0.99
 
 _CHART_WIDTH = 340  # pixels, fits a phone

@@ -25,7 +25,7 @@ class RawAnnotations:
         samples: The items of the list of samples: dicts, unless the file is faulty.
         split: Ids of each split; None for a bare list.
         extra: The other top-level keys of the file.
-        names: What a report calls each sample: its id, or ``#`` and its index.
+        names: Name of each sample in reports: its id, or ``#`` and its index.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class RawAnnotations:
         return [str(name) for name in names] if _is_list(names) else []
 
     def content(self) -> Any:
-        """Return the content of a pickle of the file."""
+        """Return the object to pickle."""
         if self.split is None:
             return self.samples
         return {"split": self.split, "annotations": self.samples, **self.extra}
@@ -61,8 +61,8 @@ def read_raw_annotations(path: str | Path, *, trusted: bool = False) -> RawAnnot
         trusted: See :func:`pyskl.unpickling.load.load_plain_pickle`.
 
     Raises:
-        AnnotationError: if it is missing, unreadable, or not a list of samples with splits.
-        UntrustedFileError: if it needs more than plain data.
+        AnnotationError: if it is missing, unreadable, or not an annotation file.
+        UntrustedFileError: if it holds more than plain data.
     """
     path = Path(path)
     if is_pack(path):

@@ -111,7 +111,7 @@ class Statistics:
         length_edges: Bin edges of a histogram of T.
         length_counts: Samples in each bin.
         slots: Number of samples by M, the person slots.
-        persons: Number of samples by persons who appear.
+        persons: Number of samples by number of persons who appear.
         axes: One for each coordinate.
         presence: Share of the frames with a person in which joint v is not zero, (V,).
         joint_names: (V,), if the layout is known and names them.

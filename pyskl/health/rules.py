@@ -68,7 +68,7 @@ def _empty_frames(body: Body) -> str | None:
 
 def _empty_slots(body: Body) -> str | None:
     M = body.shape[0]
-    return f"{body.persons} persons in {M} places" if body.rows and body.persons < M else None
+    return f"{body.persons} persons in {M} slots" if body.rows and body.persons < M else None
 
 
 def _short(body: Body) -> str | None:
@@ -99,7 +99,7 @@ _RULES: Mapping[str, Callable[[Body], str | None]] = {
 
 
 def sample_findings(samples: Sequence[SampleMeasurements]) -> list[Finding]:
-    """Return the findings about samples by themselves."""
+    """Return the findings about single samples."""
     found: dict[str, list[Item]] = {kind: [] for kind in _RULES}
     for sample in samples:
         for fault in sample.faults:
@@ -231,5 +231,5 @@ def _times(count: int) -> str:
 
 
 def most_common(values: Iterable[_H]) -> _H:
-    """Return the most frequent value; the first one of several."""
+    """Return the most frequent value, the first of several."""
     return Counter(values).most_common(1)[0][0]

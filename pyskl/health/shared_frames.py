@@ -16,8 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 RUN_LENGTH = 16
 """Two samples share frames if at least this many in a row are equal."""
 
-# Windows with one hash are compared with this many others: all pairs of a large group would be too
-# many, and each sample is still compared with several others.
+# A window is compared with this many others of the same hash, as all pairs of a large group would
+# be too many.
 _NEIGHBOURS = 8
 
 _SEED = 20240229  # of the hash weights
@@ -38,8 +38,9 @@ class SharedFrames:
     """Collects the window hashes of many samples and finds those that occur twice."""
 
     def __init__(self) -> None:
+        # By piece: consecutive frames in which a person is present.
         self._hashes: list[np.ndarray] = []
-        self._origins: list[tuple[int, int, int]] = []  # of each array: sample, person, frame
+        self._origins: list[tuple[int, int, int]] = []  # sample, person, frame
         self._weights: dict[int, np.ndarray] = {}
         self._window_weights = _odd_weights(_SEED, RUN_LENGTH)
 
@@ -106,7 +107,7 @@ class SharedFrames:
         return self._origins[piece][2] + int(window - starts[piece])
 
     def _candidates(self, hashes: np.ndarray, pieces: np.ndarray) -> list[tuple[int, int]]:
-        """Return pairs of windows of different samples with one hash, one for each two pieces."""
+        """Return pairs of equal windows in different samples, one for each pair of pieces."""
         samples = np.array([origin[0] for origin in self._origins])[pieces]
         order = np.lexsort((samples, hashes))  # stable: pieces stay in their order
         # One window of each hash is enough for a sample that repeats itself.
@@ -136,9 +137,9 @@ def _bits(keypoint: np.ndarray) -> np.ndarray:
 def _extended(
     first: np.ndarray, second: np.ndarray, start: int, other_start: int
 ) -> tuple[int, int, int] | None:
-    """Return both starts and the length of the run around two windows of persons (T, V, C).
+    """Return both starts and the length of the run that contains two windows of persons.
 
-    None if only the hashes are equal.
+    Persons are (T, V, C). Returns None if only the hashes are equal.
     """
     if first.dtype != second.dtype or first.shape[1:] != second.shape[1:]:
         return None

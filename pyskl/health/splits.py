@@ -1,4 +1,4 @@
-"""The splits of a file: which belong together, and what is wrong with them."""
+"""The splits of a file: pairs of training and test splits, and the findings about them."""
 
 from __future__ import annotations
 

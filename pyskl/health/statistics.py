@@ -17,7 +17,8 @@ from pyskl.health.splits import Splits, overlap_matrix
 from pyskl.skeleton import LAYOUTS, SkeletonLayout
 
 # The distribution of coordinates is taken from about this many positions of all samples, with at
-# least _MIN_POSITIONS of each sample. Bones are measured in that many frames of each sample.
+# least _MIN_POSITIONS of each sample. Bones are measured in about _MIN_POSITIONS rows of each
+# sample.
 _POSITIONS, _MIN_POSITIONS = 200_000, 8
 
 _BINS = 40
@@ -121,7 +122,7 @@ class StatisticsCollector:
         return found
 
     def _add_sizes(self, found: Statistics, bodies: Sequence[Body]) -> None:
-        """Add what is computed from coordinates; ``bodies`` all have the usual V and C."""
+        """Add the statistics of coordinates; ``bodies`` all have the usual V and C."""
         rows = sum(body.rows for body in bodies)
         found.presence = (np.sum([body.present for body in bodies], axis=0) / rows).tolist()
         found.extent = float(np.median([body.extent for body in bodies]))

@@ -30,8 +30,8 @@ class Ensemble:
         labels: The names of the classes; by default those of the first recognizer that has names.
 
     Raises:
-        InputError: if the recognizers do not go together, the weights can't be used or have no
-            default, or the number of names is not the number of classes.
+        InputError: if the recognizers do not match, the weights are invalid or have no default, or
+            the number of names is not the number of classes.
     """
 
     def __init__(
@@ -168,14 +168,14 @@ class Ensemble:
                 return [error]
             # One by one, so that only those that do not fit the model fail.
             return [found for one in prepared for found in self._scores_or_errors([one])]
-        broken = AnnotationError("the scores are not finite: the weights or the joints are broken")
+        broken = AnnotationError("the scores are not finite: check the weights and the joints")
         return [row if np.isfinite(row).all() else broken for row in table]
 
 
 def _check_alike(first: Recognizer, other: Recognizer) -> None:
     if first.num_classes != other.num_classes:
         raise InputError(
-            f"it does not have the classes of {first.name}",
+            f"its number of classes is not that of {first.name}",
             file=other.name,
             found=other.num_classes,
             expected=str(first.num_classes),
@@ -183,7 +183,7 @@ def _check_alike(first: Recognizer, other: Recognizer) -> None:
     one, two = first.layout, other.layout
     if one is not None and two is not None and one.num_joints != two.num_joints:
         raise InputError(
-            f"it does not take the joints of {first.name}",
+            f"its number of joints is not that of {first.name}",
             file=other.name,
             found=f"{two.num_joints} ({two.name})",
             expected=f"{one.num_joints} ({one.name})",

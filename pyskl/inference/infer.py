@@ -35,17 +35,17 @@ from pyskl.runtime.recognizer import complete_sample, top_classes
 
 Line = dict[str, Any]
 
-# Failures that the last message spells out; further ones are only counted.
+# Failures that the final error lists; further ones are only counted.
 _MAX_LISTED = 10
 
 
 @dataclass(frozen=True)
 class InferSettings:
-    """What is written about each sequence.
+    """Options for recognising sequences.
 
     Attributes:
         topk: Number of classes.
-        batch: Samples, or windows, that go through the networks together.
+        batch: Number of samples or windows in a batch.
         windows: How to cut up untrimmed sequences; None scores each sequence as a whole.
         per_window: Write the scores of each window, too.
         strict: Stop at the first input that can't be recognised.
@@ -108,7 +108,7 @@ def infer_files(
         ensemble: What scores the sequences.
         settings: What to write about each.
         reading: How to read files; by default with the layout of the model.
-        write: Is called with each line, including those of inputs that can't be recognised.
+        write: Called with each line, including those of inputs that can't be recognised.
         stdin: Standard input.
 
     Raises:
@@ -130,7 +130,7 @@ def infer_files(
 def infer_sequences(
     sequences: Iterable[InputSequence], ensemble: Ensemble, settings: InferSettings
 ) -> Iterator[Line]:
-    """Yield the line of each sequence, in order. Batches go across sequences."""
+    """Yield the line of each sequence, in order. A batch may hold several sequences."""
     scored = ensemble.score_in_batches(_jobs(sequences, settings.windows), settings.batch)
     for job, group in groupby(scored, key=lambda pair: pair[0]):
         yield _line(job, [found for _, found in group], ensemble, settings)
@@ -138,7 +138,7 @@ def infer_sequences(
 
 @dataclass(eq=False)
 class _Job:
-    """A sequence and how it is cut into windows; without windows, not at all."""
+    """A sequence and its windows; ``starts`` is empty if it is not cut."""
 
     sequence: InputSequence
     error: InputError | None = None
@@ -151,7 +151,8 @@ class _Job:
 def _jobs(
     sequences: Iterable[InputSequence], windows: WindowSettings | None
 ) -> Iterator[tuple[_Job, Mapping[str, Any] | None]]:
-    """Yield the samples to score, each with its job; None if there is nobody to score."""
+    """Yield the samples to score, each with its job; None for windows without persons and
+    errors."""
     for sequence in sequences:
         job = _Job(sequence, sequence.error)
         if job.error is not None or windows is None:
@@ -196,8 +197,8 @@ def _line(
         line["fps"] = sequence.fps
     if sequence.truth is not None:
         line["truth"] = sequence.truth
-    nobody = np.zeros(ensemble.num_classes)
-    scores = np.stack([one if isinstance(one, np.ndarray) else nobody for one in found])
+    zeros = np.zeros(ensemble.num_classes)
+    scores = np.stack([one if isinstance(one, np.ndarray) else zeros for one in found])
     if settings.windows is None:
         return {**line, "topk": topk_entries(ensemble, scores[0], settings.topk)}
     segments = find_segments(
@@ -247,7 +248,7 @@ def write_line(line: Mapping[str, Any], stream: IO[str]) -> None:
     text = json.dumps(line, ensure_ascii=False, allow_nan=False)
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:  # a file name that is not text, or a stream that is not UTF-8
+    except UnicodeEncodeError:  # a file name that is not valid text, or a stream that is not UTF-8
         text = json.dumps(line, allow_nan=False)
     stream.write(text + "\n")
     stream.flush()

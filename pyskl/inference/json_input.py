@@ -25,7 +25,7 @@ MAX_FRAME_LINE = 16 << 20
 
 @dataclass(frozen=True)
 class Frame:
-    """The skeletons of one instant.
+    """The skeletons of one frame.
 
     Attributes:
         keypoint: (M, V, C); None if nobody was seen.
@@ -42,7 +42,7 @@ def read_lines(stream: IO[str], limit: int = MAX_SAMPLE_LINE) -> Iterator[str]:
     """Yield the non-empty lines of a stream as they arrive.
 
     Raises:
-        RecordingError: for a line of more than ``limit`` characters, or what is not UTF-8.
+        RecordingError: for a line of more than ``limit`` characters, or bytes that are not UTF-8.
     """
     try:
         while line := stream.readline(limit):
@@ -80,7 +80,7 @@ def frame_of_json(text: str, where: str, channels: str | None = None) -> Frame:
         channels: See :func:`read_frames`.
 
     Raises:
-        RecordingError: if it is something else.
+        RecordingError: for other content.
     """
     content = parse_json(text, where)
     if isinstance(content, list):
@@ -112,7 +112,7 @@ def recording_of_json(
         fps: Frames per second if the sample does not have them.
 
     Raises:
-        RecordingError: if it is something else.
+        RecordingError: for other content.
     """
     content = parse_json(text, where)
     if not isinstance(content, Mapping):

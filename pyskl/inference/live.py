@@ -61,7 +61,7 @@ class LiveReport:
     """Statistics of :func:`run_live`.
 
     Attributes:
-        frames: Frames without malformed ones.
+        frames: Frames, without malformed ones.
         windows: Windows that were scored.
         skipped: Windows that were due while another one was being scored.
         errors: What was wrong with frames and windows; the first ten.
@@ -96,7 +96,7 @@ class LiveReport:
 def window_sample(
     frames: Sequence[Frame], image_size: tuple[int, int] | None = None
 ) -> dict[str, Any] | None:
-    """Return frames as a sample, or None if nobody is in them.
+    """Return frames as a sample, or None if they have no persons.
 
     The first person of each frame becomes the first person of the sample, and so on.
 
@@ -241,7 +241,7 @@ def run_live(
     write: Callable[[Line], None],
     report: LiveReport | None = None,
 ) -> LiveReport:
-    """Score the newest window again and again, until the stream ends.
+    """Score the newest window repeatedly, until the stream ends.
 
     Args:
         frames: Frames, and the errors of those that could not be read.
@@ -300,7 +300,7 @@ def _fill(
             report.add_error(str(frame))
             if report.num_errors <= len(report.errors):
                 get_logger().warning("%s", frame)
-    except Exception as caught:  # run_live raises it again
+    except Exception as caught:  # raised again by run_live
         error = caught
     buffer.close(error)
 

@@ -51,7 +51,7 @@ class ReadSettings:
     Attributes:
         expected_layout: The layout of the model, if known.
         format: A name of :data:`pyskl.recordings.FORMATS`, or ``'auto'``.
-        layout: What the joints of recordings are; overrules what their format says.
+        layout: The layout of recordings; overrides that of their format.
         split: Split of annotation files; None takes all samples.
         trusted: Load annotation files with plain pickle, which can run code.
         options: Fields of :class:`pyskl.recordings.ReadOptions`.
@@ -126,10 +126,10 @@ def reorder_joints(
     Args:
         recording: What was read.
         expected: The layout of the model; None accepts everything.
-        given: The layout that the user says the joints have, which is not questioned.
+        given: The layout that the user gave; it is not compared with the model's.
 
     Raises:
-        RecordingError: if the joints are others.
+        RecordingError: if the joints do not match.
     """
     if expected is None:
         return recording
@@ -154,7 +154,7 @@ def reorder_joints(
         return replace(recording, joint_names=names).reordered(expected.joint_names)
     if given is None and layout is not None and not _same_skeleton(layout, expected):
         raise RecordingError(
-            "it has as many joints as the model takes, but others",
+            "its layout is not that of the model",
             file=recording.name,
             found=layout.name,
             expected=expected.name,

@@ -1,4 +1,4 @@
-"""Recognizers that torch computes.
+"""Recognizers that run in torch.
 
 Shapes: N clips, M persons, T frames, V joints, C channels, L classes.
 """
@@ -30,14 +30,14 @@ from pyskl.training.memory import keep_freed_memory
 
 
 class TorchRecognizer(Recognizer):
-    """A recognizer whose clips are scored by a torch function.
+    """A recognizer that scores clips with a torch function.
 
     Args:
-        name: What messages call it, usually its file.
+        name: Its name in messages, usually its file.
         score_clips: Maps clips (N, M, T, V, C) float32 to logits (N, L).
-        device: Where it computes.
-        threads: Score clips in several threads of the CPU. Each takes some of the clips, which is
-            faster than sharing the work of one clip.
+        device: The device to compute on.
+        threads: On a CPU, score different clips in different threads, which is faster than several
+            threads for each clip.
         description: The other arguments of :class:`pyskl.runtime.Recognizer`.
     """
 
@@ -69,7 +69,7 @@ class TorchRecognizer(Recognizer):
         Args:
             model: A :class:`pyskl.models.RecognizerGCN` in evaluation mode.
             pipeline: The transforms of ``data.test``, or their configs.
-            name: What messages call it.
+            name: Its name in messages.
             labels: The names of the classes, if known.
         """
         recognizer: Any = model

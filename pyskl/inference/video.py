@@ -54,7 +54,7 @@ def read_video(path: str | Path, estimator: PoseEstimator, *, persons: int | Non
         ``keypoint`` (M, T, V, 2) in pixels and ``score`` (M, T, V).
 
     Raises:
-        RecordingError: if the video can't be read, or nobody is in it.
+        RecordingError: if the video can't be read, or has no persons.
     """
     try:
         import cv2
@@ -75,10 +75,10 @@ def read_video(path: str | Path, estimator: PoseEstimator, *, persons: int | Non
             if not is_frame:
                 break
             size = (int(image.shape[0]), int(image.shape[1]))
-            found, sure = _estimate(estimator, image, path, total)
+            found, confidences = _estimate(estimator, image, path, total)
             frames += [total] * len(found)
             joints += list(found)
-            scores += list(sure)
+            scores += list(confidences)
             total += 1
     finally:
         video.release()
@@ -184,7 +184,7 @@ def _cached_weights(solution: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     missing = []
     for key in ("det", "pose"):
-        # The name that rtmlib gives to an archive that it has unpacked.
+        # The name that rtmlib gives to the file that it unpacks.
         path = folder / f"{Path(mode[key]).name.split('.')[0]}.onnx"
         arguments[key], arguments[f"{key}_input_size"] = str(path), mode[f"{key}_input_size"]
         if not path.is_file():

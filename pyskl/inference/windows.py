@@ -1,4 +1,4 @@
-"""Untrimmed sequences: sliding windows, and the segments that their scores are merged into.
+"""Cut untrimmed sequences into sliding windows, and merge their scores into segments.
 
 Shapes: W windows, T frames, L classes.
 """
@@ -22,7 +22,7 @@ class Span:
 
     Attributes:
         length: The number.
-        seconds: Whether it counts seconds.
+        seconds: Whether the unit is seconds.
 
     Example:
         >>> Span.parse('2s').frames(fps=30), Span.parse('64').frames(fps=None)
@@ -76,7 +76,7 @@ class WindowSettings:
         stride: From the start of a window to the next; by default a quarter of the window.
         smooth: Number of neighbouring windows that scores are averaged over.
         threshold: Score below which the best class counts as background.
-        min_length: Shorter segments are dissolved; None keeps all.
+        min_length: Shorter segments are merged or become background; None keeps all.
     """
 
     window: Span
@@ -130,8 +130,8 @@ class Segment:
 def window_starts(total: int, window: int, stride: int) -> list[int]:
     """Return the first frame of each window.
 
-    Every frame is in a window: the last one ends with the sequence, so it may be nearer to the one
-    before than the stride. A sequence that is not longer than a window is one window.
+    Every frame is in a window: the last one ends with the sequence, so its distance from the one
+    before may be less than the stride. A sequence that is not longer than a window is one window.
 
     Args:
         total: Length T of the sequence.
@@ -200,7 +200,7 @@ def find_segments(
     )
     runs = _absorb(runs, is_short)
     runs = _merge(run._replace(label=None) if is_short(run) else run for run in runs)
-    # Dissolved segments may leave a short gap between segments of one action.
+    # This may leave short background between segments of one action.
     runs = _absorb(runs, is_short)
 
     segments = []

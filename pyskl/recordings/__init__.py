@@ -1,6 +1,6 @@
-"""Recordings in the file formats of other tools, and how they become annotation files.
+"""Read recordings of other tools, and convert them to annotation files.
 
-Importing this package is cheap: its names are loaded on first use.
+Names are imported on first use, so that importing the package is fast.
 """
 
 from __future__ import annotations

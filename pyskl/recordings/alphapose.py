@@ -1,9 +1,9 @@
-"""Lists of persons found in images: AlphaPose's results, and COCO's, which have the same form.
+"""Read AlphaPose's results, and COCO's lists of results, which have the same form.
 
 ``alphapose-results.json`` is a list of dicts with ``image_id`` (the image's name), ``keypoints``
 [x, y, score, ...], ``score``, ``box`` and ``idx``, the number of the person. COCO's lists of
-results have integers as ``image_id``. With ``--format cmu`` or ``open`` AlphaPose writes a dict by
-image name, of 17 joints and a neck in the order of OpenPose.
+results have integers as ``image_id``. With ``--format cmu`` or ``open``, AlphaPose writes a dict
+with the image names as keys, and 18 joints in OpenPose's order.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LAYOUTS = {17: "coco", 26: "halpe26", 136: "halpe136"}  # by the number of join
 
 
 def layout_of(joints: int, names: Sequence[str] = ()) -> str | None:
-    """Return the built-in layout of 2D poses by their joint names, or else their number."""
+    """Return the built-in layout with these joint names or, without names, number of joints."""
     if not names:
         return _LAYOUTS.get(joints)
     fitting = [layout.name for layout in LAYOUTS.values() if layout.joint_names == tuple(names)]
@@ -58,7 +58,7 @@ def joints_of(values: Any, where: str) -> np.ndarray:
 
 
 def is_result_list(content: Any) -> bool:
-    """Return whether JSON looks like a list of results, of AlphaPose or in COCO's form."""
+    """Return whether JSON looks like a list of results of AlphaPose or COCO."""
     return (
         isinstance(content, list)
         and bool(content)
@@ -68,7 +68,7 @@ def is_result_list(content: Any) -> bool:
 
 
 def is_alphapose(content: Any) -> bool:
-    """Return whether JSON looks like AlphaPose's in any of its forms."""
+    """Return whether JSON looks like one of AlphaPose's formats."""
     if isinstance(content, dict) and content:
         first = next(iter(content.values()))
         return isinstance(first, dict) and ("bodies" in first or "people" in first)
@@ -123,7 +123,7 @@ READER = Reader("alphapose", (".json",), read_results, lambda file: is_alphapose
 
 
 def _person_number(value: Any, where: str) -> int | None:
-    """Return the number of a person; AlphaPose writes lists of the detections it has merged."""
+    """Return the number of a person, the first of a list (AlphaPose's merged detections)."""
     for _ in range(4):
         if isinstance(value, list):
             value = value[0] if value else None
@@ -131,7 +131,7 @@ def _person_number(value: Any, where: str) -> int | None:
 
 
 def _frames_of(ids: Sequence[int | str]) -> tuple[np.ndarray, int]:
-    """Return the frame of each image id, by its number or else in the order of names, and T."""
+    """Return the frame of each image, by the number in its id or else by name, and T."""
     if all(isinstance(identity, int) for identity in ids):
         numbers = [whole_number(identity, "image_id") for identity in ids]
         return frame_positions(np.array(numbers, dtype=np.int64), "image_id")

@@ -1,4 +1,4 @@
-"""Writing annotation files from recordings, checked and written one by one."""
+"""Write annotation files from recordings, one sample at a time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pyskl.files.atomic import AtomicFile, write_text
 from pyskl.recordings.recording import Recording, RecordingError
 from pyskl.skeleton import LAYOUTS
 
-# In this protocol pickles can be concatenated: memoized objects are referred to by explicit
-# numbers, so the next object may use the numbers again. Every Python 3 reads it.
+# Protocol 3 numbers memoized objects explicitly, so pickles can be concatenated: each may use the
+# same numbers again. Protocol 4 counts the objects instead.
 _PROTOCOL = 3
 
 
@@ -84,14 +84,14 @@ class AnnotationWriter:
         Args:
             recording: The recording; its name is the sample's id.
             label: The class, a number from 0 or one of ``label_names``.
-            split: The splits that it is in; :meth:`assign` can also set them at the end.
+            split: Its split or splits; :meth:`assign` can also set them at the end.
 
         Returns:
             The sample that was written.
 
         Raises:
-            RecordingError: if it is malformed or inconsistent with what was added before: its id is
-                taken, or it has other joints, coordinates or scores. Nothing is added then.
+            RecordingError: if it is malformed, its id is taken, or its joints, coordinates, scores
+                or layout differ from those of the first recording. It is not added then.
             AnnotationError: if there is no such label.
             WriteError: if the file can't be written.
         """
@@ -105,7 +105,7 @@ class AnnotationWriter:
             if self._output is None:
                 self._output = AtomicFile(self.path)
                 _begin(self._output.file)
-            self._output.file.write(_without_frame(sample) + pickle.APPEND)
+            self._output.file.write(_opcodes(sample) + pickle.APPEND)
         except OSError as error:
             raise self._write_error(error) from error
         if not self.ids:
@@ -117,7 +117,7 @@ class AnnotationWriter:
         return sample
 
     def assign(self, splits: Mapping[str, Sequence[str]]) -> None:
-        """Set the samples of each split by their ids, instead of those given to :meth:`add`.
+        """Set the ids of each split, replacing those given to :meth:`add`.
 
         Raises:
             AnnotationError: if an id is not among the samples, or twice in a split.
@@ -136,7 +136,7 @@ class AnnotationWriter:
         self.splits = {name: list(ids) for name, ids in splits.items()}
 
     def _finish(self) -> None:
-        """Write the splits and names, and move the file to its place."""
+        """Write the splits and names, and move the file into place."""
         if self._output is None or not self.ids:
             raise AnnotationError("no recording was added", file=self.path)
         rest: dict[str, Any] = {"split": self.splits}
@@ -151,7 +151,7 @@ class AnnotationWriter:
             if self.label_names is not None:
                 write_text(labels_file, "".join(f"{name}\n" for name in self.label_names))
             else:
-                labels_file.unlink(missing_ok=True)  # of an older annotation file
+                labels_file.unlink(missing_ok=True)  # left by an older annotation file
         except OSError as error:
             raise self._write_error(error) from error
 
@@ -179,7 +179,7 @@ class AnnotationWriter:
 
     def _check_consistent(self, recording: Recording) -> None:
         if recording.name in self.ids:
-            raise RecordingError("there is a recording of this name already", sample=recording.name)
+            raise RecordingError("a recording with this name exists", sample=recording.name)
         properties = _properties(recording)
         for key, found in properties.items():
             expected = self._properties.get(key, found)
@@ -199,24 +199,24 @@ class AnnotationWriter:
 def _begin(file: IO[bytes]) -> None:
     """Begin the pickle of ``dict(annotations=[...], ...)``; samples and APPEND follow."""
     file.write(pickle.PROTO + bytes([_PROTOCOL]) + pickle.EMPTY_DICT)
-    file.write(_without_frame("annotations") + pickle.EMPTY_LIST)
+    file.write(_opcodes("annotations") + pickle.EMPTY_LIST)
 
 
 def _end(file: IO[bytes], rest: Mapping[str, Any]) -> None:
     """Write the remaining keys and the end of the pickle."""
     file.write(pickle.SETITEM)
     for key, value in rest.items():
-        file.write(_without_frame(key) + _without_frame(value) + pickle.SETITEM)
+        file.write(_opcodes(key) + _opcodes(value) + pickle.SETITEM)
     file.write(pickle.STOP)
 
 
-def _without_frame(value: Any) -> bytes:
-    """Return the pickle of a value without the opcodes for the protocol and the end."""
+def _opcodes(value: Any) -> bytes:
+    """Return the opcodes that pickle a value, without those for the protocol and the end."""
     return pickle.dumps(value, protocol=_PROTOCOL)[2:-1]
 
 
 def _properties(recording: Recording) -> dict[str, str]:
-    """Return what all recordings of an annotation file have in common, if they have it at all."""
+    """Return the properties that must agree in all recordings that have them."""
     joints, dim = recording.keypoint.shape[2:]
     properties = {
         "shape": f"{joints} joints of {dim} coordinates",

@@ -1,4 +1,4 @@
-"""NumPy files: ``.npy`` with the joints, ``.npz`` with further arrays. Never pickles.
+"""Read ``.npy`` files of joints, and ``.npz`` files with further arrays. Pickles are refused.
 
 Shapes: M persons, T frames, V joints, C coordinates.
 """
@@ -25,7 +25,7 @@ from pyskl.recordings.persons import most_active
 from pyskl.recordings.reader import CHANNELS, Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 
-# Limit of an unpacked array: compressed zeros take a thousandth of their size.
+# Bytes of an unpacked array. Compressed zeros take a thousandth of their size.
 _MAX_UNPACKED = 1 << 30
 
 _USED = ("keypoint", "keypoint_score", "img_shape", "fps")
@@ -101,7 +101,7 @@ NPZ_READER = Reader("npz", (".npz",), _read)
 
 
 def _load(file: InputFile) -> dict[str, np.ndarray]:
-    """Return the arrays of numbers that are used; a ``.npy`` file is the array ``keypoint``."""
+    """Return the arrays that are used; an ``.npy`` file is the array ``keypoint``."""
     try:
         with file.path.open("rb") as content:
             loaded = np.load(content, allow_pickle=False)
@@ -118,7 +118,7 @@ def _load(file: InputFile) -> dict[str, np.ndarray]:
         if isinstance(error, RecordingError):
             raise
         raise RecordingError(
-            "this is no readable file of NumPy, or it has pickled objects",
+            "not a readable NumPy file, or one with pickled objects",
             found=f"{type(error).__name__}: {error}",
             hint="write it again with numpy.save or numpy.savez",
         ) from error
@@ -134,7 +134,7 @@ def _load(file: InputFile) -> dict[str, np.ndarray]:
 
 
 def _member(archive: Any, name: str) -> np.ndarray:
-    """Return an array of an ``.npz`` file, which may not unpack to more than the limit."""
+    """Return an array of an ``.npz`` file; raise an error if it is too large unpacked."""
     info = archive.zip.getinfo(f"{name}.npy")
     if info.file_size > _MAX_UNPACKED:
         raise RecordingError(
@@ -161,5 +161,5 @@ def _with_axes(array: np.ndarray, axes: str | None) -> np.ndarray:
             hint="name other orders (axes, --axes, such as CTVM)",
         )
     ordered = array.transpose([letters.index(letter) for letter in "MTVC" if letter in letters])
-    with np.errstate(invalid="ignore", over="ignore"):  # damaged numbers are reported later
+    with np.errstate(invalid="ignore", over="ignore"):  # invalid numbers are reported later
         return (ordered if "M" in letters else ordered[None]).astype(np.float64)

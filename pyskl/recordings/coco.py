@@ -1,8 +1,8 @@
-"""COCO's annotation files of keypoints.
+"""Read COCO's annotation files of keypoints.
 
-A dict with ``images`` (``id``, ``file_name``, ``width``, ``height``, and of videos ``video_id``,
-``frame_id``), ``annotations`` (``image_id``, ``keypoints`` [x, y, v, ...], and of videos
-``track_id``) and ``categories``. Lists of results are read by
+A file is a dict with ``images`` (``id``, ``file_name``, ``width``, ``height``, and in videos
+``video_id``, ``frame_id``), ``annotations`` (``image_id``, ``keypoints`` [x, y, v, ...], and in
+videos ``track_id``) and ``categories``. Lists of results are read by
 :mod:`pyskl.recordings.alphapose`.
 """
 
@@ -42,7 +42,7 @@ class _Video:
     """The images of one video and the persons in them.
 
     Attributes:
-        images: (frame_id or None, key to sort by, id) of each image.
+        images: (frame_id or None, sort key, id) of each image.
         sizes: The sizes of the images.
         total_frames: T.
         found: The persons.
@@ -114,7 +114,7 @@ READER = Reader("coco", (".json",), _read, _sniff)
 
 
 def _category_names(content: dict[str, Any]) -> tuple[str, ...]:
-    """Return the joint names of the first category that has some."""
+    """Return the joint names of the first category that has any."""
     categories = content.get("categories")
     for category in categories if isinstance(categories, list) else ():
         names = category.get("keypoints") if isinstance(category, dict) else None
@@ -128,8 +128,8 @@ def _videos(
 ) -> tuple[dict[str, _Video], dict[int | str, tuple[str, int]]]:
     """Return the videos by name, and the video and frame of each image id.
 
-    Images of one folder or ``video_id`` are one video, in the order of ``frame_id`` if all have
-    one, else of their file names. Without ``images`` the ids themselves are frame numbers.
+    Images with the same folder or ``video_id`` are one video, in the order of ``frame_id`` if all
+    have one, else of their file names. Without ``images``, the image ids are frame numbers.
     """
     videos: dict[str, _Video] = {}
     places: dict[int | str, tuple[str, int]] = {}

@@ -1,4 +1,4 @@
-"""The result of a conversion, as text."""
+"""The report about a conversion."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from pyskl.errors import InputError
 from pyskl.recordings.numbers import listed
 
-# How many reasons why recordings were left out are printed, and how many recordings of each.
+# How many reasons for leaving out recordings are printed, and how many recordings of each.
 _REASONS = 20
 _NAMED = 3
 
 
 @dataclass
 class ConversionReport:
-    """What a conversion made.
+    """The result of a conversion.
 
     Attributes:
         out: The annotation file.
@@ -45,7 +45,7 @@ class ConversionReport:
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Return it as lines to print."""
+        """Return the report as text."""
         frames = sorted(self.frames)
         persons = ", ".join(
             f"{number} in {count}" for number, count in sorted(self.persons.items())
@@ -73,7 +73,7 @@ class ConversionReport:
         return "\n".join(lines)
 
     def reasons(self) -> list[str]:
-        """Return a line per reason why recordings were left out, with the first of them."""
+        """Return a line for each reason for leaving out recordings, with the first of these."""
         groups: dict[str, list[tuple[str, InputError]]] = {}
         for what, error in self.failures:
             reason = str(error)

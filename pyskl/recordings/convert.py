@@ -1,4 +1,4 @@
-"""From folders of recordings to one annotation file."""
+"""Convert folders of recordings to one annotation file."""
 
 from __future__ import annotations
 
@@ -48,21 +48,22 @@ def convert(
         labels: ``'folders'``: the folder of a recording is its class; or a table with the columns
             name, label, and optionally subject, camera, split.
         label_from: A regular expression that finds the label in the id of a recording.
-        name_pattern: One with named groups ``label``, ``subject``, ``camera``.
-        split: How to split; by default by the table's column ``split`` if it is filled, else 80 %
-            of each class train and the others validate.
-        layout: The skeleton; puts joints with names in its order.
-        layout_out: Where to write the skeleton that mocap files describe, as ``.json``.
+        name_pattern: A regular expression with named groups ``label``, ``subject``, ``camera``.
+        split: How to split; by default by the table's column ``split`` if it has no empty cells,
+            else 80 % of each class for training and the rest for validation.
+        layout: The skeleton; joints with names are put in its order.
+        layout_out: Where to write ``layout``, or else the skeleton in motion capture files, as
+            ``.json``.
         frame_step: Keep every ``frame_step``-th frame.
-        to_fps: Keep every k-th frame so that about this frame rate results.
-        scale: Factor of all coordinates.
+        to_fps: Keep every k-th frame, with the k that gives about this frame rate.
+        scale: Factor for all coordinates.
         strict: Raise an error for a recording that can't be used, instead of leaving it out.
-        progress: Iterates over the files, and may show progress.
+        progress: Wraps the loop over the files, like ``tqdm``.
         options: Fields of :class:`~pyskl.recordings.ReadOptions`.
 
     Raises:
-        InputError: if no recording can be used, or with ``strict`` one can't, or the options are
-            invalid. No file is written then.
+        InputError: for invalid options, if no recording can be used or, with ``strict``, if one
+            can't. No file is written then.
         WriteError: if the file can't be written.
     """
     out = Path(out)
@@ -167,9 +168,9 @@ def _subsampled(recording: Recording, frame_step: int, to_fps: float | None) -> 
 
 
 def _with_layout(recording: Recording, layout: SkeletonLayout | None) -> Recording:
-    """Return a recording with the joints of the layout that the user gave, if any.
+    """Return a recording in the layout that the user gave, if any.
 
-    Joints with the layout's names are put in its order; others are in it, as the user says so.
+    Joints with the layout's names are put in its order; others are taken to be in it already.
     """
     if layout is None:
         return recording
@@ -194,7 +195,7 @@ def _report_layout(
     given: str | SkeletonLayout | None,
     layout_out: str | Path | None,
 ) -> None:
-    """Write the layout if asked to; add to the report which layout the joints are of."""
+    """Write ``layout_out``, and report the layout of the joints."""
     report.layout = first.layout
     if skeleton is not None:
         report.layout = given if isinstance(given, str) else skeleton.name
@@ -202,7 +203,7 @@ def _report_layout(
         path, own = Path(layout_out), skeleton or first.own_layout
         if own is None:
             raise ConfigError(
-                "there is nothing to write, as the recordings do not describe their skeleton",
+                "the recordings describe no skeleton that could be written",
                 key="layout_out",
                 hint=f"it is the built-in layout {first.layout!r}" if first.layout else None,
             )
@@ -213,8 +214,8 @@ def _report_layout(
         report.layout = str(path)
     elif first.own_layout is not None and skeleton is None:
         report.notes.append(
-            "the files describe a skeleton of their own; --layout-out FILE.json writes it, for "
-            "configs to name as layout"
+            "the files describe their skeleton; --layout-out FILE.json writes it as a layout for "
+            "configs"
         )
     if report.layout is not None:
         return
@@ -241,19 +242,19 @@ def _add_notes(
     notes = report.notes
     if report.dim == 2 and None in sizes:
         notes.append(
-            "some samples have no image size, so PreNormalize2D takes 1080 x 1920 for it; say it "
-            "with --img-shape HEIGHT WIDTH"
+            "some samples have no image size, so PreNormalize2D takes 1080 x 1920; give it with "
+            "--img-shape HEIGHT WIDTH"
         )
     if (1, 1) in sizes:
         notes.append(
-            "coordinates go from 0 to 1, so the shape of the image is lost; --img-shape HEIGHT "
-            "WIDTH makes pixels of them"
+            "coordinates go from 0 to 1, so the aspect ratio of the image is lost; --img-shape "
+            "HEIGHT WIDTH converts them to pixels"
         )
     empty = [name for name, count in report.classes.items() if not count]
     if empty:
         notes.append(f"no sample has the class {listed(empty)}")
     if len(report.classes) < 2:
-        notes.append("there is one class only; --labels and --label-from say where classes are")
+        notes.append("there is only one class; --labels and --label-from define the classes")
     unused = known.unused(set(infos))
     if unused:
         notes.append(f"{len(unused)} rows of the table have no recording: {listed(unused, 4)}")
@@ -261,4 +262,4 @@ def _add_notes(
     for split, ids in splits.items():
         unseen = sorted({infos[name].label or "" for name in ids} - trained)
         if unseen and "train" in splits:
-            notes.append(f"split {split} has classes that train has not: {listed(unseen)}")
+            notes.append(f"split {split} has classes that train lacks: {listed(unseen)}")

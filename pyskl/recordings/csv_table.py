@@ -1,4 +1,4 @@
-"""Text tables with a line of column names, separated by comma, semicolon or tab."""
+"""Read text tables with a line of column names, separated by comma, semicolon or tab."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class CsvTable:
         path: The file.
 
     Attributes:
-        names: The names of the columns in order, as the file spells them.
+        names: The column names, as in the file.
         columns: Position of each column by its name in lower case, scores under ``'score'``.
         lines: Line number of each row.
         rows: The cells of each row.
 
     Raises:
-        RecordingError: if it is no table, has no rows, or rows of different lengths.
+        RecordingError: if it is not a table, has no rows, or rows of different lengths.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class CsvTable:
                 )
 
     def records(self) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield the line number of each row, and its cells by the names in lower case."""
+        """Yield the line number of each row, and its cells by column name in lower case."""
         for line, cells in zip(self.lines, self.rows):
             yield line, {name: cells[column] for name, column in self.columns.items()}
 
@@ -79,7 +79,7 @@ class CsvTable:
         """Return the cells of a column, each ``''`` if there is no such column.
 
         Raises:
-            RecordingError: if the column is there but has an empty cell, with ``required``.
+            RecordingError: with ``required``, if the column exists and has an empty cell.
         """
         if name not in self.columns:
             return [""] * len(self.rows)
@@ -92,7 +92,7 @@ class CsvTable:
         """Return columns as numbers, (rows, columns) float64; empty cells are NaN.
 
         Raises:
-            RecordingError: if a cell is no number.
+            RecordingError: if a cell is not a number.
         """
         found = np.full((len(self.rows), len(columns)), np.nan)
         for place, column in enumerate(columns):
@@ -111,7 +111,7 @@ class CsvTable:
         """Return a column as whole numbers, (rows,) int64.
 
         Raises:
-            RecordingError: if a cell is no whole number.
+            RecordingError: if a cell is not a whole number.
         """
         column = self.columns[name]
         found = self.numbers([column])[:, 0]

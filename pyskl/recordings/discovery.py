@@ -1,4 +1,4 @@
-"""Finding the recordings in files and folders."""
+"""Find the recordings in files and folders."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class RecordingPath:
     folder: str
 
     def name_of(self, recording: Recording) -> str:
-        """Return the id of a recording in it; of several, the id of each has two parts."""
+        """Return the id of a recording in it, with the recording's own name if it has several."""
         own = recording.name.partition("/")[2]
         return f"{self.name}/{own}" if own else self.name
 
 
 @dataclass
 class FoundRecordings:
-    """The files with recordings in order, and how many others there are by suffix."""
+    """The files with recordings, in order, and the number of other files by suffix."""
 
     paths: list[RecordingPath] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ def find_recordings(
 
     Args:
         paths: Files and folders. If there are several folders, ids begin with the folder's name.
-        format: A name of :data:`FORMATS`, whose suffixes are looked for; ``'auto'`` for all.
+        format: A name of :data:`FORMATS`, to find files with its suffixes; ``'auto'`` for all.
         without: Files to leave out, such as tables of labels.
 
     Raises:

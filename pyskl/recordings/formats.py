@@ -1,4 +1,4 @@
-"""The registry of formats, and reading a recording of any of them."""
+"""The registry of formats, and functions that read a recording in any of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FORMATS: Mapping[str, Reader] = MappingProxyType(
 
 
 def read_recording(path: str | Path, *, format: str = "auto", **options: Any) -> Recording:
-    """Read the one recording in a file or folder.
+    """Read a file or folder with one recording.
 
     Args:
         path: The file; for OpenPose the folder of the video.
@@ -111,18 +111,18 @@ def _detect(file: InputFile) -> Reader:
         raise RecordingError(
             "this folder is not a recording",
             expected="files *_keypoints.json of OpenPose in it",
-            hint="name the files in it",
+            hint="give the files in it instead",
         )
     if candidates:
         raise RecordingError(
-            "the content is of no known format",
+            "the content matches no known format",
             expected=f"one of {', '.join(reader.name for reader in candidates)}",
-            hint="docs/convert.md describes them; the format can be given",
+            hint="docs/convert.md describes them; or give the format (format, --format)",
         )
     known = sorted({suffix for reader in FORMATS.values() for suffix in reader.suffixes} - {"/"})
     raise RecordingError(
         "the format is unknown",
         found=suffix or "a name without suffix",
         expected=f"{', '.join(known)} or a folder of OpenPose",
-        hint="or give the format",
+        hint="give the format (format, --format)",
     )

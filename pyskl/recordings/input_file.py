@@ -1,4 +1,4 @@
-"""Files of unknown origin, read within limits of size and depth."""
+"""Read files of unknown origin, with limits of size and depth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BYTES = 512 << 20
 
 
 class InputFile:
-    """A file or folder that is being read; its content is parsed once.
+    """A file or folder to read; JSON is parsed once.
 
     Args:
         path: Where it is.
@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
     """Read a text file in UTF-8, with or without a byte order mark.
 
     Raises:
-        RecordingError: if it is no regular file, larger than :data:`MAX_BYTES`, or not UTF-8.
+        RecordingError: if it is not a regular file, larger than :data:`MAX_BYTES`, or not UTF-8.
     """
     if not path.is_file():  # reading a pipe or a device would never end
         raise RecordingError("this is not a regular file", file=path)

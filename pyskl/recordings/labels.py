@@ -1,4 +1,4 @@
-"""What is known about recordings besides their joints: class, subject, camera, split."""
+"""Find the class, subject, camera and split of recordings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = ("name", "label", "subject", "camera", "split")
 
 @dataclass(frozen=True)
 class SampleInfo:
-    """What is known about one recording; None is unknown."""
+    """Class, subject, camera and split of a recording; None if unknown."""
 
     label: str | None = None
     subject: str | None = None
@@ -27,19 +27,19 @@ class SampleInfo:
 
 
 class Labels:
-    """Looks up what is known about recordings.
+    """Looks up class, subject, camera and split of recordings.
 
     Args:
         paths: All recordings, from which the classes are collected.
         table: A table with the columns name and label, and optionally subject, camera, split.
             Without it the class of a recording is the folder that it is in.
-        label_from: A regular expression searched in the ids; its group ``label``, or else its
-            first, is the class.
-        name_pattern: One with named groups ``label``, ``subject``, ``camera``.
+        label_from: A regular expression searched in the ids; its group ``label``, or else its first
+            group, is the class.
+        name_pattern: A regular expression with named groups ``label``, ``subject``, ``camera``.
 
     Attributes:
         names: The class names in natural order (``a2`` before ``a10``). None if all labels of a
-            table are whole numbers: these are the classes themselves.
+            table are whole numbers, which are the classes then.
 
     Raises:
         RecordingError: for a malformed table.
@@ -80,7 +80,7 @@ class Labels:
             self.names = None
 
     def info(self, path: RecordingPath, name: str) -> SampleInfo:
-        """Return what is known about a recording.
+        """Return class, subject, camera and split of a recording.
 
         Args:
             path: The file that it is in.
@@ -89,12 +89,12 @@ class Labels:
         info = SampleInfo()
         if self._table is not None:
             suffix = "" if path.path.is_dir() else path.path.suffix
-            for spelling in (
+            for candidate in (
                 *(name, path.name, path.name + suffix),
                 *(PurePosixPath(name).name, PurePosixPath(path.name).name, path.path.name),
             ):
-                if spelling in self._table:
-                    info = self._table[spelling]
+                if candidate in self._table:
+                    info = self._table[candidate]
                     break
         elif self._label_from is None and "label" not in self._groups:
             info = SampleInfo(label=path.folder)
@@ -106,7 +106,7 @@ class Labels:
         return info
 
     def unused(self, names: set[str]) -> list[str]:
-        """Return the names in the table that none of the recordings has; ``names`` are theirs."""
+        """Return the names in the table that match none of the recordings' ids ``names``."""
         used: set[str] = set()
         for name in names:
             path = PurePosixPath(name)
@@ -128,7 +128,7 @@ def _compiled(pattern: str | None, option: str) -> re.Pattern[str] | None:
         return None if pattern is None else re.compile(pattern)
     except re.error as error:
         raise ConfigError(
-            f"this is no regular expression ({error})", key=option, found=pattern
+            f"not a regular expression ({error})", key=option, found=pattern
         ) from error
 
 
@@ -151,7 +151,7 @@ def _read_table(path: Path) -> dict[str, SampleInfo]:
             if not name or not cells["label"]:
                 raise RecordingError("empty name or label", key=f"line {line}")
             if name in table:
-                raise RecordingError("the name is there twice", key=f"line {line}", found=name)
+                raise RecordingError("repeated name", key=f"line {line}", found=name)
             table[name] = SampleInfo(**{key: text or None for key, text in cells.items()})
     except RecordingError as error:
         raise error.in_file(path) from error

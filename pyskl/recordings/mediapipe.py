@@ -1,4 +1,4 @@
-"""Landmarks of MediaPipe, of bodies (33) or hands (21), saved as JSON.
+"""Read MediaPipe's landmarks of bodies (33) or hands (21) from JSON.
 
 MediaPipe defines messages but no file format. Accepted are a list with one entry per frame, a dict
 with such a list under ``frames`` (and optionally ``fps``, ``width``, ``height``), and a ``.jsonl``
@@ -12,8 +12,8 @@ file with one entry per line. An entry is
   (also ``poseLandmarks`` and so on);
 - ``null``, ``[]`` or a dict without any of these keys: no person.
 
-Of bodies x, y and z are read (C = 3), in world coordinates if there are some; of hands x and y
-(C = 2); the option ``dim`` overrides this. Image coordinates go from 0 to 1. They become pixels if
+For bodies, x, y and z are read (C = 3), in world coordinates if there are any; for hands, x and y
+(C = 2). The option ``dim`` overrides this. Image coordinates go from 0 to 1. They become pixels if
 the image size is known; otherwise, for C = 2, the image size is set to (1, 1).
 """
 
@@ -74,7 +74,7 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
         raise RecordingError(
             "unexpected content", found=brief(entries), expected="a list with one entry per frame"
         )
-    # Hands are 2D by default, which their number of landmarks tells.
+    # Hands, known by their number of landmarks, are 2D by default.
     dim = options.dim or 3
     found, world = _detections(entries, dim)
     if options.dim is None and found.values and _LAYOUTS.get(len(found.values[0])) == "handmp":
@@ -90,7 +90,8 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
         size = None
     else:
         height, width = size or (1, 1)
-        coordinates *= np.array([width, height, width][:dim], dtype=np.float64)  # z: unit of x
+        scale = [width, height, width][:dim]  # z has the unit of x
+        coordinates *= np.array(scale, dtype=np.float64)
         size = size or ((1, 1) if dim == 2 else None)
     visibility = None if np.isnan(values[..., 3]).all() else np.nan_to_num(values[..., 3], nan=1.0)
     return [
@@ -127,12 +128,14 @@ def _detections(entries: list[Any], dim: int) -> tuple[DetectionList, bool]:
 
 def _landmark_keys(entry: dict[Any, Any]) -> dict[str, Any]:
     """Return the landmarks of an entry by their key in snake case."""
-    spelled = {re.sub("[A-Z]", lambda c: f"_{c[0].lower()}", str(key)): entry[key] for key in entry}
-    return {name: value for name, value in spelled.items() if name in (*_IMAGE, *_WORLD)}
+    in_snake_case = {
+        re.sub("[A-Z]", lambda c: f"_{c[0].lower()}", str(key)): entry[key] for key in entry
+    }
+    return {name: value for name, value in in_snake_case.items() if name in (*_IMAGE, *_WORLD)}
 
 
 def _persons_of(entry: Any, dim: int) -> tuple[list[Any], bool]:
-    """Return the persons of a frame as lists of landmarks, and whether they are of the world."""
+    """Return the landmarks of each person, and whether they are in world coordinates."""
     world = False
     if isinstance(entry, dict) and "landmark" not in entry:
         found = _landmark_keys(entry)

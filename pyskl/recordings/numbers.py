@@ -1,4 +1,4 @@
-"""Checks of numbers read from files, before they become coordinates, scores and frame numbers.
+"""Check numbers from files before they become coordinates, scores and frame numbers.
 
 The argument ``where`` is the place in the file for error messages, such as ``'frame 3, fps'``.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from pyskl.recordings.recording import RecordingError
 
-# A larger coordinate is a fault of the file in any unit; its square still fits float32.
+# Larger coordinates are wrong in any unit. The square of this fits into float32.
 LARGEST = 1e12
 
 # Whole bodies with face and hands have 133 to 553 joints.
@@ -28,13 +28,13 @@ _GAP_FACTOR, _GAP_CONSTANT = 100, 10_000
 def unexpected(
     where: str | None, found: Any, expected: str, *, problem: str = "unexpected content"
 ) -> RecordingError:
-    """Return the error that something in a file is not what it should be.
+    """Return an error about unexpected content.
 
     Args:
         where: The place of ``found``.
         found: The value.
         expected: What it should be, in words.
-        problem: What is wrong, if that says more.
+        problem: A more specific description.
     """
     return RecordingError(problem, key=where, found=brief(found), expected=expected)
 
@@ -45,7 +45,7 @@ def expect_form(where: str, found: Any, expected: str) -> Iterator[None]:
 
     Args:
         where: The place of ``found``.
-        found: The part of a JSON file that the block takes apart.
+        found: The part of a JSON file that the block reads.
         expected: What it should look like.
     """
     try:
@@ -55,7 +55,7 @@ def expect_form(where: str, found: Any, expected: str) -> Iterator[None]:
 
 
 def floats(values: Any, where: str | None) -> np.ndarray:
-    """Return a list of numbers as float64, (len,); None becomes NaN: not seen.
+    """Return a list of numbers as float64, (len,); None becomes NaN.
 
     Raises:
         RecordingError: if it is not a list of numbers.
@@ -108,7 +108,7 @@ def image_size(height: Any, width: Any, where: str) -> tuple[int, int]:
 def seen_joints(
     coordinates: np.ndarray, score: np.ndarray | None, where: str | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return coordinates and scores as annotation files have them.
+    """Return coordinates and scores as they are stored in annotation files.
 
     A joint with a NaN among its coordinates was not seen: its coordinates and score become zero.
     Scores are clipped to 0 ... 1.
@@ -136,7 +136,7 @@ def seen_joints(
             hint="write joints that were not seen as nan, or leave them empty",
         )
     missing = np.isnan(coordinates).any(axis=-1)
-    # Contiguous whatever the order of the input, as published files are.
+    # In C order, as in published files.
     keypoint = np.where(missing[..., None], 0, coordinates).astype(np.float32, order="C")
     if score is None:
         return keypoint, None
@@ -189,7 +189,8 @@ def trailing_number(name: str) -> tuple[str, int] | None:
         >>> trailing_number('walk_000012.jpg')
         ('walk_#.jpg', 12)
     """
-    found = re.match("([^0-9]*)([0-9]{1,15})(?![0-9])", name[::-1])  # linear in time this way
+    # Reversed, as a search from the left may take quadratic time.
+    found = re.match("([^0-9]*)([0-9]{1,15})(?![0-9])", name[::-1])
     if found is None:
         return None
     start, end = len(name) - found.end(), len(name) - found.end(1)

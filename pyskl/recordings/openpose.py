@@ -1,4 +1,4 @@
-"""Folders of OpenPose (``--write_json``): a file per frame with the persons in it.
+"""Read folders of OpenPose (``--write_json``): one file per frame with the persons in it.
 
 ``walk_000000000012_keypoints.json`` is frame 12 of ``walk``: ``{"version": 1.3, "people":
 [{"person_id": [-1], "pose_keypoints_2d": [x, y, score, ...], ...}]}``. The body of 25 joints
@@ -91,7 +91,7 @@ def _read_video(name: str, files: list[tuple[int, Path]], options: ReadOptions) 
 
 
 def _body(person: dict[str, Any], where: str) -> tuple[np.ndarray, int | None]:
-    """Return the joints of a person (V, 3), and its number, None if OpenPose did not track."""
+    """Return a person's joints (V, 3) and number; None if OpenPose did not track persons."""
     values = floats(person["pose_keypoints_2d"], f"{where}, pose_keypoints_2d")
     if len(values) not in [3 * joints for joints in _LAYOUTS]:
         raise unexpected(

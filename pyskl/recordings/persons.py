@@ -1,4 +1,4 @@
-"""From detections to the persons of a recording: match them over time, keep the most active.
+"""Match detections to persons over time, and keep the most active persons.
 
 Shapes: D detections in all, M persons, T frames, V joints, C coordinates.
 """
@@ -53,7 +53,7 @@ class DetectionList:
 
     Attributes:
         frames: Frame of each detection.
-        values: Its joints, (V, K) each: coordinates and what else the format has.
+        values: Its joints, (V, K) each: coordinates, and scores if the format has them.
         identities: Number of the person, or None.
     """
 
@@ -87,7 +87,7 @@ def recording_of_detections(
     where: str | None = None,
     **fields: Any,
 ) -> Recording:
-    """Return the recording of persons that were found in frames.
+    """Return a recording of the persons found in its frames.
 
     Args:
         name: Its id.
@@ -143,14 +143,14 @@ def activity(keypoint: np.ndarray, score: np.ndarray | None, total_frames: int) 
     present = seen.any(axis=-1)
     size = max(float(np.median(body_size(keypoint[present], seen[present]))), 1e-12)
     motion = float(np.sqrt(variance[seen.any(axis=0)].mean())) / size
-    trust = 1.0 if score is None else float(score[seen].mean())
-    return (_STILL + motion) * (present.sum() / total_frames) * trust
+    confidence = 1.0 if score is None else float(score[seen].mean())
+    return (_STILL + motion) * (present.sum() / total_frames) * confidence
 
 
 def most_active(
     keypoint: np.ndarray, score: np.ndarray | None, persons: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Keep the most active persons, most active first; few enough persons keep their order.
+    """Keep the most active persons, most active first; if none is dropped, the order stays.
 
     Args:
         keypoint: (M, T, V, C).
@@ -177,10 +177,10 @@ def arrange(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the persons of a recording, the most active first.
 
-    Identities are trusted if no person is in a frame twice; otherwise persons are matched by
-    :func:`~pyskl.recordings.tracking.match_persons`. A person who was lost and found again then
-    has several tracks, so a track that begins after a more active one has ended continues it, as
-    in the published skeletons of NTU RGB+D.
+    Identities are used if no person is in a frame twice; otherwise persons are matched by
+    :func:`~pyskl.recordings.tracking.match_persons`. A person who was lost and found again then has
+    several tracks, so tracks that do not overlap in time are joined, starting with the most active
+    ones, as in the published skeletons of NTU RGB+D.
 
     Args:
         detections: At least one.
@@ -198,7 +198,7 @@ def arrange(
     identity = detections.identity
     tracked = True
     if identity is None or not _unique_in_frames(detections.frames, identity):
-        tracked, detections = False, _without_crowds(detections)
+        tracked, detections = False, _limit_per_frame(detections)
         identity = match_persons(detections.frames, detections.keypoint, detections.seen)
     order = np.argsort(identity, kind="stable")
     tracks = np.split(order, np.flatnonzero(np.diff(identity[order])) + 1)
@@ -235,12 +235,12 @@ def arrange(
 
 
 def _unique_in_frames(frames: np.ndarray, identity: np.ndarray) -> bool:
-    """Return whether no person is in a frame twice, as happens if a tool does not track."""
+    """Return whether no identity is in a frame twice; without tracking, all may be equal."""
     return len(np.unique(np.stack([frames, identity]), axis=1)[0]) == len(frames)
 
 
-def _without_crowds(detections: Detections) -> Detections:
-    """Drop the detections with the lowest scores from overcrowded frames."""
+def _limit_per_frame(detections: Detections) -> Detections:
+    """Drop the detections with the lowest scores from frames with too many."""
     counts = np.unique(detections.frames, return_counts=True)[1]
     if counts.max() <= MAX_PERSONS_IN_FRAME:
         return detections

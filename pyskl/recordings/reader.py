@@ -1,4 +1,4 @@
-"""What the reader of a format is, and the options that all readers take."""
+"""The interface of readers, and their options."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CHANNELS = {"xy": 2, "xyz": 3, "xys": 3, "xyzs": 4}
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Options of reading; each reader uses those that concern its format.
+    """Options for reading; each reader uses those that apply to its format.
 
     Attributes:
-        persons: How many persons M to keep at most, the most active ones; None keeps all.
+        persons: Maximum number of persons M, the most active ones; None keeps all.
         image_size: (height, width) of the videos in pixels, for formats that do not state it.
         fps: Frames per second, for formats that do not state it.
-        layout: The skeleton whose order joints with names are put in.
-        dim: Coordinates C to take if a file has 2D and 3D (MediaPipe): 2 or 3.
+        layout: The skeleton; joints with names are put in its order.
+        dim: Number of coordinates C, 2 or 3, for files that have both (MediaPipe).
         axes: The order of an array's axes, such as ``'MTVC'`` or ``'CTVM'``.
         channels: Meaning of an array's last axis, a key of :data:`CHANNELS`.
         end_sites: Whether the end sites of a BVH file are joints, too.
@@ -57,7 +57,7 @@ class ReadOptions:
         ):
             if not valid:
                 raise ConfigError(
-                    "this value can't be used", key=key, found=getattr(self, key), expected=expected
+                    "invalid value", key=key, found=getattr(self, key), expected=expected
                 )
 
 
@@ -68,11 +68,11 @@ class Reader:
     Readers raise :class:`RecordingError` without a file: :func:`read_recordings` adds it.
 
     Attributes:
-        name: What ``--format`` calls it.
+        name: Its name for ``--format``.
         suffixes: Suffixes of its files, lower case; ``'/'`` for a folder.
         read: Reads all recordings of a file or folder, at least one.
-        sniff: Whether a file with one of the suffixes is of this format; asked only if several
-            formats share the suffix, and always for folders.
+        sniff: Returns whether a file with one of the suffixes has this format; called for folders,
+            and if several formats share the suffix.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One recorded sequence of skeletons, whatever file it came from."""
+"""One recorded sequence of skeletons, in the same form for all file formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RecordingError(InputError):
     """A recording can't be read, or can't be used as it is."""
 
     def in_file(self, path: str | Path) -> RecordingError:
-        """Return the same error with a file, unless it names one already."""
+        """Return the error with a file, unless it has one already."""
         if self.file is not None:
             return self
         return RecordingError(
@@ -89,7 +89,7 @@ class Recording:
         )
 
     def reordered(self, names: tuple[str, ...]) -> Recording:
-        """Return the recording with its joints in the order of ``names``, which are its own."""
+        """Return the recording with its joints in the order of ``names``, a permutation."""
         if names == self.joint_names:
             return self
         order = [self.joint_names.index(name) for name in names]

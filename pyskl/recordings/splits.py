@@ -1,4 +1,4 @@
-"""Which samples train and which validate: by ratio, subject, camera, list or table."""
+"""Split samples for training, validation and test: by ratio, subject, camera, list or table."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class SplitPlan:
     """How samples are split.
 
     Attributes:
-        by: ``'ratio'``: at random, each class alike; ``'subject'``, ``'camera'``: those in
-            ``train`` train and the others validate; ``'lists'``: by files of ids; ``'table'``: by
-            the column split of the table of labels; ``'none'``: no splits.
+        by: ``'ratio'``: at random, with the same ratio in each class; ``'subject'``, ``'camera'``:
+            by ``train`` and ``test``, the others are for validation; ``'lists'``: by files of ids;
+            ``'table'``: by the column split of the table of labels; ``'none'``: no splits.
         train: The subjects or cameras of the training split.
         test: Those of the test split, if any.
         train_ratio: The share of the training split.
-        test_ratio: The share of the test split; the rest validates.
-        seed: Of the random choice.
-        together: ``'subject'`` or ``'camera'``: with ``'ratio'``, the samples of one stay in one
+        test_ratio: The share of the test split; the rest is for validation.
+        seed: Seed of the random choice.
+        together: With ``'ratio'``, keep the samples of each ``'subject'`` or ``'camera'`` in one
             split.
         lists: Text files with an id per line: of train, val and test.
     """
@@ -53,10 +53,10 @@ class SplitPlan:
                 "invalid shares",
                 key="train_ratio, test_ratio",
                 found=ratios,
-                expected="sum below 1",
+                expected="a sum of at most 1",
             )
         if self.by in ("subject", "camera") and not self.train:
-            raise ConfigError(f"a split by {self.by} needs the {self.by}s that train", key="train")
+            raise ConfigError(f"a split by {self.by} needs training {self.by}s", key="train")
         if self.by == "lists" and not 1 <= len(self.lists) <= len(SPLIT_NAMES):
             raise ConfigError(
                 "wrong number of files",
@@ -73,11 +73,11 @@ def make_splits(infos: Mapping[str, SampleInfo], plan: SplitPlan) -> dict[str, l
     """Return the ids of each split, in the order of ``infos``.
 
     Args:
-        infos: What is known about each sample, by id.
+        infos: Class, subject, camera and split of each sample, by id.
         plan: How to split.
 
     Raises:
-        RecordingError: if a sample lacks what it is split by, or train or val would be empty.
+        RecordingError: if a sample has no value for ``plan.by``, or train or val would be empty.
     """
     if plan.by == "none":
         return {}
@@ -114,7 +114,7 @@ def _value(infos: Mapping[str, SampleInfo], name: str, key: str) -> str:
 
 
 def _plain(value: str) -> str:
-    """Return a number without leading zeros, so that P001 by (\\d+) is subject 1."""
+    """Return a number without leading zeros, so that 001 is subject 1."""
     return str(int(value)) if value.isascii() and value.isdigit() and len(value) < 16 else value
 
 
@@ -123,9 +123,9 @@ def _by_group(infos: Mapping[str, SampleInfo], plan: SplitPlan) -> dict[str, str
     train, test = set(map(_plain, plan.train)), set(map(_plain, plan.test))
     unknown = sorted((train | test) - set(groups.values()), key=natural_key)
     if unknown:
-        there = sorted(set(groups.values()), key=natural_key)
+        known = sorted(set(groups.values()), key=natural_key)
         raise RecordingError(
-            f"no sample is of this {plan.by}", found=listed(unknown), expected=listed(there, 40)
+            f"no sample has this {plan.by}", found=listed(unknown), expected=listed(known, 40)
         )
     return {
         name: "train" if group in train else "test" if group in test else "val"
@@ -135,10 +135,10 @@ def _by_group(infos: Mapping[str, SampleInfo], plan: SplitPlan) -> dict[str, str
 
 def _by_lists(names: Sequence[str], lists: Sequence[Path]) -> dict[str, list[str]]:
     splits: dict[str, list[str]] = {}
-    spellings: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for name in names:
-        for spelling in {name, PurePosixPath(name).name}:
-            spellings.setdefault(spelling, []).append(name)
+        for key in {name, PurePosixPath(name).name}:
+            by_name.setdefault(key, []).append(name)
     for split, path in zip(SPLIT_NAMES, lists):
         if not path.exists():
             raise RecordingError("there is no such list", file=path)
@@ -148,10 +148,10 @@ def _by_lists(names: Sequence[str], lists: Sequence[Path]) -> dict[str, list[str
             if not entry:
                 continue
             stem = str(PurePosixPath(entry).with_suffix(""))
-            fitting = spellings.get(entry) or spellings.get(stem) or []
+            fitting = by_name.get(entry) or by_name.get(stem) or []
             if len(fitting) != 1 or fitting[0] in ids:
                 raise RecordingError(
-                    "the sample is there twice" if len(fitting) == 1 else "not one sample",
+                    "repeated sample" if len(fitting) == 1 else "not one sample",
                     file=path,
                     key=f"line {number}",
                     found=f"{entry!r} ({listed(fitting, 3) or 'no sample'})",
@@ -165,9 +165,10 @@ def _by_lists(names: Sequence[str], lists: Sequence[Path]) -> dict[str, list[str
 
 
 def _by_ratio(infos: Mapping[str, SampleInfo], plan: SplitPlan) -> dict[str, str]:
-    """Split each class alike, in whole groups if ``together`` is given.
+    """Split each class by the same ratio, in whole groups if ``together`` is given.
 
-    Groups are taken in random order, large ones first; each is put where its classes lack most.
+    Groups are taken in random order, large ones first; each goes to the split that lacks most of
+    its classes.
     """
     rng = np.random.default_rng(plan.seed)
     shares = {"train": plan.train_ratio, "test": plan.test_ratio}

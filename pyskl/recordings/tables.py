@@ -1,4 +1,4 @@
-"""Tables of joints: ``.csv`` (comma or semicolon) and ``.tsv`` (tab), with column names.
+"""Read tables of joints: ``.csv`` (comma or semicolon) and ``.tsv`` (tab), with column names.
 
 Long, one row per joint::
 
@@ -8,10 +8,10 @@ Wide, one row per frame (and person)::
 
     [frame,] [person,] [recording,] NAME_x, NAME_y [, NAME_z] [, NAME_score], ...
 
-Columns stand in any order; case does not matter in their names. ``score`` may also be called
+The order of the columns and the case of their names do not matter. ``score`` may also be called
 confidence, likelihood or visibility. A joint whose coordinates are empty or nan was not seen.
-``recording`` puts several recordings into one table, ``person`` (a number or a name) tells persons
-apart.
+``recording`` is needed for several recordings in a table, ``person`` (a number or a name) for
+several persons.
 
 Shapes: D detections (a person in a frame), V joints, C coordinates.
 """
@@ -37,14 +37,14 @@ _WIDE = "[frame,] [person,] [recording,] NAME_x, NAME_y [, NAME_z] [, NAME_score
 
 @dataclass
 class _JointTable:
-    """The content of a table of either layout.
+    """The content of a long or wide table.
 
     Attributes:
         joint_names: In the order of V.
         recordings: Name of the recording of each detection, (D,).
         frames: Frame number of each, (D,).
         identities: Number of the person, (D,), in the order of appearance.
-        keypoint: (D, V, C); NaN for what was not seen.
+        keypoint: (D, V, C); NaN for joints that were not seen.
         score: (D, V), or None.
     """
 
@@ -205,12 +205,12 @@ def _recordings_and_persons(table: CsvTable) -> tuple[np.ndarray, list[int]]:
 
 
 def _refuse_repetitions(table: CsvTable, keys: Sequence[Hashable], column: str) -> None:
-    """Raise an error if two rows have the same key; ``column`` holds what is there twice."""
+    """Raise an error that names ``column`` if two rows have the same key."""
     seen: set[Hashable] = set()
     for line, key in zip(table.lines, keys):
         if key in seen:
             raise RecordingError(
-                f"this {column} was there before",
+                f"this {column} occurs twice",
                 key=f"line {line}",
                 hint="several persons need a column 'person', several recordings 'recording'",
             )

@@ -1,4 +1,4 @@
-"""Matching detections of persons over the frames of a recording.
+"""Match detections of persons over the frames of a recording.
 
 Shapes: D detections in all, V joints, C coordinates.
 """
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# A detection belongs to a track if its joints are off the expected position by less than half of
-# the body's size on average.
+# Largest mean distance between the joints of a detection and their positions expected for a track,
+# as a share of the body's size.
 MAX_DISTANCE = 0.5
 # How many frames a person may be missing before a new track begins.
 MAX_GAP = 10
-# Only the detections with the best scores are matched in frames with more persons.
+# In frames with more persons, only those with the highest scores are matched.
 MAX_PERSONS_IN_FRAME = 64
 
 _UNMATCHED = 1e6
@@ -22,7 +22,7 @@ _UNMATCHED = 1e6
 
 @dataclass
 class _Track:
-    """One person up to now.
+    """A person in the frames up to the current one.
 
     Attributes:
         identity: Its number.
@@ -53,9 +53,9 @@ def match_persons(frames: np.ndarray, keypoint: np.ndarray, seen: np.ndarray) ->
     """Match persons over the frames.
 
     Frame by frame, detections are assigned to tracks with the least sum of distances (Kuhn, "The
-    Hungarian method", 1955). A distance is the mean over the joints seen in both, relative to the
-    body's size (the diagonal of its bounding box), from where the person would be at its present
-    velocity. A detection that is too far from every track begins a new one.
+    Hungarian method", 1955). A distance is that between the joints and their expected positions at
+    constant velocity: the mean over the joints seen in both, relative to the body's size (the
+    diagonal of its bounding box). A detection that is too far from every track begins a new one.
 
     Args:
         frames: The frame of each detection, (D,) int64.
@@ -106,7 +106,7 @@ def body_size(keypoint: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _minimal_size(keypoint: np.ndarray, seen: np.ndarray) -> float:
-    """Return the least size that a body with few joints seen is assumed to have."""
+    """Return the minimum size assumed for a body, as few of its joints may be seen."""
     usual = float(np.median(body_size(keypoint, seen)))
     if usual > 0:
         return usual / 4

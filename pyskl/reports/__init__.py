@@ -1,1 +1,1 @@
-"""What runs made of themselves: reports, comparisons, tables."""
+"""Reports, comparisons and tables of training runs."""

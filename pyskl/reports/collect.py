@@ -139,7 +139,7 @@ def run_names(work_dirs: Sequence[Path]) -> list[str]:
     if len(set(full)) < len(full):
         raise InputError("a work dir is given twice", found=" ".join(map(str, work_dirs)))
     common = os.path.commonpath(full) if len(full) > 1 else full[0].parent
-    # A run may be inside the folder of another.
+    # One run may be in the folder of another, which is then the common folder.
     return [
         printable(path.name if str(path) == common else os.path.relpath(path, common))
         for path in full
@@ -154,7 +154,7 @@ def _config(run: Run, settings: ReportSettings) -> Mapping[str, Any]:
 def _read_scores(
     reported: ReportedRun, reader: ScoreReader, settings: ReportSettings
 ) -> tuple[ScoreFile, TestData] | None:
-    """Read and measure the scores of a run, or add why there are none."""
+    """Read and measure the scores of a run, or add to ``missing`` why there are none."""
     run = reported.run
     config = _config(run, settings)
     weights = run.scored_weights(settings.scores)
@@ -187,7 +187,7 @@ def _read_scores(
 
 
 def _not_tested(run: Run, wanted: Weights) -> Missing:
-    """Say why there are no scores, and how to get them."""
+    """Return why there are no scores, and the command that writes them."""
     what = f"Everything about test samples: there is no {wanted}_pred.pkl."
     if not run.is_finished:
         command = run.environment.get("command")
@@ -199,7 +199,7 @@ def _not_tested(run: Run, wanted: Weights) -> Missing:
     weights: Weights = wanted if run.checkpoint(wanted) is not None else "last"
     checkpoint = run.checkpoint(weights)
     if checkpoint is None or run.config_file is None:
-        return Missing(f"{what} There is no checkpoint, or no config, to test either.")
+        return Missing(f"{what} There is also no checkpoint or no config to test.")
     out = run.work_dir / f"{weights}_pred.pkl"
     words = ["python", "tools/test.py", run.config_file, checkpoint, "--out", out]
     return Missing(f"{what} This command writes it:", shlex.join(map(str, words)))

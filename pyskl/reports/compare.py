@@ -35,7 +35,7 @@ class Comparison:
     Attributes:
         a: The first, as given.
         b: The second, as given.
-        weights: Whose scores are compared: ``'best'`` or ``'last'``.
+        weights: Which scores are compared: ``'best'`` or ``'last'``.
         differences: Differences of the configs; None if one has none.
         curves: By name, the (epoch, value) of both.
         data: The test set in words.
@@ -100,7 +100,7 @@ class Comparison:
         differing = [one for one in self.classes if one.test.only_a or one.test.only_b]
         differing.sort(key=lambda one: (-abs(one.test.difference), one.label))
         if not differing:
-            return "classes: every sample is right with both or wrong with both"
+            return "classes: A and B are right on the same samples of all classes"
         rows = [["class", "samples", "A", "B", "B - A", "only A", "only B", "p", "p, Holm"]]
         for one in differing[:_MAX_CLASSES]:
             test, star = one.test, " *" if one.corrected < _ALPHA else ""
@@ -196,7 +196,7 @@ def compare_runs(
         b: Another.
         source: A config or an annotation file with the labels; by default the configs of the work
             dirs.
-        split: The split, if ``source`` leaves it open.
+        split: The split, if ``source`` has several.
         weights: Which scores of a work dir to take. If a run lacks these, the others are taken for
             both runs.
         cfg_options: ``key=value`` overrides of ``source``.

@@ -53,7 +53,7 @@ class FusedRow:
 
 @dataclass(frozen=True)
 class FusionReport:
-    """What was fused, and how good it is.
+    """The metrics of streams and their fusion.
 
     Attributes:
         data: The test set in words.
@@ -110,12 +110,12 @@ def fuse_files(
         search: Search for weights on one half of the samples and measure on the other.
         seed: The seed of the halves.
         out: Where to write the fused scores of all samples.
-        split: The split, if ``source`` leaves it open.
+        split: The split, if ``source`` has several.
         cfg_options: ``key=value`` overrides of the config.
         trusted: Load files with plain pickle, which runs any code in them.
 
     Raises:
-        InputError: for files that don't belong together, or weights that have to be given.
+        InputError: for files that don't belong together, or weights without a default.
     """
     setup_logging()
     paths = [Path(path) for path in scores]
@@ -180,7 +180,7 @@ def _start_weights(
     found = default_weights(streams) or ([1.0] * len(paths) if search else None)
     if found is None:
         raise InputError(
-            "the file names imply no weights",
+            "these streams have no default weights",
             key="weights",
             found="; ".join(
                 f"{path}: {STREAMS[stream] if stream else 'unknown stream'}"
@@ -207,8 +207,8 @@ def _check_files(files: Sequence[ScoreFile], data: TestData) -> None:
     are_probabilities = [file.are_probabilities() for file in files]
     if len(set(are_probabilities)) > 1:
         get_logger().warning(
-            "%s contains probabilities, %s does not (logits, from --average-clips score?): a "
-            "weight has another meaning for each",
+            "%s contains probabilities, %s does not (logits, from --average-clips score?): their "
+            "weights are not comparable",
             files[are_probabilities.index(True)].path,
             files[are_probabilities.index(False)].path,
         )

@@ -125,7 +125,7 @@ def _importance(
         joints = _raw_sample(dataset, index)["keypoint"].shape[2]
         if keypoint.dim() != 5 or keypoint.shape[3] != joints:
             raise InputError(
-                "the pipeline's output does not keep the joints apart",
+                "the pipeline's output has no axis of joints",
                 key="keypoint",
                 found=tuple(keypoint.shape),
                 expected=f"(clips, M, T, {joints}, C)",

@@ -3,12 +3,11 @@
 The importance of a joint is what its coordinates contribute to the score of a class: gradient times
 input (Shrikumar et al., "Not Just a Black Box", 2016), to first order the amount by which the score
 would fall if the joint were at the origin. It is summed over the coordinates of a joint in a frame;
-negative sums speak against the class and count as 0; the rest is summed over frames, persons and
-clips.
+negative sums count as 0; the rest is summed over frames, persons and clips.
 
 The class activation map of the last features (Zhou et al., CVPR 2016) would be cheaper. But after
-ten graph convolutions each of these features depends on joints ten edges away, so it shows where in
-the graph the evidence ended up rather than which joints it came from.
+ten graph convolutions each of these features depends on joints ten edges away, so it says little
+about which joints the evidence came from.
 
 Shapes: N batch, M persons, T frames, V joints, C channels.
 """
@@ -34,7 +33,7 @@ def joint_importance(model: Any, keypoint: Tensor, label: int) -> np.ndarray:
         label: The class.
 
     Returns:
-        (V,) float32 from 0 to 1, relative to the maximum; all 0 if nothing speaks for the class.
+        (V,) float32 from 0 to 1, relative to the maximum; all 0 if no joint increases the score.
     """
     total = torch.zeros(keypoint.shape[3], dtype=torch.float64)
     for clip in keypoint:  # one at a time, to save memory

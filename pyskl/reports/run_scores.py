@@ -1,4 +1,4 @@
-"""Scores with the labels that they are measured against.
+"""Read the scores of runs with their labels, and measure them.
 
 Shapes: N samples, L classes.
 """

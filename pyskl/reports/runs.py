@@ -1,4 +1,4 @@
-"""What training runs left in their work dirs: logs, config, scores and checkpoints.
+"""Read the work dirs of training runs: logs, config, scores and checkpoints.
 
 Nothing in a work dir is run: the dumped config is read as data.
 """
@@ -121,7 +121,7 @@ class Run:
         return None if path is None else int(path.stem.rpartition("_")[2])
 
     def tested(self, weights: Weights) -> dict[str, float]:
-        """Return the metrics that the run's own final test logged."""
+        """Return the metrics that the test at the end of the run logged."""
         found = {}
         for line in self.lines:
             if line.get("mode") == "test" and line.get("weights") == weights:
@@ -162,7 +162,7 @@ class Run:
 
 
 def epoch_of(place: float) -> int:
-    """Return the epoch of a point of a curve: the first is from above 0 to 1."""
+    """Return the epoch of a point of a curve: epoch 1 is from 0 to 1."""
     return max(int(-(-place // 1)), 1)
 
 
@@ -202,7 +202,7 @@ def check_work_dir(work_dir: str | Path) -> Path:
 
 
 def input_files(path: str | Path) -> list[Path]:
-    """Return the files that a command reads: those of all runs in a folder, or a score file's."""
+    """Return the files to read: those of all runs in a folder, or a score file and its metadata."""
     path = Path(path)
     if not path.is_dir():
         return [path, origin_file(path)]

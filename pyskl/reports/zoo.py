@@ -45,7 +45,7 @@ class ZooResult:
         config: The config, to link to.
         checkpoint: The weights, to link to.
         reason: Why there is no number.
-        remark: What else to know about it.
+        remark: A remark about the number.
     """
 
     name: str

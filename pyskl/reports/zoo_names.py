@@ -1,4 +1,4 @@
-"""The words of the model zoo's table, derived from a run's config."""
+"""The texts in the model zoo's table, derived from a run's config."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def practice_name(config: Mapping[str, Any]) -> str:
 
 
 def stream_name(config: Mapping[str, Any], folder: Path) -> str | None:
-    """Return the stream that a run's pipeline makes, or else that its folder is named after."""
+    """Return the stream that a run's pipeline makes or, if unknown, that its folder names."""
     for transform in transforms(config, "test"):
         feats = transform.get("feats")
         if isinstance(feats, (list, tuple)):

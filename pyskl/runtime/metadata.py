@@ -1,8 +1,8 @@
 """The metadata of an exported model: its input, classes, skeleton, test pipeline and origin.
 
-It is one JSON object inside the file, under the key :data:`KEY`. The file may come from a stranger,
-so every value is checked: its type, its size, and that the test pipeline asks for no more memory
-than a sample can need. Unknown transforms are found when the pipeline is built.
+It is one JSON object inside the file, under the key :data:`KEY`. The file may come from an
+untrusted source, so all types and sizes are checked, including the memory that the test pipeline
+needs. Unknown transforms are found when the pipeline is built.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pyskl.errors import NOT_GIVEN, InputError
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
 KEY = "pyskl"
-"""The entry of the file's own table of metadata that holds the JSON."""
+"""The key of the JSON in the file's own metadata."""
 
 INPUT: Literal["keypoint"] = "keypoint"
 OUTPUT: Literal["logits"] = "logits"
@@ -63,7 +63,7 @@ def streams_of(pipeline: Sequence[Any]) -> tuple[str, ...]:
         pipeline: The configs of its transforms; callables among them are skipped.
 
     Returns:
-        Names out of j, b, jm and bm; empty without ``GenSkeFeat``.
+        Some of j, b, jm and bm; none without ``GenSkeFeat``.
 
     Example:
         >>> streams_of([dict(type='GenSkeFeat', dataset='coco', feats=['b'])])
@@ -90,10 +90,10 @@ def _to_layout(value: Any) -> Any:
 
 
 class ModelMetadata(BaseModel):
-    """What is needed besides the weights to recognise an action.
+    """What is needed in addition to the weights to recognise an action.
 
     Attributes:
-        format: Version of this description. Readers refuse versions that they do not know.
+        format: Version of this description. Readers refuse unknown versions.
         num_classes: Number of classes L.
         input_shape: (N, M, T, V, C); a number for a fixed axis, its letter for a free one.
         pipeline: Configs of the transforms that turn a sample into the model's input.
@@ -107,7 +107,7 @@ class ModelMetadata(BaseModel):
         toolbox: Name and version of the program that wrote the file.
 
     Raises:
-        pydantic.ValidationError: for values that no reader would accept.
+        pydantic.ValidationError: for invalid values.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -147,7 +147,7 @@ class ModelMetadata(BaseModel):
             for key in sizes.keys() & transform.keys():
                 size = transform[key]
                 if type(size) is not int or size < 1:
-                    raise ValueError(f"entry {number}, {key}: {size!r} is no positive integer")
+                    raise ValueError(f"entry {number}, {key}: {size!r} is not a positive integer")
                 sizes[key] = max(sizes[key], size)
         frames = max(sizes["clip_len"] * sizes["num_clips"], sizes["length"])
         if frames * sizes["num_person"] > _MAX_PERSON_FRAMES:

@@ -19,7 +19,7 @@ class OnnxRecognizer(Recognizer):
     """A recognizer in an ``.onnx`` file that ``tools/export.py`` wrote. It needs no torch.
 
     The file is data: onnxruntime runs the operators that it knows, and no code from the file. A
-    graph can still ask for any amount of time and memory.
+    graph can still take any amount of time and memory.
 
     Args:
         path: The file.
@@ -27,7 +27,7 @@ class OnnxRecognizer(Recognizer):
         threads: Number of threads of one call; None leaves it to onnxruntime.
 
     Attributes:
-        metadata: What the file says about itself.
+        metadata: The metadata in the file.
 
     Raises:
         InputError: if onnxruntime is missing, or the file is not such a model.

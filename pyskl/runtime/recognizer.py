@@ -27,7 +27,7 @@ class Recognizer(ABC):
     """A model and the test pipeline that makes its input. Subclasses implement :meth:`logits`.
 
     Args:
-        name: What messages call it, usually its file.
+        name: Its name in messages, usually its file.
         pipeline: Transforms (configs or callables) that turn a sample into clips.
         num_classes: Number of classes L.
         average_clips: How the clips of a sample are combined: ``'prob'`` averages probabilities,
@@ -69,7 +69,7 @@ class Recognizer(ABC):
             raise ConfigError(
                 f"the test pipeline can't be built: {error}",
                 file=name,
-                hint="transforms of your own have to be imported first",
+                hint="import custom transforms first",
             ) from error
 
     @abstractmethod
@@ -105,7 +105,7 @@ class Recognizer(ABC):
         full = complete_sample(sample)
         try:
             clips = np.asarray(self._pipeline(full)["keypoint"], dtype=np.float32)
-        except Exception as error:  # transforms of users may raise anything
+        except Exception as error:  # custom transforms may raise any error
             what = str(error) if isinstance(error, ValueError) else repr(error)
             raise AnnotationError(
                 f"the test pipeline fails: {what}", sample=full["frame_dir"]

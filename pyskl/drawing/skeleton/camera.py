@@ -24,7 +24,7 @@ class Camera:
     Attributes:
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
-        yaw: Rotation about the upright axis, in radians.
+        yaw: Rotation about the vertical axis, in radians.
         pitch: How far the camera looks down, in radians.
         scale: Pixels for one unit of the scene.
         middle: Rotated scene coordinates (right, up) in the middle of the picture.

@@ -40,7 +40,7 @@ class PictureStyle:
 
     Attributes:
         size: Height of a skeleton's picture in pixels.
-        yaw: Rotation about the upright axis in radians, None for the default.
+        yaw: Rotation about the vertical axis in radians, None for the default.
         pitch: How far the camera looks down in radians, None for the default.
         dark: Whether the background is dark.
     """

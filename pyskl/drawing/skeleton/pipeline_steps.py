@@ -199,18 +199,15 @@ def _apply(
     transforms = Compose(pipeline).transforms
     for number, transform in enumerate(transforms, start=1):
         try:
-            # From the start each time, so that each transform draws what it draws in training.
+            # Run from the start each time, so that random numbers are those of a whole run.
             with sample_randomness(seed, 0, index):
                 found = Compose(transforms[:number])(dict(sample))
         except Exception as error:  # transforms may raise anything
             problem = str(error) if isinstance(error, ValueError) else repr(error)
-            raise InputError(problem, key=_where(number, transform)) from error
+            where = f"transform {number} of the pipeline, {_name(transform)}"
+            raise InputError(problem, key=where) from error
         states.append((transform, found))
     return states
-
-
-def _where(number: int, transform: Transform) -> str:
-    return f"transform {number} of the pipeline, {_name(transform)}"
 
 
 def _streams(transform: Transform | None) -> tuple[Stream, ...] | None:

@@ -6,10 +6,10 @@ for each player:
 
     <div class="skeleton-player" data-clip="3"></div>
 
-An element is set up when it scrolls into view. It plays while it is visible, unless the reader
+An element is set up when it scrolls into view. It plays while it is visible, unless the user
 stopped it or the system asks for reduced motion. Call SkeletonPlayers.watch() after adding elements.
 
-    SkeletonPlayers.watch(root)      set up the elements inside root (default: the document) in time
+    SkeletonPlayers.watch(root)      set up the elements inside root (default: the document) when visible
     SkeletonPlayers.mount(element)   set one up now; returns its player (the same at every call)
     element.player                   the player of an element that is set up
       .play() .pause() .toggle() .playing
@@ -120,7 +120,7 @@ stop step, + and - zoom (also the wheel with Ctrl, and pinching), Home resets th
       for (const joint of layout.right) this.sides[joint] = 'right';
       this.position = 0; // in frames, with a fraction
       this.speed = 1;
-      this.stopped = false; // by the reader
+      this.stopped = false; // by the user
       this.images = [];
       this.build();
       this.reset();

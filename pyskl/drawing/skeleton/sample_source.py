@@ -34,7 +34,7 @@ _SAMPLES_FOR_UP = 32
 
 @dataclass(frozen=True)
 class SourceSample:
-    """One sample, and what its file says about it.
+    """One sample, with what is known from its file.
 
     Attributes:
         name: Id of the sample, or name of the recording.

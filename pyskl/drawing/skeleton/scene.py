@@ -1,8 +1,8 @@
 """Clips in a common frame of reference, independent of the axes of the data.
 
 In a scene x points to the right of the picture, y up and z toward the viewer. The origin is the
-middle of everything that moves in the clip. 2D clips have no z. Everything is fixed over the whole
-clip, so only the skeletons move. Shapes: M persons, T frames, V joints, C coordinates.
+middle of all joints of the clip. 2D clips have no z. Origin and axes are fixed over the clip, so
+only the skeletons move. Shapes: M persons, T frames, V joints, C coordinates.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def make_scene(clip: Clip, layout: SkeletonLayout, *, up: Up | None = None) -> S
     if clip.arrows is not None:
         vectors = np.asarray(clip.arrows, dtype=np.float64)[persons, ..., : positions.shape[-1]]
         starts = positions[:, :, layout.parents] if clip.arrows_from == "parent" else positions
-        # A missing joint is stored at zero, so the vector to it is no bone.
+        # A missing joint is stored at zero, so the vector to it is not a bone.
         exists = np.isfinite(positions).all(axis=-1, keepdims=True)
         tips = np.where(exists, starts + clip.arrow_gain * vectors, np.nan)
 
@@ -134,9 +134,9 @@ def make_scene(clip: Clip, layout: SkeletonLayout, *, up: Up | None = None) -> S
 def guess_up(keypoints: Iterable[np.ndarray], layout: SkeletonLayout) -> Up:
     """Guess which axis points up from the mean direction of the spines, hip to head.
 
-    Only frames in which the body is about as tall along its spine as it ever is in the clip count,
-    because people bend. x never points up in practice, so only y and z are considered: z as in
-    some motion capture and after ``PreNormalize3D``, y as in other motion capture and cameras.
+    Only frames count in which the body is nearly as tall along its spine as ever in the clip,
+    because people bend. x never points up in practice, so only y and z are considered: z as in some
+    motion capture and after ``PreNormalize3D``, y as in other motion capture and cameras.
 
     Args:
         keypoints: Arrays (M, T, V, 3), one for each clip; missing joints are zero or NaN. The more

@@ -1,11 +1,11 @@
-"""Acclaim motion (``.amc``) on its skeleton (``.asf``), as of the CMU and HDM05 databases.
+"""Read Acclaim motion (``.amc``) with its skeleton (``.asf``), as in CMU's and HDM05's databases.
 
-A bone of the ASF has a direction and a length in the world's axes of the rest pose, axes of its
-own (``axis``) and degrees of freedom (``dof``) about them. With C the rotation of its axes and M
-that of its angles, a bone turns against its parent by C M C⁻¹, and ends where its parent ends plus
-its turned direction times its length. Joints are the root and the ends of the bones, in the order
-of the ASF. Rotations named later are applied later (``axis 10 20 30 XYZ`` is Rz Ry Rx). Units are
-those of the file; CMU's are 1 / 0.45 inches.
+In the ASF, a bone has a direction and a length in world axes (rest pose), its own axes (``axis``),
+and degrees of freedom about them (``dof``). With the rotation C of its axes and M of its angles, a
+bone is rotated against its parent by C M C⁻¹. Its end is the parent's end plus its rotated
+direction times its length. Joints are the root and the ends of the bones, in the order of the ASF.
+Rotations named later are applied later (``axis 10 20 30 XYZ`` is Rz Ry Rx). Units are those of the
+file; CMU's are 1 / 0.45 inches.
 
 Source: the Acclaim formats as described by Jeff Lander, "Working with Motion Capture File Formats",
 Game Developer, January 1998.
@@ -76,7 +76,7 @@ READER = Reader("amc", (".amc",), _read)
 
 
 def _find_asf(path: Path) -> Path:
-    """Return the ASF whose name begins the motion's name, or the only one in the folder."""
+    """Return the ASF whose name is a prefix of the motion's, or the only one in the folder."""
     found = sorted(file for file in path.parent.iterdir() if file.suffix.lower() == ".asf")
     fitting = [file for file in found if path.stem.lower().startswith(file.stem.lower())]
     if fitting:
@@ -106,7 +106,7 @@ def _read_asf(path: Path) -> tuple[list[Bone], bool]:
             sections.setdefault(section, []).append((f"line {number}", words))
     for needed in (":bonedata", ":hierarchy"):
         if needed not in sections:
-            raise RecordingError(f"there is no section {needed}", hint="this is no ASF skeleton")
+            raise RecordingError(f"there is no section {needed}", hint="not an ASF file")
     in_degrees = True
     for _, words in sections.get(":units", []):
         if words[0].lower() == "angle" and len(words) > 1:
@@ -118,17 +118,17 @@ def _read_asf(path: Path) -> tuple[list[Bone], bool]:
 
 def _root(lines: list[tuple[str, list[str]]], in_degrees: bool) -> Bone:
     root = Bone("root", dof=["tx", "ty", "tz", "rx", "ry", "rz"])
-    angles, turns = np.zeros(3), "xyz"
+    angles, axes = np.zeros(3), "xyz"
     for where, (key, *words) in lines:
         if key.lower() == "order":
             root.dof = _dof(words, where)
         elif key.lower() == "axis":
-            turns = _turns(words, where)
+            axes = _axis_order(words, where)
         elif key.lower() == "position":
             root.position = finite_numbers(words, where, 3)
         elif key.lower() == "orientation":
             angles = finite_numbers(words, where, 3)
-    root.axis = _rotation(angles, turns, in_degrees)
+    root.axis = _rotation(angles, axes, in_degrees)
     return root
 
 
@@ -158,8 +158,8 @@ def _bones(lines: list[tuple[str, list[str]]], in_degrees: bool) -> list[Bone]:
         elif key == "length":
             bone.length = float(finite_numbers(words, where, 1)[0])
         elif key == "axis":
-            turns = _turns(words[3:], where)
-            bone.axis = _rotation(finite_numbers(words[:3], where, 3), turns, in_degrees)
+            axes = _axis_order(words[3:], where)
+            bone.axis = _rotation(finite_numbers(words[:3], where, 3), axes, in_degrees)
         elif key == "dof":
             bone.dof = _dof(words, where)
         # id, limits and bodymass have no influence on positions
@@ -178,24 +178,24 @@ def _dof(words: list[str], where: str) -> list[str]:
     return found
 
 
-def _turns(words: list[str], where: str) -> str:
-    turns = "".join(words).lower()
-    if sorted(turns) != ["x", "y", "z"]:
-        raise unexpected(where, turns, "such as XYZ", problem="wrong order of axes")
-    return turns
+def _axis_order(words: list[str], where: str) -> str:
+    axes = "".join(words).lower()
+    if sorted(axes) != ["x", "y", "z"]:
+        raise unexpected(where, axes, "such as XYZ", problem="wrong order of axes")
+    return axes
 
 
-def _rotation(angles: np.ndarray, turns: str, in_degrees: bool) -> np.ndarray:
-    """Return the rotations by angles (..., 3); the first is about the first of ``turns``."""
+def _rotation(angles: np.ndarray, axes: str, in_degrees: bool) -> np.ndarray:
+    """Return the rotations by angles (..., n) about ``axes``, the first one first."""
     degrees = angles if in_degrees else np.rad2deg(angles)
     matrix = np.broadcast_to(np.eye(3), (*angles.shape[:-1], 3, 3))
-    for position, axis in enumerate(turns):
+    for position, axis in enumerate(axes):
         matrix = axis_rotation(axis, degrees[..., position]) @ matrix
     return matrix
 
 
 def _in_tree_order(bones: list[Bone], lines: list[tuple[str, list[str]]]) -> list[Bone]:
-    """Set the parents; return parents before children, as far as possible in the file's order."""
+    """Set the parents; return parents before children, otherwise in the file's order."""
     place = {bone.name: number for number, bone in enumerate(bones)}
     for where, words in lines:
         if words[0].lower() in ("begin", "end"):
@@ -207,15 +207,15 @@ def _in_tree_order(bones: list[Bone], lines: list[tuple[str, list[str]]]) -> lis
             if bones[place[child]].parent >= 0 or child == "root":
                 raise RecordingError("the bone has a parent already", key=where, found=brief(child))
             bones[place[child]].parent = place[words[0]]
-    loose = [bone.name for bone in bones[1:] if bone.parent < 0]
-    if loose:
-        raise RecordingError("bones without a parent", key=":hierarchy", found=listed(loose, 4))
+    orphans = [bone.name for bone in bones[1:] if bone.parent < 0]
+    if orphans:
+        raise RecordingError("bones without a parent", key=":hierarchy", found=listed(orphans, 4))
     order = [0]
     while len(order) < len(bones):
         ready = (n for n, bone in enumerate(bones) if n not in order and bone.parent in order)
         number = next(ready, None)
         if number is None:
-            raise RecordingError("the hierarchy is no tree", key=":hierarchy")
+            raise RecordingError("the hierarchy is not a tree", key=":hierarchy")
         order.append(number)
     ordered = [bones[number] for number in order]
     for bone in ordered[1:]:
@@ -242,7 +242,7 @@ def _read_amc(file: InputFile, bones: list[Bone]) -> dict[str, np.ndarray]:
         elif not frames:
             raise unexpected(where, line, "the number of a frame")
         elif words[0] in frames[-1]:
-            raise RecordingError("the bone was in this frame before", key=where, found=words[0])
+            raise RecordingError("the bone occurs twice in this frame", key=where, found=words[0])
         else:
             count = len(by_name[words[0]].dof)
             frames[-1][words[0]] = finite_numbers(words[1:], where, count)
@@ -271,9 +271,9 @@ def _positions(bones: list[Bone], values: dict[str, np.ndarray], in_degrees: boo
     for number, bone in enumerate(bones):
         moved = values.get(bone.name, np.zeros((count, len(bone.dof))))
         dof = {name: moved[:, column] for column, name in enumerate(bone.dof)}
-        turns = "".join(name[1] for name in bone.dof if name[0] == "r")
-        angles = np.stack([dof[f"r{axis}"] for axis in turns] or [zero], axis=1)
-        rotation = bone.axis @ _rotation(angles, turns, in_degrees) @ bone.axis.T
+        axes = "".join(name[1] for name in bone.dof if name[0] == "r")
+        angles = np.stack([dof[f"r{axis}"] for axis in axes] or [zero], axis=1)
+        rotation = bone.axis @ _rotation(angles, axes, in_degrees) @ bone.axis.T
         shift = np.stack([dof.get(f"t{axis}", zero) for axis in "xyz"], axis=1)
         if bone.parent < 0:
             ends[:, number] = bone.position + shift

@@ -1,4 +1,4 @@
-"""Biovision hierarchies (``.bvh``): a tree of joints, and their angles frame by frame.
+"""Read Biovision hierarchies (``.bvh``): a tree of joints, and their angles in each frame.
 
 The rotation of a joint is the product of its rotations in the order of its channels. Position
 channels replace the joint's OFFSET axis by axis, as in Blender's importer; for the usual root,
@@ -28,7 +28,7 @@ class _Joint:
     """One joint of the tree.
 
     Attributes:
-        name: Its name; of an end site, that of its parent and ``_end``.
+        name: Its name; for an end site, its parent's name and ``_end``.
         parent: The number of its parent, -1 for the root.
         offset: From the parent, (3,).
         channels: (axis, 'position' or 'rotation') in the order of the file.
@@ -46,7 +46,7 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
     lines = [line.split() for line in file.text().split("\n")]
     heads = [n for n, line in enumerate(lines) if [word.upper() for word in line] == ["MOTION"]]
     if not heads:
-        raise RecordingError("there is no line MOTION", hint="the file is no BVH, or cut short")
+        raise RecordingError("there is no line MOTION", hint="not a BVH file, or cut short")
     joints = _hierarchy(lines[: heads[0]])
     values, frame_time = _motion(lines, heads[0] + 1, sum(len(j.channels) for j in joints))
     kept = [number for number, joint in enumerate(joints) if options.end_sites or not joint.end]
@@ -78,7 +78,7 @@ def _hierarchy(lines: list[list[str]]) -> list[_Joint]:
     words = [(number, word) for number, line in enumerate(lines, 1) for word in line]
     position = 0
     joints: list[_Joint] = []
-    open_joints: list[int] = []  # whose braces are open
+    open_joints: list[int] = []  # with open braces
 
     def error(expected: str, found: str) -> RecordingError:
         line = words[max(0, position - 1)][0] if words else 1

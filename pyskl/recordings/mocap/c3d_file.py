@@ -1,4 +1,4 @@
-"""Optical markers (``.c3d``), read with the package ``c3d``, which is imported only here."""
+"""Read optical markers (``.c3d``) with the package ``c3d``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
     if not file.path.is_file():
         raise RecordingError("this is not a regular file")
     with file.path.open("rb") as content, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # missing frames are noticed below
+        warnings.simplefilter("ignore")  # missing frames are checked below
         try:
             reader = c3d.Reader(content)
             count = int(reader.point_used)
@@ -45,7 +45,7 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
             points = np.stack(frames) if frames else np.zeros((0, count, 5))  # T, V, 5
         except _DAMAGED as error:
             raise RecordingError(
-                "this is no readable C3D file", found=f"{type(error).__name__}: {error}"
+                "not a readable C3D file", found=f"{type(error).__name__}: {error}"
             ) from error
     if len(points) != announced:
         raise RecordingError(

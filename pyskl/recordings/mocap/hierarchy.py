@@ -1,4 +1,4 @@
-"""What motion capture formats share: numbers, rotations, and the layout of a hierarchy."""
+"""Common parts of the motion capture formats: numbers, rotations, layouts of hierarchies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def finite_numbers(words: Sequence[str], where: str, count: int | None = None) -
         count: How many there have to be, if known.
 
     Raises:
-        RecordingError: if one of them is no number, infinite or absurdly large.
+        RecordingError: if one of them is not a number, infinite or too large.
     """
     try:
         values = np.array([float(word) for word in words])

@@ -1,4 +1,4 @@
-"""NTU RGB+D: from raw ``.skeleton`` files to recordings and annotation files."""
+"""Convert raw ``.skeleton`` files of NTU RGB+D to recordings and annotation files."""
 
 from __future__ import annotations
 

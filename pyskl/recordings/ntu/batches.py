@@ -1,4 +1,4 @@
-"""Batches of raw files, whose samples are kept in a file each, so that a run can resume.
+"""Process raw files in batches, and keep each batch in a file so that a run can resume.
 
 The name of a batch file is a hash of the raw files (name, size, time of change or checksum) and of
 the version of this package. Worker processes write batch files, and the annotation files are made
@@ -23,7 +23,7 @@ from pyskl.recordings.ntu.tracks import tracks_of
 from pyskl.recordings.recording import RecordingError
 from pyskl.unpickling.load import load_plain_pickle
 
-# To be raised when the same raw files give other samples.
+# Raise this if the same raw files give other samples than before.
 _FORMAT = 2
 
 
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     Attributes:
         samples: (name, keypoint (M, T, V, C) as float16) of each sample.
         problems: Messages about the raw files that gave no sample.
-        incomplete: Whether a file could not be read, such as on a disk that was not connected.
+        incomplete: Whether a file could not be read, for example from a disconnected disk.
     """
 
     samples: list[tuple[str, np.ndarray]]
@@ -51,7 +51,7 @@ def batch_path(folder: Path, files: Sequence[RawFile]) -> Path:
 
 
 def load_batch(path: Path) -> Batch | None:
-    """Return a batch if its file exists and is whole, else None."""
+    """Return a batch if its file exists and is complete, else None."""
     try:
         return Batch(*load_plain_pickle(path))
     except (OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError):
@@ -79,7 +79,7 @@ def process_batch(path: Path, files: Sequence[RawFile]) -> None:
 
 
 def stored_keypoint(file: RawFile) -> np.ndarray:
-    """Return the keypoints (M, T, V, C) that annotation files have of a raw file, float16.
+    """Return the keypoints (M, T, V, C) of a raw file in float16, as annotation files have them.
 
     Raises:
         RecordingError: if the file is malformed, has coordinates beyond float16, or no body that

@@ -1,4 +1,4 @@
-"""From the raw files of NTU RGB+D to the annotation files that the configs read."""
+"""Convert the raw files of NTU RGB+D to the annotation files that the configs read."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def build_annotations(
     """Make ``ntu60_3danno.pkl`` and ``ntu120_3danno.pkl`` from raw ``.skeleton`` files.
 
     The files do not depend on the number of processes, nor on whether the run was interrupted and
-    started again. A data set without samples gets no file; neither does NTU RGB+D 120 if there are
-    only actions of NTU RGB+D 60, unless it is asked for by name.
+    started again. No file is written for a data set without samples, or for NTU RGB+D 120 if there
+    are only actions of NTU RGB+D 60 (unless ``only`` names it).
 
     Args:
         roots: Folders, zip archives or files; see :func:`find_raw_files`.
@@ -117,9 +117,7 @@ def build_annotations(
     except OSError as error:
         raise WriteError("the folder can't be written", file=out, found=str(error)) from error
     except KeyboardInterrupt:
-        raise StoppedError(
-            "stopped", hint=f"the same command continues with what is in {work}"
-        ) from None
+        raise StoppedError("stopped", hint=f"the same command continues from {work}") from None
     return NtuReport(
         num_files=len(files),
         num_missing=sum(file.name in missing_skeletons() for file in files),
@@ -166,7 +164,7 @@ def _load(paths: Sequence[Path]) -> Iterator[Batch]:
     for path in paths:
         batch = load_batch(path)
         if batch is None:
-            raise WriteError("the file is gone", file=path, hint="run the command again")
+            raise WriteError("the batch file is missing", file=path, hint="run the command again")
         yield batch
 
 
@@ -209,7 +207,7 @@ def _write(
     dataset: NtuDataset, paths: Sequence[Path], work: Path, out: Path, problems: Sequence[str]
 ) -> WrittenFile:
     """Write the annotation file of a data set."""
-    # In the work folder, which is deleted at the end with whatever an interrupted run left.
+    # In the work folder, which is deleted at the end, so that no partial file remains.
     path = work / dataset.file_name
     persons, frames = [], []
     try:

@@ -20,7 +20,7 @@ TRAINING_SUBJECTS = frozenset(
     }
 )
 
-# Whether a sample trains, by protocol.
+# Whether a sample is for training, by protocol.
 _TRAINS: Mapping[str, Callable[[SampleName], bool]] = MappingProxyType(
     {
         "xsub": lambda name: name.subject in TRAINING_SUBJECTS,
@@ -36,9 +36,9 @@ class NtuDataset:
 
     Attributes:
         name: ``'ntu60'`` or ``'ntu120'``.
-        num_actions: The samples of actions up to this one belong to it.
+        num_actions: It has the samples of actions 1 to this number.
         num_samples: The number of samples in the public annotation file.
-        num_training: How many of them train, by protocol.
+        num_training: Number of training samples, by protocol.
     """
 
     name: str
@@ -89,7 +89,7 @@ NTU_DATASETS: Mapping[str, NtuDataset] = MappingProxyType(
 
 @lru_cache(maxsize=1)
 def missing_skeletons() -> frozenset[str]:
-    """Return the samples whose skeletons are missing or incomplete, by the authors' list.
+    """Return the samples with missing or incomplete skeletons, from the authors' list.
 
     There are 535; the 302 with an action up to 60 are of NTU RGB+D 60.
     """

@@ -1,4 +1,4 @@
-"""Finding ``.skeleton`` files in folders and zip archives, and reading them there."""
+"""Find and read ``.skeleton`` files in folders and zip archives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RawFile:
         name: The sample's id: its name without ``.skeleton``.
         path: The file, or the archive.
         size: Bytes.
-        stamp: Changes with the content: time of the last change, or checksum.
+        stamp: Changes with the content: modification time, or checksum.
         member: Its entry in an archive.
     """
 
@@ -38,7 +38,7 @@ class RawFile:
 
     @property
     def location(self) -> str:
-        """What messages call it."""
+        """The path for messages."""
         return self.path if self.member is None else f"{self.path}:{self.member.filename}"
 
     def read(self) -> bytes:
@@ -52,9 +52,9 @@ class RawFile:
             if self.member is None:
                 return file.read(MAX_BYTES + 1)
             try:
-                # Opening the archive would read the entries of all its files each time. Before the
-                # content stands a header: 26 bytes, two lengths, and parts of these lengths
-                # (PKWARE's APPNOTE, 4.3.7).
+                # Opening the archive would read the entries of all its files each time. The content
+                # follows a header: 26 bytes, two lengths, and two fields of these lengths (PKWARE's
+                # APPNOTE, 4.3.7).
                 file.seek(self.member.header_offset + 26)
                 file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)
                 with zipfile.ZipExtFile(file, "r", self.member) as content:
@@ -68,16 +68,15 @@ class RawFile:
 def find_raw_files(roots: Sequence[str | Path]) -> tuple[list[RawFile], list[str], int]:
     """Find the raw files of folders (at any depth), zip archives and single files.
 
-    Of several files of one sample the first is taken, in the order of the roots, and unpacked
-    files before those in archives. Hidden files and folders are skipped.
+    If a sample has several files, the first is used, in the order of the roots; in a root, unpacked
+    files come before archives. Hidden files and folders are skipped.
 
     Args:
         roots: The places.
 
     Returns:
-        The files sorted by name, each of which occurs once; messages about files that can't be
-        used, or differ in size from one of the same sample; and how many were left out because
-        their sample is there already.
+        The files sorted by name, one per sample; messages about files that can't be used, or differ
+        in size from the one used; the number of further files of the same samples.
 
     Raises:
         InputError: if a place does not exist, or there is no raw file at all.
@@ -113,7 +112,7 @@ def find_raw_files(roots: Sequence[str | Path]) -> tuple[list[RawFile], list[str
 
 
 def _search(root: Path) -> Iterator[RawFile | RecordingError]:
-    """Yield the raw files of a place, those in archives last, and what is wrong with others."""
+    """Yield the raw files of a place, those in archives last, and the errors of others."""
     archives = []
     for path in _paths(root):
         stem, suffix = os.path.splitext(path)
@@ -138,7 +137,7 @@ def _paths(root: Path) -> Iterator[str]:
     visited = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         place = os.path.realpath(folder)
-        if place in visited:  # a link leads back
+        if place in visited:  # reached again through a link
             folders.clear()
             continue
         visited.add(place)
@@ -152,7 +151,7 @@ def _members(path: str) -> Iterator[RawFile | RecordingError]:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError) as error:
-        yield RecordingError("this is no readable zip archive", file=path, found=str(error))
+        yield RecordingError("not a readable zip archive", file=path, found=str(error))
         return
     for entry in entries:
         stem, suffix = os.path.splitext(entry.filename.rpartition("/")[2])

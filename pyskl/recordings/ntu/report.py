@@ -1,4 +1,4 @@
-"""What was made from the raw files, compared with the public annotation files."""
+"""The result of a run, compared with the public annotation files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class NtuReport:
     Attributes:
         num_files: Raw files that were found, one per sample.
         num_missing: How many of them are on the official list of missing skeletons; left out.
-        num_repeated: Further files of samples that were found already.
+        num_repeated: Number of further files of the same samples.
         written: The annotation files.
         problems: Messages about files that gave no sample or are ambiguous.
     """
@@ -89,7 +89,7 @@ def problem_lines(problems: Sequence[str], most: int) -> list[str]:
     if not problems:
         return []
     lines = [f"{len(problems):,} odd {'file' if len(problems) == 1 else 'files'}:"]
-    # File names may be bytes that are no text.
+    # File names may not be valid UTF-8.
     lines += [f"  {text.encode('utf-8', 'backslashreplace').decode()}" for text in problems[:most]]
     if len(problems) > most:
         lines.append(f"  ... and {len(problems) - most:,} more")

@@ -1,17 +1,17 @@
-"""Reading ``.skeleton`` files, the text that NTU RGB+D's Kinect recorder wrote.
+"""Read ``.skeleton`` files, the text format of NTU RGB+D.
 
 ==================== ===========================================================================
 lines                content
 ==================== ===========================================================================
 first                number of frames
 of a frame           number of bodies, then those bodies
-of a body            ten numbers, of which the first is its id; the number of joints, 25; a line
-                     per joint, whose first three numbers are x, y and z in metres
+of a body            ten numbers, the first is its id; the number of joints, 25; a line per joint
+                     that begins with x, y and z in metres
 ==================== ===========================================================================
 
-Joint lines have twelve numbers in the data set; any other number from three on is accepted if all
-joint lines of the file have it. Numbers other than ids, counts and coordinates are not used; they
-may be NaN or infinite. Blank lines may follow the last frame.
+Joint lines have twelve numbers in the data set; three or more are accepted if all joint lines of
+the file have as many. Numbers other than ids, counts and coordinates are not used; they may be NaN
+or infinite. Blank lines may follow the last frame.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FRAMES_PER_SECOND = 30.0
 # A larger coordinate is infinite in float32.
 _LARGEST = float(np.finfo(np.float32).max)
 
-# A file of only these characters can't have unused values that are no numbers.
+# In a file of only these characters, the unused values need no check.
 _NUMBER_CHARACTERS = b"0123456789.+-eE \r\n"
 
 _INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)  # int() refuses longer ones
@@ -51,13 +51,13 @@ _NUMBER = re.compile(r"[-+.\deE]+|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORE
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """The body of one id.
+    """The frames of one body.
 
     Attributes:
         id: The id.
         start: The number of its first frame, from 0; frames without bodies do not count.
-        keypoint: (T, V, C), float32, metres. A body that leaves and returns has no gap, so it may
-            end before the frame in which it was seen last.
+        keypoint: (T, V, C), float32, metres. If a body leaves and returns, the frames in between
+            are left out, so the later ones move forward.
     """
 
     id: int
@@ -66,7 +66,7 @@ class Body:
 
     @property
     def stop(self) -> int:
-        """The number of the frame after its last."""
+        """The frame after its last."""
         return self.start + len(self.keypoint)
 
 
@@ -102,7 +102,7 @@ def read_skeleton_file(source: str | Path | bytes) -> list[Body]:
 
 
 def recording_from_skeleton(path: str | Path) -> Recording:
-    """Read a ``.skeleton`` file into the one or two tracks that annotation files have of it.
+    """Read a ``.skeleton`` file as one or two tracks, as annotation files have them.
 
     Args:
         path: The file, of any name.
@@ -139,7 +139,7 @@ READER = Reader("skeleton", (".skeleton",), _read)
 
 
 class _BodyLines(NamedTuple):
-    """Where the joints of a body in a frame are.
+    """The lines with the joints of a body in a frame.
 
     Attributes:
         id: The id of the body.
@@ -155,7 +155,7 @@ class _BodyLines(NamedTuple):
 
 
 class _Parser:
-    """Goes through the lines of a file, and knows the place for error messages.
+    """Parses the lines of a file, with the current place for error messages.
 
     Args:
         content: Of the file.
@@ -174,8 +174,8 @@ class _Parser:
             self._lines = content.decode("utf-8").split("\n")
         except UnicodeDecodeError as error:
             self._line = content.count(b"\n", 0, error.start) + 1
-            raise self._error("this is no text", "bytes that are not UTF-8", "UTF-8") from error
-        # In a regular file single spaces and line ends are between numbers.
+            raise self._error("not a text file", "bytes that are not UTF-8", "UTF-8") from error
+        # Regular: only single spaces and line ends between numbers, which needs fewer checks.
         text = np.frombuffer(content, np.uint8)
         blank, returns = text <= ord(" "), np.flatnonzero(text[:-1] == ord("\r"))
         adjacent = np.count_nonzero(blank[1:] & blank[:-1])
@@ -193,7 +193,7 @@ class _Parser:
         try:
             self._find_bodies()
         except RecordingError:
-            self._check_joints()  # an earlier fault explains it better
+            self._check_joints()  # report an earlier fault instead, if any
             raise
         coordinates = self._coordinates()
         rows: dict[int, list[int]] = {}

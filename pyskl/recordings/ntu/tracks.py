@@ -1,8 +1,8 @@
-"""Which bodies of a file are people, and in which of two tracks each is stored.
+"""Choose the bodies of a file that are people, and arrange them in two tracks.
 
-Kinect v2 sometimes takes a chair or a shadow for a body, and gives a person who was out of sight
-a new id. The public annotation files tell people from other bodies by how long a body is seen, how
-much it moves, and whether it is taller than wide; the steps and constants here are theirs.
+Kinect v2 sometimes detects a chair or a shadow as a body, and a person who was out of sight gets a
+new id. The steps and constants here are those of the public annotation files, which choose people
+by how long a body is seen, how much it moves, and its width relative to its height.
 
 Coordinates and their differences are in float32, as they were recorded; sums, variances and
 comparisons are in float64.
@@ -31,7 +31,7 @@ IMPLAUSIBLE_SHARE = 0.69754
 # Sums of absolute coordinates below this count as absence.
 ABSENT = 1e-3
 
-# The joint that shows whether a person is there: the middle of the spine.
+# A person is present if this joint, the middle of the spine, is not zero.
 _SPINE = 1
 
 
@@ -42,7 +42,7 @@ def tracks_of(bodies: Sequence[Body]) -> np.ndarray:
         bodies: In order of appearance, as :func:`read_skeleton_file` returns them.
 
     Returns:
-        (M, T, V, C), float32, metres: M is 1 or 2; a person who is not there is zero.
+        (M, T, V, C), float32, metres: M is 1 or 2; absent persons are zero.
 
     Raises:
         RecordingError: if there is no body that can be a person.
@@ -60,7 +60,7 @@ def tracks_of(bodies: Sequence[Body]) -> np.ndarray:
     if len(people) > 1:
         people = _plausible_people(people)
         if not people:
-            raise RecordingError("all bodies are wider than people are")
+            raise RecordingError("all bodies are too wide to be people")
     return people[0].keypoint[np.newaxis] if len(people) == 1 else _in_two_tracks(people)
 
 
@@ -98,9 +98,9 @@ def _plausible_people(bodies: Sequence[Body]) -> list[Body]:
 def _in_two_tracks(people: Sequence[Body]) -> np.ndarray:
     """Put each body into the first track that is free in its interval, else drop it.
 
-    A track is taken from the start of its first body to the end of its last. Frames at both ends
-    in which nobody is there are cut. If only the second person is there in the first frame, the
-    two change places.
+    A track is occupied from the start of its first body to the end of its last. Frames without
+    persons are cut off both ends. If only the second person is present in the first frame, the two
+    are swapped.
     """
     num_frames = max(body.stop for body in people)
     keypoint = np.zeros((2, num_frames, *people[0].keypoint.shape[1:]), np.float32)

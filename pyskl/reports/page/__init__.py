@@ -1,1 +1,1 @@
-"""Reports of runs as one HTML page or as pictures; nothing in here reads a run."""
+"""Reports of runs as one HTML page or as pictures, made from a ``ReportContent``."""

@@ -133,7 +133,7 @@ detail. canvas.matrix is for tests. */
     const { left, top, side, cell, width, height } = frame();
     const ratio = window.devicePixelRatio || 1;
     canvas.style.height = `${height}px`;
-    // On touch screens a finger pans a zoomed matrix, but scrolls the page past the whole one.
+    // On touch screens, dragging pans a zoomed matrix; over the whole matrix it scrolls the page.
     canvas.style.touchAction = view.zoom > 1 ? 'none' : 'auto';
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);

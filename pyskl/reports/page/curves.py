@@ -96,7 +96,7 @@ def epoch_table(runs: Sequence[ReportedRun]) -> tuple[list[str], list[list[float
 
 
 def _thinned(points: Points) -> Points:
-    """Return at most 300 points, of which each is the mean of several; the last place stays."""
+    """Return at most 300 points, each the mean of neighbours at the place of the last one."""
     size = -(-len(points) // _MAX_POINTS)
     groups = [points[start : start + size] for start in range(0, len(points), size)]
     return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]

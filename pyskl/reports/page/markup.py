@@ -8,7 +8,7 @@ from pyskl.drawing.page import Cell
 
 
 def scrolling(content: str, label: str) -> str:
-    """Return content that scrolls on its own and can be focused and named by a screen reader."""
+    """Return content in a scrolling box with keyboard focus and a label for screen readers."""
     return (
         f'<div class="tall" tabindex="0" role="region" aria-label="{escape(label)}">{content}</div>'
     )
