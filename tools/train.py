@@ -33,7 +33,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="build all, take a few steps, report the cost of the run, and leave the work dir unchanged",
+        help="build everything, take a few steps, report the cost of the run, and write nothing to "
+        "the work dir",
     )
     add_common_options(parser)
     return parser.parse_args()
