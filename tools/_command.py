@@ -1,4 +1,4 @@
-"""What the command-line tools share: options, error messages and exit statuses."""
+"""Options, error messages and exit statuses of the command-line tools."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def end_with(
     for a run that was asked to stop, 130 for Ctrl-C (the second one in a training). ``args.debug``
     shows the traceback instead of the message; ``interrupted`` is the message for Ctrl-C.
     """
-    # GNU OpenMP lets waiting threads spin for milliseconds. Next to other work on the same cores
-    # (data workers, other users) that blocks the thread they wait for, and a step took 50 times
-    # longer. It has to be set before torch is imported.
+    # In GNU OpenMP waiting threads spin for milliseconds. If other processes use the same cores,
+    # that blocks the thread they wait for: a step took 50 times as long. To be set before torch is
+    # imported.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
@@ -46,7 +46,7 @@ def end_with(
     except ModuleNotFoundError as error:
         _print_error(
             f"{error}: install this toolbox into {sys.executable} with 'pip install -e .', "
-            "or use the Python that has it"
+            "or use the Python in which it is installed"
         )
         sys.exit(2)
     try:
@@ -64,8 +64,8 @@ def end_with(
         _print_error(interrupted)
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of the output has ended, as `| head` does. Python would complain at its end
-        # that it can't write the rest of the buffer.
+        # The reader of the output has ended, as `| head` does. At exit Python would report that it
+        # can't write the rest of the buffer.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1)
 
@@ -134,5 +134,5 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", action="store_true", help="compile the backbone")
     add_trust(parser, "annotations and checkpoints")
     add_debug(parser)
-    # torch.distributed.launch of old passes this; the environment has the same.
+    # Old versions of torch.distributed.launch pass this; the environment has the same value.
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)

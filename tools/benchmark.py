@@ -10,7 +10,7 @@ from _command import Parser, add_cfg_options, add_debug, add_json, end_with
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(description="Measure how fast data are read and networks are trained.")
+    parser = Parser(description="Measure the speed of data loading, training and testing.")
     modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
     reading = _mode(modes, "pipeline", "samples/s of one process without workers")
     loader = _mode(modes, "loader", "samples/s of the workers, and of training with them")

@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
         "classes, and curves."
     )
     parser.add_argument("a", metavar="RUN_A", help="work dir, or a score file")
-    parser.add_argument("b", metavar="RUN_B", help="another one")
+    parser.add_argument("b", metavar="RUN_B", help="work dir, or a score file")
     labels = parser.add_mutually_exclusive_group()
     labels.add_argument("--config", help="config whose data.test has the labels of score files")
     labels.add_argument("--ann", help="annotation file with the labels of score files")

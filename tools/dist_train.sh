@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train in NUM_GPUS processes: on as many GPUs, or on the CPU of a machine that has none.
+# Train in NUM_GPUS processes: one GPU each, or on the CPU if the machine has no GPU.
 #   bash tools/dist_train.sh CONFIG NUM_GPUS [options of tools/train.py]
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT, and start this on each of them.
 set -euo pipefail

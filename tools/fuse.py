@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         nargs="+",
         type=float,
         metavar="W",
-        help="one for each file (1 1 for j b, 2 2 1 1 for j b jm bm)",
+        help="one for each file (default: 1 1 for j b, 2 2 1 1 for j b jm bm)",
     )
     parser.add_argument(
         "--search",

@@ -93,7 +93,9 @@ def parse_args() -> argparse.Namespace:
         "--threshold", type=float, default=0.5, help="lower scores are background (default: 0.5)"
     )
     windows.add_argument(
-        "--min-length", metavar="LENGTH", help="shorter segments are dissolved (default: none)"
+        "--min-length",
+        metavar="LENGTH",
+        help="merge shorter segments or make them background (default: none)",
     )
     windows.add_argument(
         "--per-window", action="store_true", help="write the scores of each window, too"
@@ -104,7 +106,7 @@ def parse_args() -> argparse.Namespace:
         "--live",
         "--stream",
         action="store_true",
-        help="read a frame of JSON from each line of standard input, or play FILEs at their pace; "
+        help="read a frame of JSON from each line of standard input, or replay FILEs; "
         "score the newest --window (64) after every --stride (16) frames",
     )
 
@@ -112,7 +114,7 @@ def parse_args() -> argparse.Namespace:
     reading.add_argument("--split", help="split of annotation files (default: all samples)")
     reading.add_argument("--format", choices=FORMATS, default="auto", help="default: detected")
     reading.add_argument(
-        "--layout", help="layout of the joints, a name or a .json; overrules the format"
+        "--layout", help="layout of the joints, a name or a .json; overrides the format"
     )
     reading.add_argument(
         "--persons", type=int, default=2, metavar="M", help="keep the M most active (default: 2)"
@@ -135,7 +137,7 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         default=[],
         metavar=("DETECTOR", "POSE"),
-        help="videos: .onnx files for rtmlib (default: those that it has downloaded before)",
+        help="videos: .onnx files for rtmlib (default: those that it has downloaded)",
     )
     args = parser.parse_intermixed_args()
     if not args.model and len(args.inputs) < 2:
@@ -271,4 +273,4 @@ def run_live(args: argparse.Namespace, ensemble: Ensemble) -> None:
 
 
 if __name__ == "__main__":
-    end_with(main, parse_args(), interrupted="stopped; the lines that were printed stand")
+    end_with(main, parse_args(), interrupted="stopped; the printed lines are valid")

@@ -7,8 +7,8 @@ Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment
 starts the processes again up to N times after a failure; a training continues from its last
 checkpoint.
 
-torchrun can start the tools as well, but it exits with status 1 and a traceback whatever happened,
-and leaves the processes behind when Slurm sends it SIGUSR1.
+torchrun can start the tools as well, but it exits with status 1 and a traceback after any failure,
+and does not end the processes when Slurm sends it SIGUSR1.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from _command import ERROR_FILE, LAUNCHED
 # Exit statuses after which a restart is useless: wrong input, stopped on request, Ctrl-C.
 FINAL_STATUSES = (2, 75, 130)
 
-# Seconds in which the other processes can end by themselves after one has failed. If it was stopped
-# on request, they may still be waiting until a checkpoint is written.
+# Seconds for the other processes to end after one has failed. After a requested stop they may still
+# be waiting for a checkpoint to be written.
 GRACE_PERIOD = 5.0
 STOP_GRACE_PERIOD = 60.0
 
@@ -115,7 +115,7 @@ def run(command: list[str], environments: list[dict[str, str]]) -> tuple[int, st
                 if None not in codes:
                     return 0, ""
                 time.sleep(_POLL_INTERVAL)
-            # Of several that failed at the same time, the one that was killed failed first.
+            # If several failed at the same time, the one that was killed failed first.
             first = min((p for p in processes if p.returncode), key=lambda p: p.returncode > 0)
             stopped = first.returncode == 75
             _end(processes, STOP_GRACE_PERIOD if stopped else GRACE_PERIOD)
@@ -137,7 +137,7 @@ def _describe_failure(
     Args:
         processes: All have ended.
         first: The one that failed first.
-        messages: What each process left as its error message.
+        messages: The error message of each process, or None.
     """
     failed = first
     # A process that was killed leaves no message; its death is the cause of the others' errors.
@@ -163,7 +163,7 @@ def _end(processes: list[subprocess.Popen[bytes]], grace_period: float) -> None:
 
 
 def _die_with_launcher() -> None:
-    """Have Linux kill this process when the launcher is killed."""
+    """Let Linux kill this process when the launcher ends."""
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 

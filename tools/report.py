@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
         "work_dirs",
         nargs="+",
         metavar="WORK_DIR",
-        help="work dir of a run, finished or not; classes and samples are those of the first",
+        help="work dir of a run, finished or not; the page shows classes and samples of the first",
     )
     parser.add_argument(
         "--out",
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         "--scores",
         choices=["best", "last"],
         default="best",
-        help="whose scores to show: of the best or of the last weights",
+        help="show scores of the best or of the last weights",
     )
     parser.add_argument(
         "--gallery",

@@ -12,7 +12,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
         description="Test the weights of a recognizer.",
-        epilog="docs/custom_dataset.md walks the whole way from recordings to a prediction",
+        epilog="docs/custom_dataset.md is a complete example from recordings to a prediction",
     )
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint, a path or an https:// URL")
@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--average-clips",
         choices=["prob", "score", "none"],
-        help="average the clips' probabilities or logits, or keep the clips apart",
+        help="average the clips' probabilities or logits, or don't average them",
     )
     parser.add_argument(
         "--fuse-conv-bn", action="store_true", help="fold BatchNorm into convolutions"

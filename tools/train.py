@@ -10,18 +10,18 @@ from _command import Parser, add_common_options, end_with
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Train a recognizer as a config says.",
-        epilog="docs/custom_dataset.md walks the whole way from recordings to a prediction",
+        description="Train the recognizer of a config.",
+        epilog="docs/custom_dataset.md is a complete example from recordings to a prediction",
     )
     parser.add_argument("config", help="config file")
     parser.add_argument("--validate", action="store_true", help="validate between epochs")
     parser.add_argument("--test-last", action="store_true", help="test the last checkpoint")
     parser.add_argument("--test-best", action="store_true", help="test the best checkpoint")
     parser.add_argument("--work-dir", help="where to write logs and checkpoints")
-    parser.add_argument("--seed", type=int, help="seed of the run; by default drawn")
-    parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
+    parser.add_argument("--seed", type=int, help="seed of the run; by default random")
+    parser.add_argument("--deterministic", action="store_true", help="use deterministic algorithms")
     parser.add_argument(
-        "--auto-scale-lr", action="store_true", help="scale the rate to the clips a step"
+        "--auto-scale-lr", action="store_true", help="scale the learning rate to the clips per step"
     )
     parser.add_argument(
         "--resume",
@@ -33,7 +33,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="build everything, take a few steps, report what the run would cost, keep nothing",
+        help="build everything, take a few steps, report the cost of the run, and write nothing to "
+        "the work dir",
     )
     add_common_options(parser)
     return parser.parse_args()

@@ -10,7 +10,7 @@ from _command import Parser, add_cfg_options, add_debug, add_trust, end_with
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
-        description="Draw a skeleton sequence: as a page that plays it, a picture or a video."
+        description="Draw a skeleton sequence as an interactive page, a picture or a video."
     )
     parser.add_argument(
         "source",
@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="what to write: .html (plays, turns), .png or .svg (a strip of frames), .gif, .mp4; "
+        help="what to write: .html (interactive), .png or .svg (a strip of frames), .gif, .mp4; "
         "by default the sample's name and .html",
     )
     chosen = parser.add_argument_group("which sample of an annotation file")

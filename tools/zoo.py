@@ -19,10 +19,10 @@ def parse_args() -> argparse.Namespace:
         "--weights",
         choices=["best", "last"],
         default="best",
-        help="whose scores to show: of the best or of the last weights",
+        help="show scores of the best or of the last weights",
     )
     parser.add_argument(
-        "--out", metavar="FILE.md", help="write the table to this file; its links start there"
+        "--out", metavar="FILE.md", help="write the table to this file, with links relative to it"
     )
     add_json(parser, "all metrics")
     add_trust(parser, "annotations and scores")

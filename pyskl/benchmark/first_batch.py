@@ -16,7 +16,7 @@ from typing import Any
 
 
 class _FirstBatchReached(BaseException):
-    """The first batch has reached the network. No ``except Exception`` may handle this."""
+    """The first batch has reached the network; not an Exception, so that no handler catches it."""
 
 
 def main() -> None:

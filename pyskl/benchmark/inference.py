@@ -1,4 +1,4 @@
-"""How many samples per second are scored the way ``tools/test.py`` does it."""
+"""Measure scoring in samples/s, as ``tools/test.py`` does it."""
 
 from __future__ import annotations
 

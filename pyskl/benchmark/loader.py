@@ -1,4 +1,4 @@
-"""How many samples per second the workers read, and how fast training with them is."""
+"""Measure data loaders in samples/s, and the training loop with them."""
 
 from __future__ import annotations
 

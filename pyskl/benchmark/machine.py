@@ -1,4 +1,4 @@
-"""The machine that the figures hold for: its description, and what it can do at best."""
+"""Describe the machine and measure its peak performance."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from pyskl.benchmark.timing import Timed, spread, synchronizer
 from pyskl.benchmark.variants import allow_tf32
 from pyskl.logging.environment import environment
 
-# Sizes of the square matrices: doubled from the first one until a product takes long enough for
-# the cost of the call not to matter, or until the last.
+# Sizes of the square matrices: doubled until the overhead of a call is negligible, up to the last.
 _FIRST_SIZE, _LAST_SIZE, _LONG_ENOUGH = 256, 8192, 0.005
 _COPIED_BYTES = {"cuda": 2**30, "cpu": 2**27}
 _REPEATS, _SECONDS = 5, 0.02

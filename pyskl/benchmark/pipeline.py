@@ -1,4 +1,4 @@
-"""How many samples per second one process reads, without a network and without workers."""
+"""Measure the samples/s that one process reads, without a network or workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a benchmark: as aligned tables for people, as JSON for programs."""
+"""The figures of a benchmark, as text tables and as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pyskl.benchmark.timing import ratio, spread
 from pyskl.text_table import text_table
 
-# Further columns of a row: header (with its unit) → number or word.
+# Additional columns of a row: header (with its unit) → number or word.
 Notes: TypeAlias = Mapping[str, "float | int | str | None"]
 
 
@@ -22,7 +22,7 @@ class Figure:
         name: Name of the variant.
         unit: Unit of the values, for example ``'samples/s'``.
         values: One for each repeat.
-        notes: Further columns.
+        notes: Additional columns.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Report:
         machine: Hardware, versions, command line.
         settings: Options of the command line.
         tables: The figures.
-        limits: What the machine can do at best: name with unit → value.
+        limits: Peak performance of the machine: name with unit → value.
     """
 
     mode: str
@@ -114,7 +114,7 @@ class Report:
         return {**asdict(self), "tables": [table.as_dict() for table in self.tables]}
 
     def text(self) -> str:
-        """Return the report for people: the machine, its limits, the tables."""
+        """Return the report as text: the machine, its limits, the tables."""
         head = {"config": self.config, "data": self.data, **self.machine}
         parts = ["\n".join(f"{name}: {value}" for name, value in head.items())]
         if self.limits:

@@ -1,4 +1,4 @@
-"""Do what ``tools/benchmark.py`` asks for."""
+"""Run the modes of ``tools/benchmark.py``."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def benchmark_from_config(
             )
             for one in (config, *beside)
         ]
-        if mode != "startup":  # whose processes check their config themselves
+        if mode != "startup":  # its processes check their config themselves
             for workload in workloads:
                 prepare(workload.cfg, uses)
         tables, limits = _measure(mode, workloads)

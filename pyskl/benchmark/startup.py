@@ -1,4 +1,4 @@
-"""How long training takes from the command to the first batch in the network, and its memory.
+"""Measure time and memory from the command to the first batch in the network.
 
 It starts real processes, several through ``tools/launch.py``, like
 ``tools/dist_train.sh CONFIG N --validate``; they run :mod:`pyskl.benchmark.first_batch`. Each
@@ -30,7 +30,7 @@ from pyskl.datasets.dataset_tree import map_leaves
 from pyskl.errors import InputError
 
 _TIMEOUT = 900.0  # seconds for one start, packing included
-_SETTLED = 60.0  # seconds: a pack trusts the time stamp of a file of this age
+_SETTLED = 60.0  # seconds: packs trust the time stamps of files of this age
 
 
 def measure_startup(workload: Workload) -> list[Table]:

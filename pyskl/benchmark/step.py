@@ -1,4 +1,4 @@
-"""How many clips per second a network trains on, with the batch already on the device."""
+"""Measure training steps in clips/s, with the batch already on the device."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Timed:
     """Work whose throughput is measured repeatedly.
 
     :meth:`prepare` fixes the number of calls of one measurement. The device is synchronised before
-    and after these calls only: a GPU runs behind the calls that feed it.
+    and after these calls only, because calls of a GPU are asynchronous.
 
     Attributes:
         work: Does one piece of work; returns its number of samples.
@@ -112,7 +112,7 @@ class Timed:
             if self._measure()[0] > 4 * seconds:
                 break
         took, self.calls = self._measure()[0], 1
-        # The clock and chance dominate a single short call, so double until they don't.
+        # Clock resolution and noise dominate a short call, so double the number of calls.
         while took < seconds / 8:
             self.calls *= 2
             took = self._measure()[0]

@@ -1,4 +1,4 @@
-"""The ways to compute a training step, the step itself, and how to compare such ways.
+"""Variants of a training step, and measuring them.
 
 Shapes: N batch, M persons, T frames, V joints, C channels.
 """
@@ -19,14 +19,14 @@ from pyskl.models.precision import autocast
 from pyskl.training.memory import peak_memory
 from pyskl.training.optimizer import build_optimizer
 
-# "fp32" rules out TF32, which torch allows in convolutions by default; "tf32" allows it wherever a
+# "fp32" disables TF32, which torch allows in convolutions by default; "tf32" allows it wherever a
 # GPU has it; "bf16" is autocast, with TF32 for what stays in single precision.
 PRECISIONS = ("fp32", "tf32", "bf16")
 
-# A learning rate so low that the weights stay the same over any number of steps.
+# A learning rate so low that the weights hardly change.
 LEARNING_RATE = 1e-7
 
-# torch initialises what must not be initialised during the recording of a CUDA graph.
+# Warm-up steps for the lazy initialisation of torch, which a CUDA graph must not record.
 _STEPS_BEFORE_GRAPH = 3
 
 
@@ -108,7 +108,7 @@ def select_variants(
 
 @contextmanager
 def allow_tf32(allowed: bool) -> Iterator[None]:
-    """Allow or rule out TF32 within the block."""
+    """Enable or disable TF32 within the block."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
     matmul.allow_tf32 = cudnn.allow_tf32 = allowed

@@ -24,8 +24,8 @@ from pyskl.models.convert import replace_sync_batchnorm
 
 ConfigLike: TypeAlias = str | Path | Mapping[str, Any] | Config
 
-# Synthetic samples if the command line names no number: more than the caches of a CPU hold (35 MB
-# in the shape of NTU RGB+D), and several of the largest batches.
+# Default number of synthetic samples: more than the caches of a CPU hold (35 MB in the shape of NTU
+# RGB+D), and at least this many of the largest batches.
 _SAMPLES, _BATCHES = 2000, 4
 
 

@@ -1,1 +1,1 @@
-"""Checkpoints: written, read, checked, kept, resumed from."""
+"""Write, read and check checkpoints, and choose which to keep."""

@@ -1,12 +1,12 @@
-"""Checkpoint files: written atomically, checked and read without running what they contain.
+"""Write checkpoint files atomically, check them, and read them without running code.
 
 A checkpoint is ``dict(meta=..., state_dict=..., optimizer=..., scaler=..., processes=...)``, the
 format of PYSKL and MMCV plus two keys. Their checkpoints load here, and ours load there.
 
-**Checksum.** torch notices a missing part of a file but not a flipped bit in a weight. A checkpoint
-is a zip archive whose records torch reads by name, so one more record disturbs no reader: the last
-one, ``sha256``, covers all bytes before it and the archive's table of records. A program that loads
-a checkpoint, changes it and saves it again writes no such record, and then nothing is checked.
+**Checksum.** torch detects a truncated file but not a flipped bit in a weight. A checkpoint is a
+zip archive whose records torch reads by name, so readers ignore an additional record: the last one,
+``sha256``, covers all bytes before it and the archive's table of records. Files that other programs
+save lack it and are not checked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pyskl.files.download import local_checkpoint
 from pyskl.unpickling.load import short_message
 
 _CHECKSUM_RECORD = "sha256"
-_CHUNK = 1 << 22  # bytes of a file that are in memory at once while it is hashed
+_CHUNK = 1 << 22  # bytes that are hashed at once
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ class OpenedCheckpoint:
         processes: State of each process of the run: BatchNorm statistics, random states and the
             running means of the log. Empty in checkpoints of other programs.
 
-    The last four are as the file has them: see
-    :func:`pyskl.checkpoints.resume_check.check_resumable`.
+    The last four are not checked here: see :func:`pyskl.checkpoints.resume_check.check_resumable`.
     """
 
     path: Path
@@ -118,7 +117,7 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
     """
 
     def write(partial: Path) -> None:
-        # An open file, because torch's own writer reports less about what went wrong.
+        # With a path instead of a file, torch would report write errors in less detail.
         with partial.open("wb") as file:
             torch.save(dict(checkpoint), file)
         with zipfile.ZipFile(partial, "a") as archive:
@@ -170,8 +169,8 @@ def _checked_sha256(path: Path) -> str:
 def _recorded_checksum(file: IO[bytes]) -> tuple[str | None, int, list[zipfile.ZipInfo]]:
     """Return the checksum inside a file, and the length and the records that it covers.
 
-    The checksum is None if there is none: the file is no archive (``torch.save`` before torch 1.6,
-    or ``.safetensors``), or another program saved it. Nothing else of the file is interpreted.
+    The checksum is None if the file is no archive (``torch.save`` before torch 1.6, or
+    ``.safetensors``) or another program saved it.
     """
     if file.read(2) != b"PK":
         return None, 0, []
@@ -185,7 +184,7 @@ def _recorded_checksum(file: IO[bytes]) -> tuple[str | None, int, list[zipfile.Z
 
 
 def _update(digest: Any, file: IO[bytes], count: int | None = None) -> None:
-    """Add the next ``count`` bytes of a file to a hash, or all that are left."""
+    """Add the next ``count`` bytes of a file to a hash, or all remaining ones."""
     while block := file.read(_CHUNK if count is None else min(_CHUNK, count)):
         digest.update(block)
         if count is not None:

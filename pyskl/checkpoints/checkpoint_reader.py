@@ -1,9 +1,9 @@
-"""Read the files that ``torch.save`` writes as data: tensors, numbers, strings and containers.
+"""Read files of ``torch.save`` as data: tensors, numbers, strings and containers.
 
 ``torch.load(weights_only=True)`` does the same, but some releases of torch let a file run programs
 (see :mod:`pyskl.checkpoints.torch_version`), and none limits the memory that a file can ask for: a
-checkpoint of 1 kB may ask for terabytes. This reader knows both formats of ``torch.save``, the zip
-archive and the stream of pickles before torch 1.6, and accepts what a checkpoint needs.
+checkpoint of 1 kB may ask for terabytes. This reader supports both formats of ``torch.save``: the
+zip archive, and the stream of pickles before torch 1.6.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pyskl.unpickling.limits import Limits, NotData
 from pyskl.unpickling.load import refused, short_message
 from pyskl.unpickling.safe_unpickler import SafeUnpickler, short_repr
 
-# How often a file may show the same bytes as part of a tensor; tied weights show them twice.
+# How often tensors may use the same bytes of a file; tied weights use them twice.
 VIEW_FACTOR = 4
 _VIEW_CONSTANT = 1 << 20
 
@@ -60,7 +60,7 @@ _DTYPES = (
 
 
 def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
-    """Return what a file of ``torch.save`` holds, with its tensors on the CPU.
+    """Return the content of a file of ``torch.save``, with its tensors on the CPU.
 
     Args:
         path: The file.
@@ -68,7 +68,7 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
 
     Raises:
         CheckpointError: if the file is damaged or of another format.
-        UntrustedFileError: if it asks for more than data, or for more memory than it may.
+        UntrustedFileError: if it asks for more than data, or for too much memory.
     """
     warn_of_loader_flaws()
     try:
@@ -85,7 +85,7 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
             return _LegacyReader(file, path.stat().st_size).load()
     except UntrustedFileError as error:
         raise refused(path, error) from None
-    except RunError:  # a request to stop, which is no fault of the file
+    except RunError:  # such as a request to stop
         raise
     except Exception as error:  # damaged bytes can cause any error
         problem = f"damaged or not a checkpoint ({short_message(error)})"
@@ -96,7 +96,7 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
 
 
 class _StorageType(AllowedName):
-    """Replaces the class of a storage: how its bytes are interpreted."""
+    """Replaces a storage class; its dtype says how the bytes are interpreted."""
 
     def __init__(self, label: str, dtype: torch.dtype) -> None:
         super().__init__(label)
@@ -117,11 +117,11 @@ class _TensorBuilder:
     """Replaces the functions that build the tensors of one file.
 
     Args:
-        size: Of the file in bytes; limits what its tensors show.
+        size: Size of the file in bytes; limits the total size of its tensors.
     """
 
     def __init__(self, size: int) -> None:
-        self._left_to_view = VIEW_FACTOR * size + _VIEW_CONSTANT
+        self._view_budget = VIEW_FACTOR * size + _VIEW_CONSTANT
 
     def names(self) -> Mapping[tuple[str, str], Any]:
         """Return the names that a checkpoint may use."""
@@ -186,8 +186,8 @@ class _TensorBuilder:
                 f"it makes a tensor of size {short_repr(size)} and stride {short_repr(stride)} at "
                 f"{short_repr(offset)} of a storage of {available} elements"
             )
-        self._left_to_view -= count * dtype.itemsize
-        if self._left_to_view < 0:
+        self._view_budget -= count * dtype.itemsize
+        if self._view_budget < 0:
             raise UntrustedFileError(
                 f"its tensors together have more than {VIEW_FACTOR} times the file's bytes"
             )
@@ -222,7 +222,7 @@ def _torch_device(_: Limits, kind: Any, index: Any = None) -> torch.device:
 
 
 def _storage_id(pid: Any, length: int) -> tuple[torch.dtype, str, int]:
-    """Take apart ``('storage', type, key, location, count, ...)``: return dtype, key, count."""
+    """Return dtype, key and count of ``('storage', type, key, location, count, ...)``."""
     if type(pid) is not tuple or len(pid) != length or pid[0] not in ("storage", b"storage"):
         raise UntrustedFileError(f"it refers to an object outside the file ({short_repr(pid)})")
     kind, key, _location, count = pid[1:5]
@@ -257,11 +257,11 @@ def _read_storage(memory: UntypedStorage, file: IO[bytes]) -> None:
 
 
 class _ArchiveReader:
-    """Reads a zip archive with a pickle, ``data.pkl``, and a record for each storage.
+    """Reads a zip archive of a pickle, ``data.pkl``, and a record for each storage.
 
     Args:
         archive: The archive; :mod:`zipfile` compares each record that is read with its CRC.
-        size: Of the file in bytes.
+        size: Size of the file in bytes.
     """
 
     def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
@@ -279,7 +279,7 @@ class _ArchiveReader:
         total = sum(max(record.file_size, record.compress_size) for record in records)
         if total > size:
             raise UntrustedFileError(f"its records announce {total} bytes, but it has {size}")
-        if not any(record.CRC for record in records):  # torch can be told to write no CRCs
+        if not any(record.CRC for record in records):  # torch can omit the CRCs
             for record in records:
                 record.CRC = None  # type: ignore[assignment] # zipfile then compares nothing
         pickles = [name for name in self._records if name.partition("/")[2] == "data.pkl"]
@@ -291,7 +291,7 @@ class _ArchiveReader:
         self._storages: dict[str, UntypedStorage] = {}
 
     def load(self) -> Any:
-        """Return what the archive holds."""
+        """Return the content of the archive."""
         if f"{self._root}byteorder" in self._records:
             _check_byteorder(self._read("byteorder").decode("ascii"))
         data = self._read("data.pkl")
@@ -338,7 +338,7 @@ class _LegacyReader:
     """
 
     def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._left_to_allocate = file, size
+        self._file, self._storage_budget = file, size
         self._storages: dict[str, _Storage] = {}
         self._unpickler = SafeUnpickler(
             file,
@@ -349,7 +349,7 @@ class _LegacyReader:
         )
 
     def load(self) -> Any:
-        """Return what the file holds."""
+        """Return the content of the file."""
         load = self._unpickler.load
         if load() != _MAGIC_NUMBER:
             raise ValueError("it does not start as a file of torch does")
@@ -359,7 +359,7 @@ class _LegacyReader:
         if type(system) is dict and system.get("little_endian") is False:
             _check_byteorder("big")
         if type(keys) is not list or sorted(map(str, keys)) != sorted(self._storages):
-            raise ValueError("it lists other storages than those it refers to")
+            raise ValueError("it lists storages that differ from those it uses")
         for key in keys:
             storage = self._storages[key]
             count = int.from_bytes(self._file.read(8), "little")
@@ -375,9 +375,9 @@ class _LegacyReader:
             raise UntrustedFileError("it refers to a part of a storage")
         size = count * dtype.itemsize
         if key not in self._storages:
-            self._left_to_allocate -= size
-            if self._left_to_allocate < 0:
-                raise EOFError(f"it announces {size} bytes for a storage and has less")
+            self._storage_budget -= size
+            if self._storage_budget < 0:
+                raise EOFError(f"it announces {size} bytes for a storage, but has fewer")
             self._storages[key] = _Storage(UntypedStorage(size), dtype)
         found = self._storages[key]
         if (found.dtype, found.memory.nbytes()) != (dtype, size):

@@ -1,4 +1,4 @@
-"""Which checkpoints of a run are written, which are kept, and which one a run continues from."""
+"""Choose which checkpoints a run writes, keeps and resumes from."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class SavePolicy:
 class CheckpointManager:
     """Writes the checkpoints of a run in the background and deletes those that are not kept.
 
-    A file is deleted only once the one that replaces it is safe on the disk.
+    A file is deleted only after its replacement is on the disk.
 
     Args:
-        work_dir: Where they go.
+        work_dir: The folder of the checkpoints.
         policy: When they are written and how many are kept.
     """
 
@@ -57,7 +57,7 @@ class CheckpointManager:
         self._interim: Path | None = None
 
     def save(self, checkpoint: Mapping[str, Any], name: str, *, interim: bool = False) -> None:
-        """Write a checkpoint and let ``latest.pth`` point to it.
+        """Write a checkpoint, and point ``latest.pth`` to it.
 
         Args:
             checkpoint: Its content; training may change the tensors afterwards.
@@ -90,11 +90,11 @@ class CheckpointManager:
         self._writer.submit("best", write)
 
     def resume_from(self, checkpoint: OpenedCheckpoint) -> None:
-        """Delete, now or later, what the run would have deleted had it not been killed or stopped.
+        """Delete the checkpoints that the interrupted run would have deleted.
 
         Args:
-            checkpoint: The one that the run continues from. If it is from another folder, nothing
-                is deleted.
+            checkpoint: The one that the run resumes from. If it is in another folder, nothing is
+                deleted.
         """
         path = checkpoint.path.resolve()
         if path.parent != self.work_dir.resolve():
@@ -108,7 +108,7 @@ class CheckpointManager:
         """Wait until everything is written.
 
         Raises:
-            WriteError: if it can't be.
+            WriteError: if a file can't be written.
         """
         self._writer.finish()
 
@@ -150,7 +150,7 @@ def newest_usable(
         trusted: See :func:`pyskl.checkpoints.checkpoint.open_checkpoint`.
 
     Returns:
-        The checkpoint, and what is wrong with ``latest.pth`` if it is not that one.
+        The checkpoint, and the error of ``latest.pth`` if that is damaged.
 
     Raises:
         CheckpointError: if none can be read.
@@ -170,7 +170,7 @@ def newest_usable(
                 checkpoint = open_checkpoint(path, trusted=trusted)
             except (CheckpointError, UntrustedFileError):
                 continue
-            # What is further than the damaged one belongs to another run in the same folder.
+            # A later checkpoint than the damaged one belongs to another run in the same folder.
             iteration = checkpoint.meta.get("iter")
             if isinstance(iteration, int) and iteration <= _iteration_of(damaged, checkpoint.meta):
                 usable.append(checkpoint)
@@ -179,10 +179,10 @@ def newest_usable(
         raise CheckpointError(
             "the newest checkpoint is damaged and there is no older one that can be read",
             file=work_dir,
-            hint="name another with --resume, or delete the folder's checkpoints to start anew",
+            hint="name another with --resume, or delete the folder's checkpoints to start again",
             errors=[damage],
         ) from damage
-    # At the same iteration an epoch's checkpoint is further, as the epoch is finished.
+    # Of two checkpoints of one iteration this takes that of the epoch, which is finished.
     return max(usable, key=lambda checkpoint: checkpoint.meta["iter"]), damage
 
 

@@ -1,4 +1,4 @@
-"""Check what a checkpoint says about its run before training continues from it."""
+"""Check the training state in a checkpoint before resuming from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pyskl.checkpoints.checkpoint import OpenedCheckpoint
 from pyskl.errors import CheckpointError
 
-# No run counts this far; larger numbers would overflow whatever computes with them.
+# Far above any real count; larger numbers might overflow.
 _MAX_COUNT = 2**53
 
 # Smallest and largest value of each number in `meta`; the last is that of `init_random_seed`.
@@ -26,7 +26,7 @@ _RANGES = {
 
 
 def check_resumable(checkpoint: OpenedCheckpoint) -> None:
-    """Check that a checkpoint says how far its run was, and holds only possible values.
+    """Check that a checkpoint holds the position of its run and only possible values.
 
     Whether its weights and states fit the model is checked where they are loaded.
 
@@ -97,7 +97,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_best(best: Any) -> bool:
-    """Whether this describes the best checkpoint as runs do."""
+    """Return whether this describes the best checkpoint in the format of ``meta``."""
     return (
         isinstance(best, Mapping)
         and isinstance(best.get("key"), str)
@@ -109,7 +109,7 @@ def _is_best(best: Any) -> bool:
 
 
 def _is_scaler(state: Any) -> bool:
-    """Whether this is the state of a GradScaler, which is empty if it is disabled."""
+    """Return whether this is the state of a GradScaler, which is empty if it is disabled."""
     if not isinstance(state, Mapping):
         return False
     if not state:

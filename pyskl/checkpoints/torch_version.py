@@ -1,4 +1,4 @@
-"""Known flaws of the weights-only loader of the torch that is installed."""
+"""Known flaws of the installed torch's weights-only loader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from pyskl.logging.log import get_logger
 
-# CVE, first version without it, what a file can do there; from the advisories of pytorch/pytorch.
+# CVE, the version that fixes it, what a file can do before; from the advisories of pytorch/pytorch.
 _FLAWS = (
     ("CVE-2025-32434", (2, 6, 0), "run a program"),
     ("CVE-2026-24747", (2, 10, 0), "corrupt the memory and so run a program"),
@@ -17,7 +17,7 @@ _FLAWS = (
 
 
 def loader_flaws(version: str) -> list[str]:
-    """Return what is known against ``torch.load(weights_only=True)`` of a version of torch.
+    """Return the known flaws of ``torch.load(weights_only=True)`` in a version of torch.
 
     Args:
         version: Such as ``'2.5.1+cu121'``. Builds before a release (``'2.6.0a0+git'``) count as
@@ -40,9 +40,9 @@ def loader_flaws(version: str) -> list[str]:
     ]
 
 
-@functools.cache  # said once is enough
+@functools.cache
 def warn_of_loader_flaws(version: str = torch.__version__) -> None:
-    """Warn, once a process, where the installed torch has a flawed loader."""
+    """Warn if the installed torch has a flawed loader; once per process."""
     flaws = loader_flaws(version)
     if flaws:
         get_logger().warning(

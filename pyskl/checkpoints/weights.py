@@ -1,4 +1,4 @@
-"""Load the weights and the optimizer state of a checkpoint strictly: all of it fits or nothing."""
+"""Load the weights and the optimizer state of a checkpoint; any mismatch is an error."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pyskl.checkpoints.checkpoint import OpenedCheckpoint
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
 
-_MAX_LISTED = 12  # faults that a message lists
+_MAX_LISTED = 12  # faults in a message
 
-# Entries of a parameter group that say how to compute, not what. Newer releases of torch add some.
+# Entries of parameter groups that checkpoints of older torch lack; the defaults don't change the
+# update.
 _IMPLEMENTATION_OPTIONS = frozenset(
     {"capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused", "maximize"}
 )
@@ -30,18 +31,17 @@ def load_weights(
         model: The model.
         state_dict: Its parameters and buffers by name.
         source: Where they came from; for messages.
-        new_head: Skip classifier weights for another number of classes, with a warning; for
-            fine-tuning.
+        new_head: For fine-tuning: skip classifier weights of another shape, with a warning.
 
     Raises:
-        CheckpointError: listing the keys and shapes that don't fit; the model is unchanged then.
+        CheckpointError: listing the keys and shapes that don't fit; the model is not changed.
     """
     skipped = check_weights_fit(model, state_dict, source, new_head=new_head)
     if skipped:
         get_logger().warning(
             "the classifier of %s has another size and starts untrained (%s)",
             source,
-            "; ".join(f"{name}: {shapes}" for name, shapes in _described(skipped)),
+            "; ".join(f"{name}: {shapes}" for name, shapes in _describe_shapes(skipped)),
         )
     fitting = {name: value for name, value in state_dict.items() if name not in skipped}
     model.load_state_dict(fitting, strict=False)
@@ -50,7 +50,7 @@ def load_weights(
 def check_weights_fit(
     model: nn.Module, state_dict: Mapping[str, Tensor], source: str, *, new_head: bool = False
 ) -> dict[str, Shapes]:
-    """Check what :func:`load_weights` would load, without changing the model.
+    """Check the weights as :func:`load_weights` does, without changing the model.
 
     Returns:
         Name → shapes in the file and in the model, of the weights that ``new_head`` skips.
@@ -74,7 +74,7 @@ def check_weights_fit(
     faults = [
         *(f"{name}: missing in the file" for name in missing),
         *(f"{name}: not in the model" for name in unexpected),
-        *(f"{name}: {shapes}" for name, shapes in _described(mismatched)),
+        *(f"{name}: {shapes}" for name, shapes in _describe_shapes(mismatched)),
     ]
     if faults:
         more = [f"and {len(faults) - _MAX_LISTED} more"] if len(faults) > _MAX_LISTED else []
@@ -109,7 +109,7 @@ def load_optimizer(optimizer: Optimizer, checkpoint: OpenedCheckpoint) -> None:
         ) from error
 
 
-def _described(mismatched: Mapping[str, Shapes]) -> list[tuple[str, str]]:
+def _describe_shapes(mismatched: Mapping[str, Shapes]) -> list[tuple[str, str]]:
     return [
         (name, f"shape {found} for the model's {own}")
         for name, (found, own) in sorted(mismatched.items())

@@ -1,9 +1,9 @@
 """Write checkpoints in the background while training continues.
 
-Training only pays for a copy in CPU memory (:func:`copy_to_cpu`); a thread writes the copy. If a
-file can't be written, on a full disk for example, the training continues, because ending it would
-lose more: the failure is logged once, and the file is tried again until a newer one replaces it.
-Only at the end must everything be on the disk.
+Training waits only for a copy to CPU memory (:func:`copy_to_cpu`); a thread writes it. If a file
+can't be written, for example on a full disk, training continues, because ending it would lose more.
+The failure is logged once, and the write is retried until it succeeds or a newer checkpoint
+replaces it. The end of the run waits for all writes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pyskl.errors import CheckpointError, WriteError
 from pyskl.logging.log import get_logger
 
 RETRY_INTERVAL = 10.0
-"""Seconds from one attempt to the next while a file can't be written."""
+"""Seconds between attempts to write a file."""
 
 FINISH_TIMEOUT = 30.0
 """Seconds that the end of a run waits for a file that can't be written."""
 
 
 def copy_to_cpu(value: Any) -> Any:
-    """Return a copy of nested dicts, lists and tensors in CPU memory, which nobody else changes."""
+    """Return a deep copy of nested dicts, lists and tensors in CPU memory."""
     if isinstance(value, torch.Tensor):
         value = value.detach()
         return value.clone() if value.device.type == "cpu" else value.cpu()
@@ -47,7 +47,7 @@ class BackgroundWriter:
     """A thread that writes one file after the other."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()  # guards all that follows
+        self._condition = threading.Condition()  # guards the fields below
         self._queue: dict[str, Callable[[], None]] = {}
         self._busy = False
         self._failure: CheckpointError | None = None
@@ -57,7 +57,7 @@ class BackgroundWriter:
         """Queue a file. Waits for the one before it, so that only one copy per kind is in memory.
 
         Args:
-            kind: If a file of the same kind could not be written yet, this one replaces it.
+            kind: This file replaces an unwritten one of the same kind.
             write: Writes it; raises :class:`CheckpointError` if that fails. Runs in the thread.
         """
         with self._condition:
@@ -75,11 +75,11 @@ class BackgroundWriter:
         """Wait until everything is written.
 
         Raises:
-            WriteError: if a file still can't be written when the time is over.
+            WriteError: if a file still can't be written after :data:`FINISH_TIMEOUT`.
         """
         end = time.monotonic() + FINISH_TIMEOUT
         with self._condition:
-            self._condition.notify_all()  # what failed before is tried again now
+            self._condition.notify_all()  # retry failed writes now
             while self._busy or self._queue:
                 if self._failure is not None and not self._busy and time.monotonic() > end:
                     failure, self._failure = self._failure, None
@@ -102,7 +102,7 @@ class BackgroundWriter:
                 write()
             except CheckpointError as error:
                 failure = error
-            except Exception as error:  # the training would wait forever for a thread that ended
+            except Exception as error:  # if the thread ended, training would wait forever
                 failure = CheckpointError(f"a checkpoint could not be written ({error!r})")
             with self._condition:
                 self._busy = False

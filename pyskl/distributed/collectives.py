@@ -108,8 +108,8 @@ def mean_over_ranks(values: torch.Tensor) -> torch.Tensor:
 def average_batchnorm(model: nn.Module) -> None:
     """Replace the running statistics of BatchNorm on every process by their mean.
 
-    In training each process collects statistics of its own batches only. Before evaluation all of
-    them should count, and every process should have the same.
+    In training each process updates them with its own batches only. Evaluation needs statistics of
+    all batches, the same on every process.
     """
     if not is_distributed():
         return
@@ -122,9 +122,9 @@ def average_batchnorm(model: nn.Module) -> None:
 def data_parallel(
     model: nn.Module, device: torch.device, *, find_unused_parameters: bool = False
 ) -> nn.Module:
-    """Return a model whose gradients are averaged over the processes, or ``model`` if it is alone.
+    """Wrap a model in DistributedDataParallel, if there are several processes.
 
-    Each process keeps running statistics of its own; see :func:`average_batchnorm`.
+    Each process keeps its own running statistics; see :func:`average_batchnorm`.
 
     Args:
         model: On ``device``.

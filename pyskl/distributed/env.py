@@ -1,4 +1,4 @@
-"""Which process of a distributed run this is, and which device it uses."""
+"""The rank and the device of this process in a distributed run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Launcher = Literal["none", "pytorch", "slurm"]
 
 @dataclass(frozen=True)
 class DistEnv:
-    """The position of this process among the processes of a run.
+    """The rank of this process in a run.
 
     Attributes:
-        rank: Number among all processes.
+        rank: Rank among all processes.
         world_size: Number of processes.
-        local_rank: Number among the processes of this machine.
+        local_rank: Rank among the processes of this machine.
         local_world_size: Number of processes on this machine.
     """
 
@@ -91,7 +91,7 @@ def _set_variables_from_slurm() -> None:
     environ["LOCAL_WORLD_SIZE"] = per_node.partition("(")[0].partition(",")[0]
     if "MASTER_ADDR" not in environ:
         environ["MASTER_ADDR"] = _first_slurm_host()
-    # All tasks must choose the same port without communicating, and different jobs different ones.
+    # All tasks of a job must choose the same port without communication, different jobs should not.
     job = int(environ.get("SLURM_JOB_ID", "0"))
     environ.setdefault("MASTER_PORT", environ.get("PORT", str(20000 + job % 20000)))
 
@@ -118,13 +118,13 @@ def choose_device(env: DistEnv) -> torch.device:
     """Return the GPU of this process, or the CPU if the machine has no GPU.
 
     Raises:
-        DeviceError: if the machine has GPUs, but fewer than processes.
+        DeviceError: if the machine has more processes than GPUs.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus == 0:
         return torch.device("cpu")
     if gpus == 1 and "SLURM_PROCID" in os.environ:
-        return torch.device("cuda", 0)  # Slurm can show each task only its own GPU
+        return torch.device("cuda", 0)  # Slurm can hide the GPUs of other tasks
     if gpus < env.local_world_size:
         raise DeviceError(
             "more processes than GPUs",

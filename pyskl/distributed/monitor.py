@@ -1,9 +1,9 @@
-"""Detects processes of a run that died or hang.
+"""Detect processes of a run that died or hang.
 
-Process groups do not notice a process that is frozen, and their errors do not name the one that
-died. So every process publishes a heartbeat with its current activity in the store through which
-the processes met. Two threads do that: one exchanges heartbeats, the other evaluates them, because
-a request to the store blocks while process 0 is frozen.
+Process groups do not detect a frozen process, and their errors do not name a process that died. So
+every process publishes a heartbeat with its current activity in the store of the rendezvous. One
+thread exchanges heartbeats and another one evaluates them, because a request to the store blocks
+while process 0 is frozen.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pyskl.logging.log import get_logger
 # Seconds between two heartbeats.
 HEARTBEAT_INTERVAL = 0.25
 
-# Seconds in which a process that failed can report its own error before the others end.
+# Seconds for a failed process to report its own error before the others end.
 GRACE_PERIOD = 5.0
 
 
@@ -57,11 +57,11 @@ class _RankStatus:
 
 
 class Monitor:
-    """Ends this process if another one is lost or all of them stall, within a ``with`` block.
+    """Ends this process if another one is lost or all stall, within a ``with`` block.
 
     Args:
-        env: The position of this process.
-        stop: Receives requests to stop; by default there are none.
+        env: Rank and world size.
+        stop: Receives requests to stop; by default it receives none.
         timeouts: When a process counts as lost and a run as stalled.
         store: Where the processes exchange heartbeats; None if there is one process.
     """
@@ -102,7 +102,7 @@ class Monitor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the threads, and tell the other processes how this one ended."""
+        """Stop the threads, and publish how this process ended."""
         self._closing.set()
         for thread in self._threads:
             thread.join(timeout=2 * HEARTBEAT_INTERVAL)
@@ -114,7 +114,7 @@ class Monitor:
                 return
 
     def report(self, *activity: object) -> None:
-        """Note the current activity; each call counts as progress."""
+        """Set the current activity; each call counts as progress."""
         self._activity = activity
         self._progress += 1
 
@@ -129,8 +129,8 @@ class Monitor:
         """Replace an error of torch by one that names the data worker or process that was lost.
 
         Args:
-            describe_position: Returns where this process was, such as ``'after iteration 12'``.
-            hint: What to add if a data worker was lost.
+            describe_position: Returns the position of the run, such as ``'after iteration 12'``.
+            hint: Added to the message if a data worker was lost.
 
         Raises:
             LostProcessError: in place of the error.
@@ -146,7 +146,7 @@ class Monitor:
             raise lost from error
 
     def _diagnose(self, error: RuntimeError, position: str, hint: str) -> LostProcessError | None:
-        """Return the error that names what was lost, if that caused an error of torch."""
+        """Return an error that names the lost worker or process, if that caused torch's error."""
         text = (str(error).splitlines() or [type(error).__name__])[0]
         if text.startswith("DataLoader"):
             memory = "if the system killed it, memory probably ran out: lower data.workers_per_gpu"
@@ -154,12 +154,12 @@ class Monitor:
                 f"process {self.env.rank} lost a data worker {position} ({text.strip()})",
                 hint=f"{memory}. {hint}" if hint else memory,
             )
-        # Torch may notice before this process has missed a heartbeat.
+        # Torch may fail before this process misses a heartbeat.
         end = time.monotonic() + 2 * GRACE_PERIOD
         while self._store is not None and time.monotonic() < end:
             lost = self._lost_process(GRACE_PERIOD / 2, GRACE_PERIOD / 5)
             if lost is not None:
-                # Without the position in gloo's source that the message starts with.
+                # Without the source position at the start of gloo's messages.
                 cause = re.sub(r"^\[\S+:\d+\]\s*", "", text).partition(". ")[0]
                 return LostProcessError(f"{lost} ({cause})")
             time.sleep(HEARTBEAT_INTERVAL)
@@ -210,12 +210,12 @@ class Monitor:
                 os._exit(LostProcessError.exit_status)
 
     def _lost_process(self, timeout: float, grace: float, key: str = "") -> str | None:
-        """Return a sentence about a process that was lost, if there is one.
+        """Return a message that names a lost process, or None.
 
         Args:
             timeout: Seconds without a heartbeat after which a process is lost.
-            grace: Seconds that a process which failed has to report its own error.
-            key: The config key of the timeout, to name in the sentence.
+            grace: Seconds for a failed process to report its own error.
+            key: The config key of the timeout, for the message.
         """
         now, main = time.monotonic(), self._ranks[0]
         cause = "it was killed or stopped, or its machine is gone"
@@ -245,7 +245,7 @@ class Monitor:
         return None
 
     def _stall(self, now: float) -> str | None:
-        """Return a sentence about a run in which no process makes progress, if that is so."""
+        """Return a message if no process makes progress, else None."""
         limit = self.timeouts.stall
         if self._progress == 0 or any(
             now - status.progress_time < limit for status in self._ranks.values()
@@ -266,17 +266,17 @@ def distributed_run(
     """Join the process group, if there are several processes, and monitor the run.
 
     Args:
-        env: The position of this process.
+        env: Rank and world size.
         device: Its device.
         dist_params: The config's ``dist_params``: ``backend`` and the fields of :class:`Timeouts`.
-        handle_signals: Whether SIGTERM, SIGUSR1 and Ctrl-C should be requests to stop.
+        handle_signals: Whether SIGTERM, SIGUSR1 and Ctrl-C request a stop.
 
     Yields:
         The monitor of the run.
 
     Raises:
         DeviceError: if process 0 can't listen on its port.
-        LostProcessError: if other processes don't come.
+        LostProcessError: if other processes don't start.
     """
     timeouts = Timeouts.from_config(dist_params)
     rendezvous = None

@@ -3,8 +3,8 @@
 ``torch.distributed`` alone falls short in three ways: it does not say which process is missing, it
 retries some connections for minutes beyond its timeout, and when torchrun starts failed processes
 again they may read addresses that the earlier processes left in the store of torchrun's agent
-(pytorch/pytorch#135712). The restart count does not tell the attempts apart, since each machine
-counts its own. So the processes agree on a new random id, which prefixes all their keys.
+(pytorch/pytorch#135712). The restart count does not identify an attempt, since each machine counts
+its own. So the processes agree on a new random id, and all their keys start with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pyskl.distributed.env import DistEnv
 from pyskl.errors import DeviceError, LostProcessError
 from pyskl.logging.log import get_logger
 
-# Seconds between two looks into the store, and between two messages about a missing process.
+# Seconds between requests to the store, and between messages about a missing process.
 _POLL_INTERVAL = 0.02
 _REPORT_INTERVAL = 30.0
 
@@ -37,10 +37,10 @@ class Timeouts:
     """The times of a config's ``dist_params``, in seconds.
 
     Attributes:
-        join: How long to wait until all processes have started. It is long because somebody may
-            start them by hand, one machine after the other.
+        join: How long to wait until all processes have started; long enough to start several
+            machines by hand.
         timeout: How long a process may send no heartbeat before it counts as lost.
-        stall: How long all processes may go without a step or a batch before the run ends.
+        stall: How long the run may make no step and receive no batch before it ends.
     """
 
     join: float = 600.0
@@ -55,17 +55,17 @@ class Timeouts:
 
 
 class Rendezvous:
-    """The store through which the processes of a run met.
+    """The store that the processes of a run share.
 
     The store belongs to process 0, or to torchrun's agent.
 
     Args:
-        env: The position of this process.
+        env: Rank and world size.
         timeouts: How long to wait for the others.
 
     Raises:
         DeviceError: if process 0 can't listen on its port.
-        LostProcessError: if a process does not come, or process 0 ends meanwhile.
+        LostProcessError: if a process does not start, or process 0 ends meanwhile.
     """
 
     def __init__(self, env: DistEnv, timeouts: Timeouts) -> None:
@@ -108,12 +108,12 @@ class Rendezvous:
             ) from error
 
     def store(self, use: str, *, new_connection: bool = False) -> dist.Store:
-        """Return a part of the store that only this start of the run uses.
+        """Return a part of the store whose keys belong to this start of the run.
 
         Args:
             use: Name of the part.
-            new_connection: Whether to open a connection for it, so that a request of another thread
-                does not block it.
+            new_connection: Whether to open a connection for it, so that requests of other threads
+                do not block it.
         """
         store = self._connect() if new_connection else self._store
         return dist.PrefixStore(f"{self._run_id}/{use}", store)
@@ -137,7 +137,7 @@ def init_process_group(
     """Join the process group of a run with several processes.
 
     Args:
-        env: The position of this process.
+        env: Rank and world size.
         device: Its device.
         backend: The backend for a GPU; by default ``'nccl'``. On the CPU it is always ``'gloo'``.
         timeouts: How long to wait for the others.
@@ -147,7 +147,7 @@ def init_process_group(
 
     Raises:
         DeviceError: if process 0 can't listen on its port.
-        LostProcessError: if other processes don't come, or end before all are connected.
+        LostProcessError: if other processes don't start, or end before all are connected.
     """
     rendezvous = Rendezvous(env, timeouts)
     chosen = (backend or "nccl") if device.type == "cuda" else "gloo"
@@ -179,11 +179,11 @@ def agree_on_run_id(store: dist.Store, env: DistEnv, timeout: float) -> str:
 
     Args:
         store: May hold anything that earlier starts left.
-        env: The position of this process.
+        env: Rank and world size.
         timeout: Seconds to wait for the others.
 
     Raises:
-        LostProcessError: with the numbers of the processes that did not come.
+        LostProcessError: with the ranks of the missing processes.
     """
     if env.rank > 0:
         token = uuid.uuid4().hex
@@ -221,7 +221,7 @@ def agree_on_run_id(store: dist.Store, env: DistEnv, timeout: float) -> str:
 def exit_after(seconds: float, message: str) -> Iterator[None]:
     """Exit with the status of a lost process if the block takes longer.
 
-    For calls of torch that may block on a process that is gone and can't be interrupted.
+    For calls of torch that can't be interrupted and block if a process is gone.
 
     Args:
         seconds: How long the block may take.
@@ -250,7 +250,7 @@ def _accepts_connections(host: str, port: int) -> bool:
     return True
 
 
-def _wait_until(condition: Callable[[], bool], timeout: float, whom: str) -> bool:
+def _wait_until(condition: Callable[[], bool], timeout: float, awaited: str) -> bool:
     """Wait for a condition; return False on timeout."""
     start = last_report = time.monotonic()
     while not condition():
@@ -259,7 +259,7 @@ def _wait_until(condition: Callable[[], bool], timeout: float, whom: str) -> boo
             return False
         if now - last_report > _REPORT_INTERVAL:
             last_report = now
-            get_logger().warning("waiting for %s for %.0f s", whom, now - start)
+            get_logger().warning("waiting for %s for %.0f s", awaited, now - start)
         time.sleep(_POLL_INTERVAL)
     return True
 

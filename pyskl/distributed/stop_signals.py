@@ -25,19 +25,18 @@ _SIGNALS = [
     if hasattr(signal, name)  # Windows has no SIGUSR1
 ]
 
-# A stop request as one integer: the rank that received the signal, and the signal's number.
+# A stop request is one integer: rank * _RANK_FACTOR + number of the signal.
 _RANK_FACTOR = 1000
 
 
 class StopSignals:
-    """Turns signals into a request to stop on which all ranks act at the same point.
+    """Turns signals into a request to stop; all ranks stop at the same step.
 
-    Within a ``with`` block of the main thread. In a distributed run every rank has to enter it, and
-    every rank has to call :meth:`should_continue` equally often.
+    Works within a ``with`` block of the main thread. In a distributed run every rank has to enter
+    it and to call :meth:`should_continue` equally often.
 
-    While :attr:`raise_at_once` is set, as it is when there is nothing to save, a signal raises
-    :class:`StoppedError`. Otherwise it sets :attr:`requested`. A second Ctrl-C raises
-    :class:`KeyboardInterrupt`.
+    A signal sets :attr:`requested`, and raises :class:`StoppedError` while :attr:`raise_at_once` is
+    set because there is nothing to save. A second Ctrl-C raises :class:`KeyboardInterrupt`.
 
     Args:
         timeout: Seconds to wait for another rank in :meth:`should_continue`.
@@ -109,11 +108,10 @@ class StopSignals:
 
 
 def prepare_workers(loader: DataLoader, timeout: float) -> None:
-    """Make the data workers of a loader survive a request to stop, and not hang forever.
+    """Let data workers survive a request to stop, and limit the wait for a batch.
 
-    A scheduler signals every process of a job. Without its workers the run could not continue to
-    the step at which all processes stop. So the workers ignore signals, and the workers that are
-    left when this process ends, as after an error, are killed.
+    A scheduler signals every process of a job, but the run needs its workers until the step at
+    which all processes stop. So workers ignore signals, and are killed when this process ends.
 
     Args:
         loader: Before its first iteration.
@@ -134,8 +132,8 @@ def _ignore_signals(then: Callable[[int], None] | None, worker_id: int) -> None:
 
 @cache
 def _kill_workers_at_exit() -> None:
-    # multiprocessing would send SIGTERM, which they ignore, and wait for them forever. A handler
-    # that is registered later runs earlier.
+    # At exit, multiprocessing sends SIGTERM, which the workers ignore, and waits forever. This
+    # handler is registered later, so it runs earlier.
     atexit.register(_kill_workers)
 
 

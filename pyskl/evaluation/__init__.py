@@ -1,4 +1,4 @@
-"""What is measured on predictions."""
+"""Metrics of predictions."""
 
 from __future__ import annotations
 

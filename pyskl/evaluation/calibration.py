@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from pyskl.errors import InputError
 
 BINS = 15
-"""As in the paper's tables."""
+"""The number of bins in the paper's tables."""
 
 
 @dataclass(frozen=True)

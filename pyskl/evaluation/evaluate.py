@@ -1,4 +1,4 @@
-"""Compute the metrics that configs and command lines name."""
+"""Compute metrics by their names in configs and on command lines."""
 
 from __future__ import annotations
 

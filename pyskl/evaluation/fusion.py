@@ -26,10 +26,9 @@ FUSIONS: dict[str, dict[str, float]] = {
     "two-stream": {"j": 1.0, "b": 1.0},
     "four-stream": {"j": 2.0, "b": 2.0, "jm": 1.0, "bm": 1.0},
 }
-"""The fusions with published figures: the weights by stream."""
+"""The fusions with published results: the weights by stream."""
 
-# A search divides 1 into twelfths, which include 1:1 and 2:2:1:1, or into sixths if these are too
-# many.
+# A search tries multiples of 1/12, which include 1:1 and 2:2:1:1, or of 1/6 if these are too many.
 _SEARCHED_PARTS = (12, 6)
 _MAX_TRIED = 2000
 
@@ -41,7 +40,7 @@ def stream_of(path: str | Path) -> str | None:
     spaces) is ``j``, ``b``, ``jm`` or ``bm``, in either case.
 
     Returns:
-        The stream; None if neither name contains one, or if the first that does contains several.
+        The stream; None if neither name has such a part, or the first that has one has several.
 
     Example:
         >>> stream_of('ntu60_bm.pkl'), stream_of('work_dirs/stgcn/x/j/best_pred.pkl')
@@ -111,7 +110,7 @@ def fuse(tables: Sequence[ArrayLike], weights: Sequence[float]) -> np.ndarray:
 
 
 def stratified_halves(labels: ArrayLike, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split samples randomly into two halves, with half of each class in each.
+    """Split samples randomly into two halves, each with half of every class.
 
     Args:
         labels: Classes (N,).

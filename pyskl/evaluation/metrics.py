@@ -50,7 +50,7 @@ def top_k_accuracy(
 
 
 def mean_class_accuracy(scores: ArrayLike | Sequence[ArrayLike], labels: ArrayLike) -> float:
-    """Return the mean over classes of the share of the class's samples that are predicted right.
+    """Return the mean over classes of the accuracy on the samples of the class.
 
     The mean runs over the classes that occur in the labels or the predictions. A class that is
     predicted but has no sample counts as 0, as in the published values.

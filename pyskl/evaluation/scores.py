@@ -1,9 +1,9 @@
-"""Score files: the scores of a data set, and the metadata that says what they belong to.
+"""Read and write score files: the scores of a data set, and their metadata.
 
-A score file is PYSKL's: a list with one vector per sample, in the order of the data set, as a
-pickle of arrays or as JSON or YAML lists. It says neither which samples these are nor how the
-scores were made. ``best_pred.pkl.meta.json`` next to ``best_pred.pkl`` does. It is optional, and
-contains the SHA-256 of its score file, so that one left behind by replaced scores is recognised.
+A score file has PYSKL's format: a list with one vector per sample, in the order of the data set, as
+a pickle of arrays or as JSON or YAML lists. The optional ``best_pred.pkl.meta.json`` next to
+``best_pred.pkl`` describes the samples and how the scores were made. It contains the SHA-256 of its
+score file, so that outdated metadata are recognised.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VERSION = 1
 
 _MAX_METADATA_BYTES = 1 << 20
 
-# A pickle can refer to one row many times, and the table takes space for each time.
+# A pickle can refer to one row many times; the table has a copy for each.
 _MEMORY_FACTOR, _MEMORY_FREE = 64, 64 << 20
 
 # Lists of numbers as YAML writes them: no aliases, which make a small file large, and no tags.
@@ -112,12 +112,12 @@ def check_score_file(path: str | Path) -> Path:
     """Return the path of a score file to write.
 
     Raises:
-        InputError: if its format is unknown, or nothing can be written there.
+        InputError: if its format is unknown, or it can't be written.
     """
     path = _with_known_suffix(path)
     reason = unwritable(path)
     if reason is not None:
-        raise InputError(f"the scores can't be written there ({reason})", file=path)
+        raise InputError(f"the scores can't be written ({reason})", file=path)
     return path
 
 
@@ -129,8 +129,8 @@ def dump_scores(
     Args:
         scores: (N, L), in the order of the data set.
         path: ``.pkl`` (vectors as arrays), ``.json`` or ``.yaml`` (as lists).
-        origin: What they belong to, written to the metadata file. Without it a metadata file that
-            exists is removed, as it belongs to the scores that are replaced.
+        origin: Written to the metadata file. Without it, an existing metadata file is removed,
+            because it belongs to the replaced scores.
 
     Raises:
         InputError: for another suffix, or if the file can't be written.
@@ -151,7 +151,7 @@ def dump_scores(
             text = json.dumps({**head, **asdict(origin)}, indent=2) + "\n"
             write_bytes(origin_file(path), text.encode())
     except OSError as error:
-        raise InputError(f"the scores can't be written there ({error})", file=path) from error
+        raise InputError(f"the scores can't be written ({error})", file=path) from error
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -28,9 +28,9 @@ def predictions(
     """Yield a recognizer's scores (N, classes) of each batch, in order, on the device.
 
     On the CPU each batch is computed by one thread, and as many batches at once as there are
-    threads. Sums, and so the scores, then do not depend on the number of threads, which differs
-    with the number of processes; and threads with batches of their own do not wait for each other.
-    A compiled model is not thread-safe and is computed as usual.
+    threads. Then threads do not wait for each other, and the scores do not depend on their number,
+    which differs with the number of processes. A compiled model is not thread-safe and is computed
+    as usual.
 
     Args:
         model: A recognizer in evaluation mode.
@@ -80,13 +80,13 @@ def collect_scores(
     """Score each sample of a data set once, on all processes together.
 
     Args:
-        model: A recognizer; it is put in evaluation mode and back.
+        model: A recognizer; evaluation mode is set and restored.
         loader: From ``build_dataloader(..., shuffle=False)``.
         device: Where the model is.
         amp: See :func:`pyskl.models.precision.autocast`.
         progress: Whether to show a progress bar.
-        before_batch: Called before each batch, equally often on every process, even if their
-            numbers of batches differ. If it raises on all of them, scoring is interrupted.
+        before_batch: Called before each batch, and equally often on every process even if the
+            numbers of batches differ. If it raises on all processes, scoring is interrupted.
 
     Returns:
         (len(dataset), classes) float32 in the order of the data set, on every process.

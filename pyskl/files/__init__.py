@@ -1,1 +1,1 @@
-"""Files on the disk: whole or absent, hashed, cached, downloaded."""
+"""Write, hash, cache and download files."""

@@ -1,9 +1,8 @@
-"""Write files atomically: each is complete or absent, also after a kill or a power cut.
+"""Write files atomically: a kill or power cut leaves either the old or the new file.
 
-A file is written next to its final path under a hidden name, flushed and renamed, and the folder is
-flushed, so the path always holds either the old or the new file. The new file keeps the permissions
-of the old one. If the path is a link, the file that it points to is replaced. Pipes and devices are
-written to directly.
+A file is written under a hidden name in the same folder, flushed and renamed; then the folder is
+flushed. The new file keeps the permissions of the old one. If the path is a link, its target is
+replaced. Pipes and devices are written directly.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Several machines, and threads of one, may write to the same path, so the hidden names all differ.
-# They contain only the start of the name, because file systems allow 255 bytes in all.
+# Several machines and threads may write to one path, so hidden names are unique. They contain only
+# the start of the name, because file systems limit names to 255 bytes.
 _NAME_LENGTH = 40
 _PARTIAL = re.compile(r"\..*\.(?P<pid>\d+)-[0-9a-f]{8}\.partial", re.DOTALL)
 
 
 class AtomicFile:
-    """A file that is written piece by piece and gets its name when it is committed.
+    """A file that is written in pieces and appears at its path on :meth:`commit`.
 
     Args:
         path: The final path; its folder is created if needed.
@@ -60,11 +59,11 @@ class AtomicFile:
 
 
 def replace_with(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file to a hidden path and move it to ``path`` once it is safe on the disk.
+    """Write a file to a hidden path, flush it and move it to ``path``.
 
     Args:
         path: The final path; its folder is created if needed.
-        write: Writes to the path that it is given. If it fails, ``path`` is unchanged.
+        write: Called with the hidden path. If it fails, ``path`` is unchanged.
 
     Raises:
         OSError: if the file can't be flushed or moved, in addition to what ``write`` raises.
@@ -85,19 +84,19 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text in UTF-8; if that fails with an OSError, ``path`` is unchanged."""
+    """Write text as UTF-8; if that fails with an OSError, ``path`` is unchanged."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def point_to(link: Path, target: Path) -> None:
-    """Make ``link`` a link to a file in the same folder; it is never missing in between.
+    """Atomically make ``link`` a link to a file in the same folder.
 
-    If the file system has no links it becomes a copy.
+    Without support for links it becomes a copy.
     """
     try:
         with _partial_file(link) as partial:
             partial.symlink_to(target.name)
-    except OSError:  # no links here, or Windows without the permission to make them
+    except OSError:  # no support for links, or no permission (Windows)
         with _partial_file(link) as partial:
             shutil.copyfile(target, partial)
             with partial.open("rb+") as file:
@@ -105,7 +104,7 @@ def point_to(link: Path, target: Path) -> None:
 
 
 def unwritable(path: Path) -> str | None:
-    """Return why no file can be written to ``path``, or None if folders don't prevent it."""
+    """Return why ``path`` can't be written, judged by file types and permissions, or None."""
     if path.is_dir():
         return "it is a folder"
     if _is_stream(path):
@@ -113,12 +112,12 @@ def unwritable(path: Path) -> str | None:
     path = _resolved(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        return f"{folder} is no folder to write to"
+        return f"{folder} is not a writable folder"
     return None
 
 
 def flush_folder(folder: Path) -> None:
-    """Make a renaming in the folder survive a power cut, if the system can do that."""
+    """Make renames in the folder survive a power cut, if the system supports it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows does not open folders
@@ -130,7 +129,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Delete what processes of this machine left when they were killed while writing."""
+    """Delete the hidden files of processes of this machine that no longer run."""
     for path in folder.iterdir():
         found = _PARTIAL.fullmatch(path.name)
         if found and not _is_running(int(found["pid"])) and (path.is_file() or path.is_symlink()):
@@ -139,7 +138,7 @@ def remove_partial_files(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _partial_file(path: Path) -> Iterator[Path]:
-    """Yield a hidden path, and move what was written there to ``path``."""
+    """Yield a hidden path, and move the file written there to ``path``."""
     partial = _partial_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -156,7 +155,7 @@ def _partial_path(path: Path) -> Path:
 
 
 def _move(partial: Path, path: Path) -> None:
-    """Move a file to its path, with the permissions of the one that it replaces."""
+    """Move a file to its path, and keep the permissions of the file that it replaces."""
     if not partial.is_symlink():
         with contextlib.suppress(OSError):  # nothing to replace, or no permissions here
             partial.chmod(stat.S_IMODE(path.stat().st_mode))
@@ -174,10 +173,10 @@ def _is_stream(path: Path) -> bool:
 
 
 def _is_running(pid: int) -> bool:
-    """Whether another process with this number runs; assumed if the system does not tell."""
-    if pid == os.getpid():  # an earlier one: in a container all runs may have the same number
+    """Return whether another process with this id runs; True if unknown."""
+    if pid == os.getpid():  # of an earlier process: containers reuse ids
         return False
-    if os.name == "nt":  # os.kill would end it there
+    if os.name == "nt":  # os.kill would terminate the process
         return True
     try:
         os.kill(pid, 0)

@@ -1,8 +1,7 @@
 """Download files: resumed after interruptions, retried, locked, and checked by size and hash.
 
-No library that we know (pooch, torch.hub, fsspec) resumes a broken download with ``If-Range``,
-checks the free disk space first and refuses to be redirected from https to http, so this is our
-own, on top of :mod:`urllib.request`.
+No known library (pooch, torch.hub, fsspec) resumes a broken download with ``If-Range``, checks the
+free disk space first and refuses redirects from https to http.
 """
 
 from __future__ import annotations
@@ -36,24 +35,24 @@ from pyskl.files.hashing import hash_record, record_hash, recorded_hash, sha256_
 SCHEMES = ("https", "http", "file")
 
 TIMEOUT = 30.0
-"""Seconds to wait for an answer."""
+"""Seconds to wait for a response."""
 
 RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds before each new attempt, as long as none gets any further."""
+"""Seconds before each retry; an attempt that makes progress starts the list again."""
 
-# Hosts of published checkpoints that are linked by http but answer to https.
+# Hosts that support https, although published configs link to them by http.
 _HTTPS_HOSTS = ("download.openmmlab.com",)
 
 _CHUNK = 1 << 16
 _TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
-# Errors of the connection, unlike those of this machine's disk ...
+# Errors of the connection, not of the local disk.
 _CONNECTION_ERRORS = (
     *(urllib.error.URLError, http.client.HTTPException, ssl.SSLError),
     *(TimeoutError, ConnectionError),
 )
-# ... and those that another attempt does not change: an unknown name (as when offline), a forged
-# certificate; the rest is about file:// URLs.
+# Errors that a retry does not fix: an unknown host (as when offline), an invalid certificate; the
+# last four are for file:// and malformed URLs.
 _PERMANENT_ERRORS = (
     *(socket.gaierror, ssl.SSLCertVerificationError),
     *(FileNotFoundError, PermissionError, IsADirectoryError, str),
@@ -63,18 +62,18 @@ _logger = logging.getLogger("pyskl")
 
 
 class DownloadError(InputError):
-    """A file can't be downloaded or stored, or is not the one that it should be."""
+    """A file can't be downloaded or stored, or has the wrong size or hash."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the web, and what is known about it.
+    """A file on the web, with its size and hash if known.
 
     Attributes:
         url: ``https://``, ``file://`` (for tests and mirrors on this machine) or ``http://``.
         size: Bytes, if known.
-        sha256: Its hash, or the beginning of it, if known. By default what its name promises:
-            ``j-1a2b3c4d.pth`` ends in the beginning of its own hash.
+        sha256: The hash or its first digits, if known; by default those in the name (``1a2b3c4d``
+            in ``j-1a2b3c4d.pth``).
     """
 
     url: str
@@ -83,7 +82,7 @@ class RemoteFile:
 
     @property
     def expected_hash(self) -> str | None:
-        """The hash that the file must have, or its beginning."""
+        """The hash that the file must have, or its first digits."""
         promised = re.search(r"-([0-9a-f]{8,64})\.\w+$", urlsplit(self.url).path)
         return self.sha256 or (promised[1] if promised else None)
 
@@ -98,7 +97,7 @@ def local_checkpoint(location: str | Path, *, trusted: bool = False) -> Path:
         trusted: Also accept ``http://``.
 
     Raises:
-        DownloadError: if it can't be downloaded, or its hash is not what it was.
+        DownloadError: if it can't be downloaded, or its hash has changed.
     """
     url = str(location)
     if urlsplit(url).scheme not in SCHEMES:
@@ -137,23 +136,23 @@ def cached_checkpoint(url: str) -> Path:
 
 
 def partial_path(target: Path) -> Path:
-    """Return the file that holds what was downloaded of another so far."""
+    """Return the path of the incomplete download of ``target``."""
     return target.with_name(f".{target.name}.partial")
 
 
 def fetch(
     remote: RemoteFile, target: Path, *, trusted: bool = False, hint: str | None = None
 ) -> Path:
-    """Download a file unless it is there, and compare it with its hash.
+    """Download a file unless it exists, and check its hash.
 
-    The file gets its name once it is complete. A broken download is resumed by this run or the
-    next. If no hash is known, it is recorded on first use (``TARGET.sha256``) and compared ever
-    after. Of several processes that want the same file, one downloads it.
+    ``target`` appears only when it is complete. This run or the next resumes a broken download. If
+    no hash is known, that of the first download is recorded (``TARGET.sha256``) and checked from
+    then on. If several processes want the same file, one downloads it and the others wait.
 
     Args:
         remote: The file on the web.
         target: The file on this machine.
-        trusted: Also accept ``http://``, and redirections to it: anybody on the way can then change
+        trusted: Also accept ``http://``, and redirects to it: anybody on the way can then change
             the file.
         hint: What the user can do instead; by default save the file as ``target``.
 
@@ -161,7 +160,7 @@ def fetch(
         ``target``.
 
     Raises:
-        DownloadError: if it can't be downloaded or stored, or its hash is not what it should be.
+        DownloadError: if it can't be downloaded or stored, or has the wrong size or hash.
     """
     remote = replace(remote, url=secure_url(remote.url, trusted=trusted))
     hint = hint or f"download it by other means and save it as {target}"
@@ -184,10 +183,10 @@ def fetch(
 
 
 def verify(remote: RemoteFile, target: Path) -> str:
-    """Return a file's SHA-256, after comparing it with what is known and recorded.
+    """Return a file's SHA-256 after comparing it with the expected and the recorded one.
 
     Raises:
-        DownloadError: if it is another one.
+        DownloadError: if they differ.
     """
     digest, recorded, expected = sha256_of(target), recorded_hash(target), remote.expected_hash
     if expected and not digest.startswith(expected):
@@ -217,11 +216,11 @@ def _locked(target: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _logger.info("waiting for another process that downloads %s", target)
+        _logger.info("waiting for another process to download %s", target)
         lock.acquire()
     try:
         yield
-        path.unlink(missing_ok=True)  # whoever locks from now on finds the file
+        path.unlink(missing_ok=True)  # processes that lock later find the file
     finally:
         lock.release()
 
@@ -232,13 +231,13 @@ class _Download:
     def __init__(self, remote: RemoteFile, target: Path, *, trusted: bool, hint: str) -> None:
         self._remote, self._url, self._target, self._hint = remote, remote.url, target, hint
         self._partial = partial_path(target)
-        # What the server calls this version of the file (ETag), to resume only the same one.
+        # The ETag or Last-Modified of the partial file, to resume only the same version.
         self._version = target.with_name(f".{target.name}.version")
         https_only = urlsplit(self._url).scheme == "https" and not trusted
         self._opener = urllib.request.build_opener(*([_HttpsRedirects()] if https_only else []))
 
     def run(self) -> None:
-        """Download the file, with new attempts where they may help, and give it its name."""
+        """Download the file, retry after temporary errors, and move it to its path."""
         _logger.info("downloading %s to %s", self._url, self._target)
         failures, furthest = 0, self._kept()
         while True:
@@ -258,7 +257,7 @@ class _Download:
         if expected and not digest.startswith(expected):
             self._discard()
             raise DownloadError(
-                "the downloaded file is another one",
+                "the downloaded file has the wrong hash",
                 file=self._url,
                 found=f"the SHA-256 {digest}",
                 expected=expected,
@@ -275,34 +274,34 @@ class _Download:
         self._version.unlink(missing_ok=True)
 
     def _attempt(self) -> None:
-        """Download the file, or what is missing of it."""
+        """Download the file, or the rest of it."""
         start = self._kept()
         version = self._version.read_text("latin1") if start and self._version.is_file() else ""
-        # Identity: the announced length is that of the file. Some servers reject Python's own
+        # Without compression Content-Length is the size of the file. Some servers reject urllib's
         # User-Agent.
         headers = {"Accept-Encoding": "identity", "User-Agent": "pyskl"}
         if version:
             headers |= {"Range": f"bytes={start}-", "If-Range": version}
         request = urllib.request.Request(self._url, headers=headers)
         try:
-            with self._opener.open(request, timeout=TIMEOUT) as answer:
-                resumed = bool(version) and getattr(answer, "status", 200) == 206
-                self._receive(answer, start if resumed else 0)
+            with self._opener.open(request, timeout=TIMEOUT) as response:
+                resumed = bool(version) and getattr(response, "status", 200) == 206
+                self._receive(response, start if resumed else 0)
         except urllib.error.HTTPError as error:
             if error.code != 416 or not version:
                 raise
             self._discard()
-            raise ConnectionError("what was downloaded before does not fit the file") from error
+            raise ConnectionError("the partial download does not fit the file") from error
 
-    def _receive(self, answer: Any, start: int) -> None:
-        """Store an answer, which begins with byte ``start`` of the file."""
-        if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+    def _receive(self, response: Any, start: int) -> None:
+        """Store a response that begins with byte ``start`` of the file."""
+        if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             self._discard()
-            raise ConnectionError("the server sent another part than was asked for")
-        length = answer.headers.get("Content-Length", "")
+            raise ConnectionError("the server sent a different part than requested")
+        length = response.headers.get("Content-Length", "")
         expected = int(length) if length.isdigit() else None
         self._check_size(start, expected)
-        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         with self._partial.open("ab" if start else "wb") as file:
             if not start:  # a weak ETag (W/) may belong to two different files
                 self._version.write_text("" if version.startswith("W/") else version, "latin1")
@@ -316,7 +315,7 @@ class _Download:
                 leave=False,
             )
             with bar:
-                received = _copy(answer, file, bar)
+                received = _copy(response, file, bar)
             file.flush()
             os.fsync(file.fileno())
         if expected is not None and received != expected:
@@ -335,7 +334,7 @@ class _Download:
                 expected=f"{self._remote.size} bytes",
                 hint=self._hint,
             )
-        # A download that starts anew replaces its own partial file.
+        # A download from the start replaces its partial file.
         free = shutil.disk_usage(self._target.parent).free + (0 if start else self._kept())
         if expected > free:
             raise DownloadError(
@@ -358,7 +357,7 @@ class _Download:
 
 
 class _HttpsRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, but not from https to anything else."""
+    """Follows redirects to https only."""
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -369,10 +368,10 @@ class _HttpsRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _copy(answer: Any, file: IO[bytes], bar: tqdm) -> int:
-    """Write what arrives as soon as it arrives, so that nothing is lost; return its bytes."""
+def _copy(response: Any, file: IO[bytes], bar: tqdm) -> int:
+    """Write data as they arrive, so that an interruption keeps them; return their size."""
     received = 0
-    while block := answer.read1(_CHUNK):
+    while block := response.read1(_CHUNK):
         file.write(block)
         received += len(block)
         bar.update(len(block))
@@ -390,7 +389,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answers {error.code} {error.reason}"
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
-        return f"no answer within {TIMEOUT:g} s"
+        return f"no response within {TIMEOUT:g} s"
     if isinstance(error, urllib.error.URLError):
         offline = isinstance(error.reason, (socket.gaierror, ConnectionError))
         return f"{'is this machine offline? ' if offline else ''}{error.reason}"
@@ -398,7 +397,7 @@ def _reason(error: Exception) -> str:
 
 
 def readable_size(size: float) -> str:
-    """Return a number of bytes for people: ``'1.24 GB'``."""
+    """Return a size as text: ``'1.24 GB'``."""
     units = ["bytes", "kB", "MB", "GB"]
     while size >= 999.5 and len(units) > 1:
         size, units = size / 1000, units[1:]

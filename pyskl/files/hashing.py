@@ -1,7 +1,7 @@
-"""SHA-256 of files, and the record of it next to a downloaded file.
+"""Compute the SHA-256 of files, and record it next to downloaded files.
 
-``FILE.sha256`` holds the hash of ``FILE``. It tells whether the file is still the one that was
-downloaded, not who made it.
+``FILE.sha256`` holds the hash of ``FILE``. It shows whether the file has changed since, not who
+made it.
 """
 
 from __future__ import annotations

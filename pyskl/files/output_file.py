@@ -1,4 +1,4 @@
-"""Files that commands write: where they may be written, and writing them."""
+"""Check and write the output files of commands."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from pyskl.files.atomic import unwritable, write_bytes
 def check_output_file(
     path: str | Path, suffixes: Sequence[str] = (".json",), inputs: Iterable[str | Path] = ()
 ) -> Path:
-    """Return the path of a file to write; an existing one is going to be replaced.
+    """Check the path of an output file, which may exist; return it.
 
     Args:
         path: The file.
         suffixes: Its name must end in one of them, so that a typo does not replace a config or
             scores. Empty for any name.
-        inputs: Files that are read, which must not be overwritten.
+        inputs: Input files, which must not be overwritten.
 
     Raises:
-        InputError: if it is one of the inputs, has another suffix, or can't be written there.
+        InputError: if it is one of the inputs, has another suffix, or can't be written.
     """
     path = Path(path)
     refuse_overwriting(path, inputs)
     reason = unwritable(path)
     if reason is not None:
-        raise InputError(f"nothing can be written there ({reason})", file=path)
+        raise InputError(f"it can't be written ({reason})", file=path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise InputError(f"the file name should end in {' or '.join(suffixes)}", file=path)
     return path
 
 
 def refuse_overwriting(path: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Check that an output file is not one of the inputs, under whatever name.
+    """Check that an output file is not one of the inputs, also through links.
 
     Raises:
         InputError: if it is one of them.
@@ -46,7 +46,7 @@ def refuse_overwriting(path: str | Path, inputs: Iterable[str | Path]) -> None:
         if path.resolve() == given.resolve() or (
             path.exists() and given.exists() and path.samefile(given)
         ):
-            raise InputError("this command reads the file, so it is never written over", file=path)
+            raise InputError("this command reads the file, so it can't overwrite it", file=path)
 
 
 def write_report(content: bytes | str | Mapping[str, Any], path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""The software and hardware that a run used, for its records."""
+"""Describe the software and hardware of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The messages of the package: to the console, and of a run to its ``<timestamp>.log``."""
+"""Log messages to the console and to a run's ``<timestamp>.log``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _ConsoleHandler(logging.Handler):
 
 
 class _FileHandler(logging.FileHandler):
-    """Writes to a file; if that fails, as on a full disk, it says so once and goes on."""
+    """Writes to a file; reports the first failure, as on a full disk, and continues."""
 
     _failed = False
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # trackers import this module
 
 
 class RunLog:
-    """Writes the metrics of a run as they come.
+    """Writes the metrics of a run.
 
     Args:
         path: The ``.log.json`` file; None writes nothing, as in all processes but the main one.
@@ -39,7 +39,7 @@ class RunLog:
         self._unwritten = b""
         self._trackers = list(trackers) if path is not None else []
         if path is not None:
-            # Unbuffered, so that it is known what could not be written.
+            # Unbuffered, so that a failed write reports how much was written.
             self._file = path.open("ab", buffering=0)
 
     def write(self, line: Mapping[str, Any], step: int | None = None) -> None:
@@ -107,7 +107,7 @@ def named_metrics(line: Mapping[str, Any]) -> dict[str, float]:
 def truncate_log(path: Path, *, iteration: int, steps_per_epoch: int) -> list[dict[str, float]]:
     """Remove the lines that a run which resumes from a checkpoint will write again.
 
-    A last line that a kill cut off is removed as well.
+    An incomplete last line, as after a kill, is removed as well.
 
     Args:
         path: The ``.log.json``.
@@ -115,7 +115,7 @@ def truncate_log(path: Path, *, iteration: int, steps_per_epoch: int) -> list[di
         steps_per_epoch: Of the run that wrote the file.
 
     Returns:
-        The metrics of exactly that iteration which stay, by their names in trackers.
+        The remaining metrics of exactly that iteration, by their names in trackers.
 
     Raises:
         OSError: if the file can't be read or replaced.

@@ -1,4 +1,4 @@
-"""Files that were published with PYSKL: a catalogue, and downloading by name."""
+"""Files published with PYSKL: a catalogue, and downloads by name."""
 
 from __future__ import annotations
 

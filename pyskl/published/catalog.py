@@ -1,11 +1,9 @@
 """The annotation pickles and weights that were published with PYSKL.
 
-This project could not reach the originals, so no size or hash is known: both are None until
-somebody who has the files writes them down here. The numbers of samples of NTU RGB+D are those of
-the papers without the recordings on the official lists of missing skeletons (302 of 56,880; 535 of
-114,480); the splits of NTU RGB+D 120 are those that public repositories state. The names of weights
-follow from which practices were trained on which benchmarks; ``configs/stgcn`` has a config of the
-same name for each.
+Sizes and hashes are None, because this project could not download the originals. The numbers of
+samples of NTU RGB+D are those of the papers without the recordings on the official lists of missing
+skeletons (302 of 56,880; 535 of 114,480); the splits of NTU RGB+D 120 are those that public
+repositories state. Weights have the names of their configs in ``configs/stgcn``.
 """
 
 from __future__ import annotations
@@ -26,11 +24,11 @@ class Published:
     """A published file.
 
     Attributes:
-        name: The name to ask for.
+        name: The name for downloads.
         path: Its path below :data:`BASE_URL` or below a mirror's address.
         what: A description.
         size: Bytes; None if unknown.
-        sha256: Its hash; None if unknown: then that of the first download is recorded.
+        sha256: Its hash; if None, that of the first download is recorded.
         samples: How many samples an annotation pickle should hold, if known.
         splits: Name of each split → number of its samples, if known.
     """
@@ -45,7 +43,7 @@ class Published:
 
     @property
     def is_annotations(self) -> bool:
-        """Whether it is an annotation pickle, not a checkpoint."""
+        """Whether it is an annotation pickle and not a checkpoint."""
         return self.path.endswith(".pkl")
 
     def url(self, base_url: str = BASE_URL) -> str:
@@ -58,7 +56,7 @@ class Published:
         Args:
             out: The folder for it. By default annotations go where the configs look for them,
                 ``data/...`` below the working directory, and checkpoints to the cache, where
-                their address finds them.
+                loading them by URL finds them.
         """
         if out is not None:
             return Path(out) / f"{self.name}{Path(self.path).suffix}"
@@ -109,7 +107,7 @@ def find_published(name: str) -> Published:
     """Return the published file with a name.
 
     Raises:
-        InputError: with the nearest right name, if there is none with this name.
+        InputError: if there is no such file; the message suggests a name.
 
     Example:
         >>> find_published('ntu60_hrnet').url()

@@ -34,8 +34,8 @@ def fetch_files(
 ) -> list[Path]:
     """Do what ``tools/data/download.py NAME ...`` does.
 
-    Files that are there are not downloaded again, but compared with their hash. Annotation pickles
-    are opened, and a warning reports where they differ from the catalogue.
+    Existing files are not downloaded again, but their hash is checked. Annotation pickles are
+    opened, and a warning reports where they differ from the catalogue.
 
     Args:
         names: See :data:`pyskl.published.CATALOG`.
@@ -50,7 +50,7 @@ def fetch_files(
 
     Raises:
         InputError: for an unknown name or an unsupported address.
-        DownloadError: if a file can't be downloaded or stored, or has another hash than it should.
+        DownloadError: if a file can't be downloaded or stored, or has the wrong hash.
         UntrustedFileError: if a pickle asks for more than plain data.
         AnnotationError: if a pickle holds something other than annotations.
         StoppedError: after Ctrl-C.
@@ -128,13 +128,13 @@ def _look_inside(one: Published, path: Path, *, trusted: bool) -> None:
 
 @dataclass(frozen=True)
 class LocalFile:
-    """What is on this machine of a published file.
+    """The local copy of a published file.
 
     Attributes:
         published: The published file.
         path: Where it is, or would be.
-        complete: Whether all of it is there.
-        size: The bytes that are there; 0 if it is absent.
+        complete: Whether it is complete.
+        size: Its bytes; 0 if it is absent.
     """
 
     published: Published
@@ -152,7 +152,7 @@ class LocalFile:
 
 
 def local_files(names: Sequence[str] = (), *, out: str | Path | None = None) -> list[LocalFile]:
-    """Return what is on this machine of the files with these names, or of all.
+    """Return the local copies of the files with these names, or of all.
 
     Raises:
         InputError: for an unknown name.
@@ -164,10 +164,10 @@ def local_files(names: Sequence[str] = (), *, out: str | Path | None = None) -> 
 def check_files(
     names: Sequence[str] = (), *, out: str | Path | None = None
 ) -> Iterator[tuple[LocalFile, str]]:
-    """Compare files with the hashes that are known of them.
+    """Compare local files with their known hashes.
 
     Args:
-        names: Which; by default all that are there, complete or in part.
+        names: By default all files that exist, complete or in part.
         out: As for :func:`fetch_files`.
 
     Yields:
@@ -203,7 +203,7 @@ def check_files(
 def listing(files: Iterable[LocalFile]) -> list[str]:
     """Return a line for each annotation pickle, and one for the weights of all streams of a model.
 
-    The names of the latter are written as a shell expands them: ``.../{j,b,jm,bm}``.
+    The names of weights are written as a shell expands them: ``.../{j,b,jm,bm}``.
 
     Args:
         files: In the order of the catalogue; see :func:`local_files`.
@@ -214,7 +214,7 @@ def listing(files: Iterable[LocalFile]) -> list[str]:
 
 
 def _model_name(one: LocalFile) -> str:
-    """Return the name that files which share a line have in common."""
+    """Return the common name of the files that share a line."""
     name = one.published.name
     return name if one.published.is_annotations else name.rpartition("/")[0]
 

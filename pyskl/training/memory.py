@@ -1,4 +1,4 @@
-"""Memory of processes and GPUs: how much they use, and keeping freed memory on the CPU.
+"""Measure the memory of processes and GPUs, and let glibc keep freed memory.
 
 Sizes are in bytes, and None if the system does not report them.
 """
@@ -150,6 +150,6 @@ def process_age() -> float | None:
         uptime = float((_PROC / "uptime").read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):
         return None
-    # Field 22. Field 2, the name of the program, is in parentheses and may contain blanks.
+    # Field 22. Field 2, the name of the program, is in parentheses and may contain spaces.
     started = int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     return uptime - started

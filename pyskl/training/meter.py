@@ -15,8 +15,7 @@ from pyskl.distributed.collectives import mean_over_ranks
 class Meter:
     """Sums the metrics of the steps of one log line on the device, without waiting for it.
 
-    The sums are part of a run's state: a log line that an interruption falls into is the mean of
-    the same steps as without the interruption.
+    Checkpoints hold the sums, so an interruption does not change the mean of a log line.
 
     Attributes:
         steps: Number of steps in the sums.
@@ -41,7 +40,7 @@ class Meter:
         self._last += passed
 
     def data_arrived(self) -> None:
-        """Note how long the loop waited for the batch."""
+        """Add the time that the loop waited for the batch."""
         self._data_time += time.perf_counter() - self._last
 
     def add(self, metrics: Mapping[str, Tensor], samples: int) -> None:
@@ -67,7 +66,7 @@ class Meter:
             epoch: From 1.
             step: The last step of the line, from 1 within the epoch.
             lr: The learning rate of that step.
-            device: Where the run computes.
+            device: The device of the run.
         """
         means = mean_over_ranks(torch.stack(list(self.totals.values())).float() / self.steps)
         timed_steps = max(1, self._timed_steps)
@@ -96,7 +95,7 @@ class Meter:
         """Continue with the sums of an interrupted run.
 
         Raises:
-            ValueError: if these are not sums of steps.
+            ValueError: if the state is invalid.
         """
         totals, steps = dict(state["totals"]), int(state["steps"])
         if steps < 0 or (steps and not totals) or any(one.ndim > 0 for one in totals.values()):

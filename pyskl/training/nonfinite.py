@@ -1,13 +1,12 @@
-"""Detects losses and gradients that are not finite before they reach the parameters.
+"""Detect losses and gradients that are not finite before they reach the parameters.
 
-After each backward pass one tensor tells whether all gradients are finite. If they are not, the
+After each backward pass one tensor holds whether all gradients are finite. If they are not, the
 parameters, the optimizer state and the BatchNorm statistics stay unchanged. On the CPU that tensor
 is read in every step. On a GPU the fused optimizers evaluate it on the device, so that no step
-waits for the device; the host reads it when it writes a log line or a checkpoint. By then some
-steps may have passed. With the policy ``'stop'`` none of them changed anything.
+waits for the device; the host reads it when it writes a log line or a checkpoint. Some steps may
+run meanwhile; with the policy ``'stop'`` they change nothing.
 
-With fp16, gradients that overflow are part of how the gradient scaler works: it skips such steps
-itself. Then only the loss is checked.
+With fp16 the gradient scaler skips steps whose gradients overflow, so only the loss is checked.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from pyskl.errors import CheckpointError, InputError
 
 Policy = Literal["stop", "skip", "ignore"]
 
-# How many sample ids a message lists.
+# Sample ids in a message.
 _MAX_LISTED = 8
 
 
@@ -42,13 +41,13 @@ class NonFiniteGuard:
 
     Args:
         model: The model.
-        optimizer: Over its parameters.
+        optimizer: Its optimizer.
         policy: ``'stop'``: nothing changes after a step that is not finite. ``'skip'``: such a step
             is skipped. ``'ignore'``: nothing is checked.
         scaled: Whether a gradient scaler is enabled.
 
     Attributes:
-        on_device: Whether the optimizer evaluates the result on the device.
+        on_device: Whether the optimizer evaluates the check on the device.
     """
 
     def __init__(
@@ -66,14 +65,14 @@ class NonFiniteGuard:
         self._stopped: Tensor | None = None
 
     def before_step(self) -> None:
-        """Save the statistics that the forward pass is going to change."""
+        """Save the statistics, which the forward pass changes."""
         if self.policy != "ignore" and self._buffers:
             torch._foreach_copy_(self._saved, self._buffers)
 
     def allow_update(self, loss: Tensor, norm: Tensor | None) -> bool:
         """Check a step after its backward pass; return whether to call the optimizer.
 
-        If the optimizer evaluates the result on the device, this returns True.
+        Returns True if the optimizer evaluates the check on the device.
 
         Args:
             loss: A scalar.
@@ -91,7 +90,7 @@ class NonFiniteGuard:
             if not self.scaled:
                 if self.policy == "stop":
                     bad = self._stopped = bad if self._stopped is None else bad | self._stopped
-                # What a gradient scaler would set: the fused kernels then change nothing.
+                # As a gradient scaler does; the fused kernels then skip the update.
                 self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
                 self.optimizer.grad_scale = None  # type: ignore[attr-defined]
             return True
@@ -141,12 +140,11 @@ class NonFiniteGuard:
 class NonFiniteStep:
     """A step whose loss or gradients were not finite, as this process saw it.
 
-    What a step reads is a function of the seed, the epoch and the step, so the samples can be read
-    again long after the step.
+    The samples are a function of the seed, the epoch and the step, so they can be read again later.
 
     Args:
         loader: From ``build_dataloader(..., shuffle=True)``.
-        epoch: Of the step, from 0.
+        epoch: Epoch of the step, from 0.
         step: Within the epoch, from 0.
         own_loss: Whether the loss of this process was not finite.
     """
@@ -211,7 +209,7 @@ class NonFiniteStep:
         )
 
     def save(self, folder: Path, rank: int, model: nn.Module, meta: Mapping[str, Any]) -> str:
-        """Write the batch and the model's weights to a file; return a sentence about it."""
+        """Write the batch and the model's weights to a file; return a message."""
         epoch, step = self._position["epoch"], self._position["iter"]
         path = folder / f"nonfinite_epoch_{epoch}_iter_{step}_process_{rank}.pth"
         batch = {k: v for k, v in self.read_batch().items() if isinstance(v, Tensor)}

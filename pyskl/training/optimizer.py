@@ -29,7 +29,7 @@ def optimizer_class(name: Any) -> type[Optimizer]:
     return classes[name]
 
 
-# The classes whose fused variant runs on a GPU, and the arguments that don't go with it.
+# Classes with a fused GPU variant, and the arguments that exclude it.
 _FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
 _EXCLUDE_FUSED = {"fused", "foreach", "differentiable"}
 
@@ -40,8 +40,8 @@ def build_optimizer(model: nn.Module, cfg: Mapping[str, Any]) -> Optimizer:
     Args:
         model: The model, on the device where it will train.
         cfg: ``dict(type='SGD', lr=..., ...)``: a class of :mod:`torch.optim` and its arguments.
-            On a GPU the fused variant is used where the class has one: the same update in one
-            kernel, without a host synchronisation for ``--amp fp16``.
+            On a GPU the fused variant is used if the class has one: the same update in one kernel,
+            and ``--amp fp16`` does not synchronise with the host.
     """
     arguments = dict(cfg)
     cls = optimizer_class(arguments.pop("type", None))
@@ -55,10 +55,10 @@ def build_optimizer(model: nn.Module, cfg: Mapping[str, Any]) -> Optimizer:
 
 
 def _start_momentum(optimizer: Optimizer) -> None:
-    """Give fused SGD a momentum of zero to start from.
+    """Initialise the momentum of fused SGD with zeros.
 
-    It would take uninitialised memory for its momentum where the very first step is left out for
-    gradients that are not finite, as fp16's gradient scaler does while it finds its scale.
+    Otherwise it takes uninitialised memory if the first step is skipped for gradients that are not
+    finite, as fp16's gradient scaler does while it finds its scale.
     """
     if not isinstance(optimizer, torch.optim.SGD):
         return

@@ -1,9 +1,8 @@
-"""The state that a run needs to continue: collected for a checkpoint, and restored from one.
+"""Collect the state of a run for a checkpoint, and restore it.
 
-Most of it is the same on all processes. Between the ends of epochs each process has its own running
-statistics of BatchNorm; random generators and the sums of the meter differ as well. A checkpoint
-holds these for every process (``processes``) next to the mean statistics (in ``state_dict``), so
-saving does not change the run.
+Most of it is the same on all processes. Within an epoch the running statistics of BatchNorm, the
+random states and the sums of the meter differ. A checkpoint holds these for every process
+(``processes``) and the mean statistics (in ``state_dict``), so saving does not change the run.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from pyskl.logging.log import get_logger
 from pyskl.training.meter import Meter
 from pyskl.training.seeding import random_states, set_random_states
 
-# What reading a malformed state raises.
+# Errors that reading a malformed state raises.
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """The position of a run.
 
     Attributes:
         epoch: Finished epochs.
         iteration: Finished iterations of the whole run.
-        best: ``{'key', 'score', 'epoch', 'file'}`` of the best checkpoint, once there is one.
+        best: ``{'key', 'score', 'epoch', 'file'}`` of the best checkpoint, if any.
     """
 
     epoch: int = 0
@@ -63,7 +62,7 @@ class StepSize:
     def from_meta(cls, meta: Mapping[str, Any], default: StepSize) -> StepSize:
         """Return the step size of the run that wrote a checkpoint's ``meta``.
 
-        Checkpoints of mmcv only hold ``epoch`` and ``iter``, and are written at an epoch's end.
+        Checkpoints of mmcv hold only ``epoch`` and ``iter``, and are written after an epoch.
         """
         per_epoch = default.steps_per_epoch
         if "iters_per_epoch" in meta:
@@ -74,21 +73,19 @@ class StepSize:
         return cls(per_epoch, int(batch), int(meta.get("world_size", default.world_size)))
 
     def convert(self, epoch: int, iteration: int, other: StepSize) -> int:
-        """Return the iteration of another step size at which the same samples are done.
-
-        An epoch has the same samples for any step size, so the same share of the epoch is done.
+        """Return the iteration at the same share of the epoch with another step size.
 
         Args:
             epoch: Finished epochs.
             iteration: Finished iterations of this step size.
             other: The other step size.
         """
-        inside = max(0, iteration - epoch * self.steps_per_epoch)
-        inside = round(inside / self.steps_per_epoch * other.steps_per_epoch)
-        return epoch * other.steps_per_epoch + min(other.steps_per_epoch, inside)
+        done = max(0, iteration - epoch * self.steps_per_epoch)
+        done = round(done / self.steps_per_epoch * other.steps_per_epoch)
+        return epoch * other.steps_per_epoch + min(other.steps_per_epoch, done)
 
     def describe_change(self, other: StepSize) -> str | None:
-        """Return what a run that resumes with another step size does differently, if anything."""
+        """Return a message about resuming with another step size, or None if they are equal."""
         changes = [
             f"{label} {before} → {after}"
             for label, before, after in (
@@ -110,17 +107,17 @@ class StepSize:
 
 @dataclass
 class RunState:
-    """What changes while a run trains.
+    """The state that training changes.
 
     Attributes:
         model: The recognizer.
-        optimizer: Over its parameters.
+        optimizer: Its optimizer.
         scaler: The gradient scaler of fp16.
-        step_size: Of the run.
-        rank: Of this process.
-        seed: Of the run.
+        step_size: Step size of the run.
+        rank: Rank of this process.
+        seed: Seed of the run.
         meter: The sums of the current log line.
-        progress: How far the run is.
+        progress: The position of the run.
     """
 
     model: nn.Module
@@ -136,7 +133,7 @@ class RunState:
         """Return the content of a checkpoint; every process has to call it.
 
         Args:
-            meta: What else its ``meta`` should hold.
+            meta: Further entries of its ``meta``.
         """
         own = {
             "buffers": self._own_buffers() if is_distributed() else {},
@@ -179,7 +176,7 @@ class RunState:
         if self.scaler.is_enabled() and checkpoint.scaler:
             self.scaler.load_state_dict(checkpoint.scaler)
         before = StepSize.from_meta(meta, self.step_size)
-        # Also with the same step size: the position in a foreign checkpoint may be inexact.
+        # Also with the same step size: other programs may store an inexact position.
         iteration = before.convert(int(meta["epoch"]), int(meta["iter"]), self.step_size)
         self.progress.epoch, self.progress.iteration = int(meta["epoch"]), iteration
         self.progress.best = meta.get("best")

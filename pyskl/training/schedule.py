@@ -1,7 +1,7 @@
 """The learning rate as a function of the iteration.
 
-Everything is closed form: the rate of an iteration depends on its number alone, so a run that is
-resumed, or extended by epochs, has the rates that it would have had in one go.
+The rate of an iteration depends only on its number and the length of the run, so a resumed run has
+the same rates as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class LearningRate:
         base_lr: The rate that the schedule starts from.
         epochs: Epochs of the run.
         iters_per_epoch: Iterations of an epoch.
-        policy: ``'fixed'``; ``'step'``: multiplied by ``gamma`` from the start of each epoch in
-            ``step`` on (a single number: every so many epochs); ``'CosineAnnealing'``: from
-            ``base_lr`` to ``min_lr`` along half a cosine (Loshchilov and Hutter, "SGDR", ICLR
-            2017, equation 5, without restarts).
+        policy: ``'fixed'``; ``'step'``: multiplied by ``gamma`` at the start of each epoch in
+            ``step`` (a single number: every ``step`` epochs); ``'CosineAnnealing'``: from
+            ``base_lr`` to ``min_lr`` along half a cosine (Loshchilov and Hutter, "SGDR", ICLR 2017,
+            equation 5, without restarts).
         by_epoch: Whether the schedule advances by epochs, counted from 0, or by iterations.
         step: For ``'step'``.
         gamma: For ``'step'``.
-        min_lr: For ``'CosineAnnealing'``; 0 by default. For ``'step'``: the rate never falls below.
+        min_lr: For ``'CosineAnnealing'``; 0 by default. For ``'step'``: the lower bound.
         min_lr_ratio: The same, as a share of ``base_lr``.
         warmup: How the rate rises to the schedule's over the first ``warmup_iters`` iterations:
             ``'constant'``, ``'linear'``, ``'exp'`` (Goyal et al., "Accurate, Large Minibatch SGD",
@@ -35,7 +35,7 @@ class LearningRate:
         warmup_by_epoch: See ``warmup_iters``.
 
     Raises:
-        ValueError: for arguments that don't go together.
+        ValueError: for invalid or conflicting arguments.
 
     Example:
         >>> rate = LearningRate(0.1, epochs=4, iters_per_epoch=10, policy='step', step=[2])

@@ -15,10 +15,10 @@ from pyskl.errors import InputError
 
 
 def init_random_seed(seed: int | None = None) -> int:
-    """Return ``seed``, or a random one that all processes agree on.
+    """Return ``seed``, or a random seed that is the same on all processes.
 
     Raises:
-        InputError: for a seed that NumPy and torch don't both take.
+        InputError: for a seed that NumPy or torch does not accept.
     """
     if seed is not None:
         if not 0 <= seed < 2**63:
@@ -47,17 +47,16 @@ def set_random_seed(seed: int, *, deterministic: bool = False) -> None:
 def seed_step(seed: int, iteration: int, rank: int) -> None:
     """Seed torch for one training step.
 
-    What dropout drops then depends on the step alone, not on what ran before it, so that a run
-    that was interrupted goes on as it would have.
+    Dropout masks then depend on the step only, so a resumed run has the same ones.
     """
     state = np.random.SeedSequence((seed, iteration, rank)).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))
 
 
 def random_states() -> dict[str, Any]:
-    """Return where the global generators stand, as tensors and numbers.
+    """Return the states of Python's and NumPy's global generators, as tensors and numbers.
 
-    torch's own are left out: :func:`seed_step` seeds them in every step.
+    Those of torch are not needed: :func:`seed_step` seeds them in every step.
     """
     version, python, gauss = random.getstate()
     name, numpy, position, has_gauss, cached = np.random.get_state(legacy=True)
@@ -74,7 +73,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: Mapping[str, Any]) -> None:
-    """Put the global generators where :func:`random_states` found them."""
+    """Restore the states that :func:`random_states` returned."""
     version, python, gauss = states["python"]
     random.setstate((version, tuple(python.tolist()), gauss))
     name, numpy, position, has_gauss, cached = states["numpy"]

@@ -44,15 +44,15 @@ class Trainer:
 
     Attributes:
         model: The recognizer, on ``device``.
-        optimizer: Over its parameters.
+        optimizer: Its optimizer.
         schedule: The learning rate of each iteration.
         loader: From ``build_dataloader(..., shuffle=True)``.
         device: Where to compute.
-        work_dir: Where checkpoints go.
+        work_dir: The folder of the checkpoints.
         epochs: Epochs of the run.
-        seed: Of the run.
-        env: The position of this process among those of the run.
-        validation: What to measure between epochs; None measures nothing.
+        seed: Seed of the run.
+        env: Rank and world size.
+        validation: What to measure between epochs, or None.
         saving: When to write checkpoints.
         grad_clip: ``max_norm`` and ``norm_type`` of gradient clipping, or None.
         amp: ``'bf16'``, ``'fp16'`` or None.
@@ -60,7 +60,7 @@ class Trainer:
             (the step) or ``'ignore'``.
         log: Where metrics go.
         log_interval: Iterations from one log line to the next.
-        meta: What else a checkpoint's ``meta`` should hold.
+        meta: Further entries of a checkpoint's ``meta``.
         find_unused_parameters: For models with parameters that a step may not use.
         monitor: Receives requests to stop, and detects lost processes.
     """
@@ -86,7 +86,7 @@ class Trainer:
     monitor: Monitor = field(default_factory=Monitor)
 
     def __post_init__(self) -> None:
-        """Create what lives as long as the run."""
+        """Create the objects that last for the whole run."""
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == "fp16")
         batch = getattr(self.loader.batch_sampler, "batch_size", 0)
         step_size = StepSize(len(self.loader), batch, self.env.world_size)
@@ -160,7 +160,7 @@ class Trainer:
             monitor.pause()
 
     def _train_epoch(self) -> None:
-        """Take the steps of an epoch, or those that are left of it after resuming."""
+        """Train an epoch, or its remaining steps after resuming."""
         batches, steps = self.loader.batch_sampler, len(self.loader)
         if not isinstance(batches, TrainBatches):
             raise TypeError("Trainer needs a loader built with shuffle=True")
@@ -276,7 +276,7 @@ class Trainer:
         if checked and self.scaler.get_scale() < _MIN_SCALE:
             raise TrainingError(
                 f"the gradients of iteration {self.progress.iteration} are not finite in fp16, "
-                "however small their scale is",
+                "even with a small loss scale",
                 hint="use --amp bf16, or a lower lr",
             )
 

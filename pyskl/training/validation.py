@@ -15,12 +15,12 @@ class Validation:
     Attributes:
         loader: Batches in the order of the data set.
         labels: See :func:`pyskl.evaluation.evaluate.evaluate`.
-        metrics: As ``labels``.
-        topk: As ``labels``.
+        metrics: See :func:`pyskl.evaluation.evaluate.evaluate`.
+        topk: See :func:`pyskl.evaluation.evaluate.evaluate`.
         interval: Epochs from one validation to the next.
         start: The first epoch (from 1) after which to validate.
-        save_best: The metric whose best checkpoint is kept: its key, ``'auto'`` for the first
-            one measured, None to keep none.
+        save_best: Key of the metric whose best checkpoint is kept: ``'auto'`` is the first one
+            measured, None keeps none.
     """
 
     loader: DataLoader

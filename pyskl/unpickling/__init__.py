@@ -1,1 +1,1 @@
-"""Read pickles as data: containers, numbers, strings and arrays, and nothing that runs."""
+"""Read pickles of containers, numbers, strings and arrays without running code."""

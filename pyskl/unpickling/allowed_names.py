@@ -1,9 +1,8 @@
-"""The names that a pickle of plain data may use, and what they stand for.
+"""The names that a pickle of plain data may use, and the functions that replace them.
 
 Allowing the names is not enough: ``numpy.ndarray``, ``numpy.dtype`` and their ``__setstate__``
-accept arguments that pass bytes off as object pointers, and ``bytes(10**12)`` fills the memory. So
-each name stands for a function of ours that accepts only the arguments that pickles of plain data
-have.
+accept arguments that turn bytes into object pointers, and ``bytes(10**12)`` fills the memory. So a
+function replaces each name and accepts only the arguments found in pickles of plain data.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import numpy as np
 from pyskl.errors import UntrustedFileError
 from pyskl.unpickling.limits import Limits, NotData
 
-# Booleans, numbers, strings and references as NumPy's pickles spell them: a kind and its bytes.
+# Booleans, numbers, strings and references in NumPy's pickles: a kind and its bytes.
 _PLAIN_DTYPE = re.compile(r"[<>=|]?([biufcSUO]\d{1,9}|[?bBhHiIlLqQefdgFDGSUO])")
 
 _MAX_DIMENSIONS = 64  # NumPy's own limit
@@ -30,9 +29,10 @@ class AllowedName(NotData):
 
     Args:
         label: The name, for messages.
-        make: What a call does, given the limits and the arguments; None if it is never called.
-        kind: The class itself, if it is passed on as an argument.
-        needs_state: Whether a call makes an array whose content comes afterwards.
+        make: Called with the limits and the arguments instead of the named function; None if the
+            name must not be called.
+        kind: The class, if it may be the factory of a ``defaultdict``.
+        needs_state: Whether a call makes an array that a later state fills.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AllowedName(NotData):
         return self.label
 
 
-def _described(value: Any) -> str:
+def _describe(value: Any) -> str:
     return str(value) if isinstance(value, NotData) else f"a {type(value).__name__}"
 
 
@@ -57,11 +57,11 @@ def _described(value: Any) -> str:
 
 
 def _encode(_: Limits, text: str, encoding: str = "latin1") -> bytes:
-    """Replace ``_codecs.encode``, with which pickles up to protocol 2 spell bytes."""
+    """Replace ``_codecs.encode``, which makes bytes in pickles up to protocol 2."""
     if encoding not in ("latin1", "latin-1"):
         raise UntrustedFileError("it asks for a text encoding other than latin1")
     if type(text) is not str:
-        raise UntrustedFileError(f"it encodes {_described(text)}")
+        raise UntrustedFileError(f"it encodes {_describe(text)}")
     return text.encode("latin1")
 
 
@@ -75,21 +75,21 @@ def _bytearray(limits: Limits, data: Any = b"", *encoding: Any) -> bytearray:
     if type(data) is str:
         data = _encode(limits, data, *encoding)
     if type(data) is not bytes:
-        raise UntrustedFileError(f"it makes a bytearray of {_described(data)}")
+        raise UntrustedFileError(f"it makes a bytearray of {_describe(data)}")
     limits.charge(len(data))
     return bytearray(data)
 
 
 def _complex(_: Limits, real: Any, imaginary: Any) -> complex:
     if type(real) is not float or type(imaginary) is not float:
-        raise UntrustedFileError("it makes a complex number of other than two floats")
+        raise UntrustedFileError("it makes a complex number of something other than two floats")
     return complex(real, imaginary)
 
 
 def _set(limits: Limits, items: Any = None) -> set[Any]:
     items = [] if items is None else items
     if type(items) is not list:
-        raise UntrustedFileError(f"it makes a set of {_described(items)}")
+        raise UntrustedFileError(f"it makes a set of {_describe(items)}")
     limits.check_keys(items)
     return set(items)
 
@@ -103,7 +103,7 @@ def _ordered_dict(limits: Limits, items: Any = None) -> collections.OrderedDict[
     if type(pairs) is not list or not all(
         type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs
     ):
-        raise UntrustedFileError("it makes an OrderedDict of other than a list of pairs")
+        raise UntrustedFileError("it makes an OrderedDict of something other than a list of pairs")
     limits.check_keys([key for key, _ in pairs])
     return collections.OrderedDict(pairs)
 
@@ -112,15 +112,15 @@ def _defaultdict(_: Limits, factory: Any = None) -> collections.defaultdict[Any,
     if factory is None:
         return collections.defaultdict(None)
     if not isinstance(factory, AllowedName) or factory.kind is None:
-        raise UntrustedFileError(f"it makes a defaultdict with {_described(factory)}")
+        raise UntrustedFileError(f"it makes a defaultdict with {_describe(factory)}")
     return collections.defaultdict(factory.kind)
 
 
 def _counter(limits: Limits, items: Any = None) -> collections.Counter[Any]:
-    """Replace ``Counter``, which pickles with its counts as an argument."""
+    """Replace ``Counter``, whose pickles pass the counts as an argument."""
     counts = {} if items is None else items
     if type(counts) is not dict:
-        raise UntrustedFileError(f"it makes a Counter of {_described(counts)}")
+        raise UntrustedFileError(f"it makes a Counter of {_describe(counts)}")
     limits.check_keys(list(counts))
     counter: collections.Counter[Any] = collections.Counter()
     dict.update(counter, counts)
@@ -154,11 +154,11 @@ PYTHON_NAMES: Mapping[tuple[str, str], Any] = {
 
 
 class DtypeSpec(NotData):
-    """Replaces ``numpy.dtype``: a dtype without fields, whose state a pickle can't set freely."""
+    """Replaces ``numpy.dtype``: a dtype without fields, whose state is checked."""
 
     def __init__(self, spec: Any) -> None:
         if type(spec) is not str:
-            raise UntrustedFileError("it describes a NumPy dtype by other than a name")
+            raise UntrustedFileError("it describes a NumPy dtype by something other than a name")
         if not _PLAIN_DTYPE.fullmatch(spec):
             raise UntrustedFileError(f"it asks for the NumPy dtype {spec[:40]!r}")
         self.dtype = np.dtype(spec)
@@ -167,7 +167,7 @@ class DtypeSpec(NotData):
         return f"a NumPy dtype ({self.dtype.str})"
 
     def set_state(self, state: Any) -> None:
-        """Take the byte order from a dtype's state, which must not contain anything else new."""
+        """Take the byte order from a dtype's state, which must not change anything else."""
         known = self.dtype
         if type(state) is not tuple or len(state) != 8:
             raise UntrustedFileError(f"it gives the NumPy dtype {known.str!r} an unknown state")
@@ -190,7 +190,7 @@ def fill_array(limits: Limits, array: np.ndarray, state: Any) -> list[Any]:
     """Give an empty array its shape, dtype and content.
 
     Returns:
-        The objects that it holds now; empty if it holds numbers or strings.
+        The objects in it; empty if it holds numbers or strings.
     """
     if type(state) is not tuple or len(state) != 5:
         raise UntrustedFileError("it gives an array an unknown state")
@@ -200,11 +200,11 @@ def fill_array(limits: Limits, array: np.ndarray, state: Any) -> list[Any]:
     dtype, count = spec.dtype, _count(shape)
     if dtype.hasobject:
         if type(content) is not list or len(content) != count:
-            raise UntrustedFileError(f"it does not give an array of {count} objects a list of them")
+            raise UntrustedFileError(f"it does not fill an array of {count} objects with as many")
         limits.charge(8 * count)
     else:
         if type(content) is not bytes:
-            raise UntrustedFileError(f"it fills an array from {_described(content)}")
+            raise UntrustedFileError(f"it fills an array from {_describe(content)}")
         _check_bytes(count, dtype, len(content))
         limits.charge(len(content))
     complete: Any = (1, shape, dtype, bool(fortran), content)
@@ -224,7 +224,7 @@ def _count(shape: Any) -> int:
 def _check_bytes(count: int, dtype: np.dtype[Any], found: int) -> None:
     if count * dtype.itemsize != found or (count and not dtype.itemsize):
         raise UntrustedFileError(
-            f"it gives an array of {count} values of {dtype.itemsize} bytes {found} bytes"
+            f"it gives {found} bytes to an array of {count} values of {dtype.itemsize} bytes"
         )
 
 
@@ -239,11 +239,11 @@ def _reconstruct(_: Limits, *arguments: Any) -> np.ndarray:
 
 def _scalar(limits: Limits, spec: Any, value: Any) -> Any:
     if not isinstance(spec, DtypeSpec) or spec.dtype.hasobject:
-        raise UntrustedFileError(f"it asks for a NumPy scalar of {_described(spec)}")
+        raise UntrustedFileError(f"it asks for a NumPy scalar of {_describe(spec)}")
     if type(value) is str:  # as Python 2 wrote it
         value = value.encode("latin1")
     if type(value) is not bytes:
-        raise UntrustedFileError(f"it makes a NumPy scalar of {_described(value)}")
+        raise UntrustedFileError(f"it makes a NumPy scalar of {_describe(value)}")
     if spec.dtype.itemsize == 0 == len(value):  # np.str_("")
         return spec.dtype.type()
     _check_bytes(1, spec.dtype, len(value))
@@ -261,9 +261,9 @@ def _frombuffer(
 ) -> np.ndarray:
     """Replace NumPy's ``_frombuffer``, which protocol 5 uses."""
     if type(buffer) not in (bytes, bytearray):
-        raise UntrustedFileError(f"it asks for an array in the memory of {_described(buffer)}")
+        raise UntrustedFileError(f"it asks for an array in the memory of {_describe(buffer)}")
     if not isinstance(spec, DtypeSpec) or spec.dtype.hasobject:
-        raise UntrustedFileError(f"it asks for an array in memory of {_described(spec)}")
+        raise UntrustedFileError(f"it asks for an array in memory of {_describe(spec)}")
     _check_bytes(_count(shape), spec.dtype, len(buffer))
     if order not in ("C", "F", "K"):
         raise UntrustedFileError("it asks for an array of an unknown order")

@@ -3,13 +3,13 @@
 An allow-list of names is not enough. Without calling anything, a pickle can
 
 - announce a string of 2**60 bytes, or fill the memory with millions of empty sets;
-- nest tuples a million deep, which overflows the stack of whatever hashes or frees them;
+- nest tuples a million deep, which overflows the stack when they are hashed or freed;
 - double a tuple 60 times, which takes 60 bytes in the file and forever to print or hash;
 - use keys that all have the same hash, so that filling a dict takes quadratic time.
 
-Every container that is built is registered here with its depth and its weight, the number of
-elements that it would have if it were written out as a tree. A container that was put into another
-one must not change any more (no pickle of plain data changes one), so both numbers stay correct.
+Every container is registered with its depth and its weight, the number of its elements when written
+out as a tree. A container inside another one must not change any more (pickles of plain data never
+do that), so both numbers stay correct.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ MEMORY_CONSTANT = 64 << 20
 # How deep containers may nest; annotations and checkpoints reach about 8.
 MAX_DEPTH = 64
 
-# How large the data may be as a tree, where shared parts count as often as they occur.
+# How large the data may be as a tree, in which shared parts count each time.
 TREE_FACTOR = 64
 TREE_CONSTANT = 1 << 20
 
 # How many keys may be tuples, frozensets or NumPy scalars, whose hashes a file can choose.
 MAX_COMPLEX_KEYS = 4096
 
-# What things cost in bytes: upper bounds for CPython 3.10 to 3.13.
+# Upper bounds for memory in bytes, for CPython 3.10 to 3.13.
 OPERATION_COST = 48  # a number, its place on the stack and in a list
 CONTAINER_COST = 450  # an empty set and its registration
 CALL_COST = 550
@@ -52,7 +52,7 @@ CONTAINERS = frozenset(
 
 
 class NotData:
-    """What the unpickler uses in place of functions and dtypes; it must not end up in the data."""
+    """Replaces a function or dtype; the data must not contain it."""
 
 
 class _Registration:
@@ -65,10 +65,10 @@ class _Registration:
 
 
 class Limits:
-    """Keeps track of one file.
+    """Counts what one file uses, and raises an error beyond the limits.
 
     Args:
-        size: Of the file in bytes.
+        size: Size of the file in bytes.
     """
 
     def __init__(self, size: int) -> None:
@@ -87,7 +87,7 @@ class Limits:
             )
 
     def check_data(self, value: Any) -> None:
-        """Check that what a pickle leaves is data."""
+        """Check that the result of a pickle is data."""
         self._measure((value,), False)
 
     def register(
@@ -105,7 +105,7 @@ class Limits:
         self._containers[id(container)] = _Registration(depth + 1, weight + 1)
 
     def extend(self, container: Any, items: Sequence[Any]) -> None:
-        """Note that a container gets more items."""
+        """Record that items are added to a container."""
         registration = self._containers[id(container)]
         if registration.is_part:
             raise UntrustedFileError(
@@ -120,7 +120,7 @@ class Limits:
             raise UntrustedFileError(f"it puts a {type(container).__name__} into itself")
 
     def _measure(self, items: Sequence[Any], arguments: bool) -> tuple[int, int]:
-        """Return the depth and weight of items, which are parts of a container from now on."""
+        """Return the depth and weight of items, and mark them as parts of a container."""
         depth, weight = 0, len(items)
         for item in items:
             kind = type(item)
@@ -143,7 +143,7 @@ class Limits:
             raise UntrustedFileError(f"it nests containers more than {MAX_DEPTH} deep")
         if weight > self._max_weight:
             raise UntrustedFileError(
-                f"it repeats its parts until they make more than {TREE_FACTOR} times its size"
+                f"it repeats its parts to more than {TREE_FACTOR} times its size"
             )
 
     def check_keys(self, keys: Sequence[Any]) -> None:
@@ -157,10 +157,10 @@ class Limits:
                 registration = self._containers[id(key)]
                 if registration.depth > 4 or registration.weight > 4096:
                     raise UntrustedFileError(
-                        f"it has a {kind.__name__} for a key that is too large"
+                        f"it uses a {kind.__name__} as a key that is too large"
                     )
             elif not isinstance(key, (np.number, np.bool_, np.str_, np.bytes_)):
-                raise UntrustedFileError(f"it has a {kind.__name__} for a key")
+                raise UntrustedFileError(f"it uses a {kind.__name__} as a key")
             self._complex_keys += 1
             if self._complex_keys > MAX_COMPLEX_KEYS:
                 raise UntrustedFileError(

@@ -1,8 +1,8 @@
-"""Load pickles of plain data without running what they ask for.
+"""Load pickles of plain data without running code.
 
-A pickle is a program: :func:`pickle.load` calls whatever it names. Annotation files come from
-strangers but need only containers, numbers, strings and NumPy arrays. Those are accepted here, and
-anything else is refused by name.
+A pickle is a program: :func:`pickle.load` calls any function that it names. Annotation files come
+from strangers but need only containers, numbers, strings and NumPy arrays. Anything else is refused
+with an error that names it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def load_plain_pickle(path: str | Path, *, trusted: bool = False) -> Any:
             raise refused(path, error) from None
         except RunError:  # such as a request to stop
             raise
-        except Exception as error:  # a damaged pickle can fail in any way
+        except Exception as error:  # a damaged pickle can cause any error
             raise InputError(
                 f"not a readable pickle ({short_message(error)})",
                 file=path,
@@ -58,11 +58,11 @@ def refused(path: Path, error: UntrustedFileError) -> UntrustedFileError:
     return UntrustedFileError(
         f"refused: {error.problem}",
         file=path,
-        hint="if you trust whoever made it, load it with --trust-files (trusted=True in Python)",
+        hint="if you trust its author, load it with --trust-files (trusted=True in Python)",
     )
 
 
 def short_message(error: Exception) -> str:
-    """Return the type and the start of the message of an error, which may quote the whole file."""
+    """Return the type of an error and the start of its message, which may be long."""
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first[:300]}"

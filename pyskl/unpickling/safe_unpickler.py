@@ -4,15 +4,14 @@ A pickle is a program for a stack machine. The standard library's :func:`picklet
 it into operations and their arguments without running it; the machine here runs those operations.
 It differs from :class:`pickle.Unpickler` in three ways:
 
-- names stand for functions of ours (:mod:`pyskl.unpickling.allowed_names`), so a file can't call
-  anything else;
-- what is built stays within :class:`pyskl.unpickling.limits.Limits`;
-- sizes that the file announces are compared with what is left of it before memory is allocated.
+- a file can call only the functions of :mod:`pyskl.unpickling.allowed_names`;
+- the result stays within :class:`pyskl.unpickling.limits.Limits`;
+- announced sizes are compared with the rest of the file before memory is allocated.
 
-Why not subclass :class:`pickle.Unpickler` with an allow-list in ``find_class``? It sees only names.
-A 60-byte pickle makes it hash a tuple of 2**60 elements in C, where not even a signal stops it,
-others overflow its stack or announce 10 GB. To refuse those beforehand, a scan has to know what is
-on the stack at every operation, and then it is this machine.
+An allow-list in ``find_class`` of :class:`pickle.Unpickler` is not enough, because it sees only
+names: a 60-byte pickle makes it hash a tuple of 2**60 elements in C code that no signal interrupts;
+others overflow its stack or announce 10 GB. A scan for such pickles would have to track the stack
+at every operation, as this class does.
 """
 
 from __future__ import annotations
@@ -38,23 +37,23 @@ from pyskl.unpickling.limits import (
 )
 
 _MAX_INTEGER_BITS = 512  # data have integers of 64 bits; long ones are slow to print
-_TEXT_COST = 5  # for each character: itself, its byte in the file, and up to 4 bytes in memory
+_TEXT_COST = 5  # per character: a byte in the file and up to 4 in memory
 
 _DICTS = frozenset({dict, OrderedDict, defaultdict, Counter})
 
 
 class _ShortRepr(reprlib.Repr):
-    """Spells plain values and names only the type of others, whose own text may be long."""
+    """Shows plain values, but only the type of others, whose ``repr`` may be long."""
 
     def repr_instance(self, x: Any, level: int) -> str:
-        """Spell what is no text, integer or container."""
+        """Format anything but text, integers and containers."""
         if isinstance(x, (bool, float, complex, bytes, bytearray, type(None))):
             return super().repr_instance(x, level)
         return f"<{type(x).__name__}>"
 
 
 def short_repr(value: Any) -> str:
-    """Spell a value from a file for a message: never long, never deep."""
+    """Format a value from a file for a message, with limited length and depth."""
     short = _ShortRepr()
     short.maxstring = short.maxother = 80
     return short.repr(value)
@@ -68,7 +67,7 @@ class _BoundedFile:
         self.readline = file.readline
 
     def read(self, count: int) -> bytes:
-        if count > 4096:  # below that, asking is not worth the time
+        if count > 4096:  # smaller reads are not worth the check
             count = min(count, max(0, self._end - self._file.tell()))
         return self._file.read(count)
 
@@ -79,8 +78,8 @@ class SafeUnpickler:
     Args:
         file: A seekable binary file, at the pickle's start.
         names: ``(module, name)`` → an :class:`AllowedName`, or the value itself.
-        size: Bytes from the file's position that belong to it; sets the limits.
-        persistent_load: Returns what a persistent id stands for; by default all are refused.
+        size: Bytes from the file's position to the end of its pickles; sets the limits.
+        persistent_load: Returns the object of a persistent id; by default all are refused.
         ignore_attributes: Skip attributes of dicts instead of refusing them.
     """
 
@@ -230,7 +229,7 @@ class SafeUnpickler:
     def _stack_global(self, _: None) -> None:
         module, name = self._pop_last(2)
         if type(module) is not str or type(name) is not str:
-            raise ValueError("it names something by other than text")
+            raise ValueError("it uses a name that is not text")
         self._look_up(module, name)
 
     def _look_up(self, module: str, name: str) -> None:
@@ -246,7 +245,7 @@ class SafeUnpickler:
     def _reduce(self, _: None) -> None:
         function, arguments = self._pop_last(2)
         if type(arguments) is not tuple:
-            raise UntrustedFileError("it makes a call with other than a tuple of arguments")
+            raise UntrustedFileError("it makes a call without a tuple of arguments")
         self._call(function, arguments)
 
     def _obj(self, _: None) -> None:

@@ -241,7 +241,7 @@ def test_attempts_are_counted_from_the_last_progress(server: Server) -> None:
 def test_a_server_that_does_not_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TIMEOUT", 0.1)
     server.plan = [silent] * 4
-    with pytest.raises(DownloadError, match=r"no answer within 0\.1 s"):
+    with pytest.raises(DownloadError, match=r"no response within 0\.1 s"):
         local_checkpoint(server.url, trusted=True)
     server.plan = [silent]
     assert local_checkpoint(server.url, trusted=True).read_bytes() == BODY

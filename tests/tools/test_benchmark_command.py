@@ -167,7 +167,7 @@ def test_startup(benchmark: Benchmark) -> None:
         (["step", "missing.py"], "there is no such config file"),
         (["pipeline", "CONFIG", "--cfg-options", "data.train.split=x"], "there is no split 'x'"),
         (["pipeline", "CONFIG", "--beside", "missing.py"], "there is no such config file"),
-        (["pipeline", "CONFIG", "--json", "CONFIG"], "never written over"),
+        (["pipeline", "CONFIG", "--json", "CONFIG"], "can't overwrite it"),
         (["pipeline", "CONFIG", "--json", "figures.py"], "should end in .json"),
         (
             [

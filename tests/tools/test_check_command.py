@@ -95,9 +95,9 @@ def test_nothing_is_written_over(commands: Commands, spoilt: Path, tmp_path: Pat
     link.symlink_to(spoilt)
     other = Path(shutil.copy(spoilt, tmp_path / "other.pkl"))
     for option, out, part in (
-        ("--fix", spoilt, "never written over"),
-        ("--json", spoilt, "never written over"),
-        ("--html", link, "never written over"),
+        ("--fix", spoilt, "can't overwrite it"),
+        ("--json", spoilt, "can't overwrite it"),
+        ("--html", link, "can't overwrite it"),
         ("--fix", other, "exists"),
         ("--json", other, "end in .json"),
     ):
@@ -177,7 +177,7 @@ def test_what_can_not_be_read_is_told_in_one_message(
         ((broken,), "not a readable pickle"),
         ((evil,), "refused"),
         ((tiny_ann_file, "--config", tmp_path / "none.py"), "no such config file"),
-        ((tiny_ann_file, "--json", tiny_ann_file / "a.json"), "is no folder to write to"),
+        ((tiny_ann_file, "--json", tiny_ann_file / "a.json"), "is not a writable folder"),
         ((tiny_ann_file, "--fail-on", "sometimes"), "invalid choice"),
     ):
         done = commands.quick(CHECK, *arguments)

@@ -46,7 +46,7 @@ def test_each_fault_is_one_message(
         (["--clip-len", 0], "--clip-len: wrong number"),
         (["--cfg-options", "model.backbone.type=STGC"], "did you mean 'STGCN'"),
         (["--cfg-options", "data=None"], "pass --persons"),
-        (["--json", config], "never written over"),
+        (["--json", config], "can't overwrite it"),
         (["--json", tmp_path / "other.py"], "end in .json"),
     ):
         done = commands.quick("tools/analysis/flops.py", config, *options)

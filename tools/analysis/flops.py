@@ -1,4 +1,4 @@
-"""Count what a model costs: python tools/analysis/flops.py CONFIG [--clip-len T --persons M]"""
+"""Count operations: python tools/analysis/flops.py CONFIG [--clip-len T --persons M]"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         "--depth",
         type=int,
         metavar="N",
-        help="show modules N levels deep, those below summed up; 3 shows blocks",
+        help="show modules down to level N, with the sums of those below; 3 shows blocks",
     )
     add_json(parser, "all of it")
     add_cfg_options(parser)

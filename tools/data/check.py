@@ -1,4 +1,4 @@
-"""Check the health of a data set: python tools/data/check.py ANN.pkl [--config CONFIG]"""
+"""Check an annotation file: python tools/data/check.py ANN.pkl [--config CONFIG]"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
         description="Report what is wrong with an annotation file before training on it. "
-        "Exit status: 0 for a healthy file, 1 for one with findings (see --fail-on), 2 for one "
+        "Exit status: 0 without findings, 1 with findings (see --fail-on), 2 for a file "
         "that can't be read."
     )
     parser.add_argument("ann_file", help="annotation pickle; it may be faulty")
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         "--fail-on",
         choices=["error", "warning", "never"],
         default="error",
-        help="exit with status 1 if there is a finding as bad as this (default: error)",
+        help="exit with status 1 for findings of at least this severity (default: error)",
     )
     add_trust(parser, "the annotations")
     add_debug(parser)

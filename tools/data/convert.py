@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from _command import Parser, add_debug, end_with
 
-# Those of pyskl.recordings.FORMATS, without its import; a test compares the two.
+# The names of pyskl.recordings.FORMATS, repeated so that --help stays fast; a test compares them.
 FORMATS = (
     *("auto", "csv", "npy", "npz", "coco", "alphapose", "openpose", "mediapipe"),
     *("skeleton", "bvh", "amc", "c3d"),
@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
         "--split",
         nargs="+",
         metavar="HOW",
-        help="ratio (default): at random, each class alike; subject or camera; lists TRAIN.txt "
+        help="ratio (default): at random, stratified by class; subject or camera; lists TRAIN.txt "
         "VAL.txt [TEST.txt]: an id per line; table: the column split of the table; none",
     )
     add("--train-ratio", type=float, default=0.8, help="default: 0.8")
@@ -70,7 +70,7 @@ def parse_args() -> argparse.Namespace:
         help="with ratio: keep the samples of a subject (camera) in one split",
     )
     for name in ("subjects", "cameras"):
-        add(f"--train-{name}", nargs="+", default=[], help=f"{name} that train")
+        add(f"--train-{name}", nargs="+", default=[], help=f"{name} of the training split")
         add(f"--test-{name}", nargs="+", default=[], help=f"{name} of the test split; others: val")
 
     add = parser.add_argument_group("reading").add_argument
@@ -85,7 +85,7 @@ def parse_args() -> argparse.Namespace:
         help="size of the videos in pixels, if the files don't contain it",
     )
     add("--fps", type=float, help="frames per second, if the files don't contain it")
-    add("--to-fps", type=float, help="keep every k-th frame, for about this rate")
+    add("--to-fps", type=float, help="keep every k-th frame, to get about this rate")
     add("--frame-step", type=int, default=1, metavar="K", help="keep every K-th frame")
     add("--scale", type=float, default=1.0, help="multiply all coordinates")
     add("--axes", help="axes of arrays, such as CTVM (default: TVC or MTVC by their number)")

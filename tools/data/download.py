@@ -22,25 +22,29 @@ def parse_args() -> argparse.Namespace:
         metavar="NAME",
         help="such as ntu60_hrnet or stgcn/stgcn_pyskl_ntu60_xsub_3dkp/j",
     )
-    parser.add_argument("--list", action="store_true", help="list what there is, and what is here")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="list all names and sizes, and which files exist locally",
+    )
     parser.add_argument(
         "--check",
         action="store_true",
-        help="compare the files that are here with their hashes, and download nothing",
+        help="compare local files with their hashes, and download nothing",
     )
     parser.add_argument(
         "--out",
         metavar="FOLDER",
         help="folder for the files; by default annotations go to data/..., where the configs look, "
-        "and weights to the cache (PYSKL_HOME), where their address finds them",
+        "and weights to the cache (PYSKL_HOME), where their URL finds them",
     )
     parser.add_argument(
         "--base-url",
         metavar="URL",
-        help="a mirror's address, which stands for https://download.openmmlab.com/mmaction/pyskl",
+        help="a mirror to use instead of https://download.openmmlab.com/mmaction/pyskl",
     )
     parser.add_argument(
-        "--no-open", action="store_true", help="do not open annotations to check what they hold"
+        "--no-open", action="store_true", help="do not open annotations to check their content"
     )
     add_trust(parser, "annotations", also="also download by http://")
     add_debug(parser)
@@ -48,7 +52,7 @@ def parse_args() -> argparse.Namespace:
     if args.list and args.check:
         parser.error("choose one of --list and --check")
     if not (args.names or args.list or args.check):
-        parser.error("name what to download; --list shows what there is")
+        parser.error("give the names of files to download; --list shows all names")
     return args
 
 

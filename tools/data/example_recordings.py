@@ -1,11 +1,11 @@
 """Write example recordings: python tools/data/example_recordings.py FOLDER
 
 docs/custom_dataset.md starts from these files, which look like the output of a depth camera: eight
-persons perform five actions four times each, one table per recording, in a folder per action. The
-joints are those of a Kinect v2 in alphabetical order. Some recordings lack frames or joints, some
-show a second person standing by, and one was stopped before its first frame. A recording of a ninth
-person is stored separately. The performers are those of the toy data set
-(pyskl/datasets/toy/body.py), the actions are not.
+persons perform five actions four times each, with one table per recording and one folder per
+action. The joints are those of a Kinect v2 in alphabetical order. Some recordings lack frames or
+joints, some show a second person standing by, and one was stopped before its first frame. A
+recording of a ninth person is stored separately. The performers are those of the toy data set
+(pyskl/datasets/toy/body.py), but the actions differ.
 
 Shapes: M persons, T frames, V = 25 joints, C = 3 coordinates.
 """
@@ -65,7 +65,7 @@ def actions() -> dict[str, Callable[[Performer], None]]:
     def kick(p: Performer) -> None:
         start = p.between(0.1, 0.5)
         swing = ramp(p.u, start, start + 0.2) * (1 - ramp(p.u, start + 0.2, start + 0.45))
-        bend = 4 * swing * (1 - swing)  # the knee bends on the way, and is straight at the height
+        bend = 4 * swing * (1 - swing)  # the knee bends on the way up, and is straight at the top
         p.move(p.arm.hip, swing, flexion=p.degrees(45, 80))
         p.angles[:, p.arm.knee, 0] += p.degrees(40, 70) * bend
         p.move(p.other_arm.shoulder, swing, flexion=p.degrees(10, 40))

@@ -34,13 +34,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         choices=["ntu60", "ntu120"],
-        help="write one of the two; by default both, if the raw files are of both",
+        help="write only one of them; by default both, if there are raw files for both",
     )
-    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    parser.add_argument("--workers", type=int, help="processes (default: one per core)")
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="fail if a file gives no sample; by default such files are left out and listed",
+        help="fail if a file yields no sample; by default such files are left out and listed",
     )
     add_debug(parser)
     return parser.parse_args()

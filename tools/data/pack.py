@@ -19,13 +19,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("ann_file", help="annotation pickle")
     parser.add_argument(
         "--config",
-        help="apply the normalisation that this config's pipelines begin with, once for all",
+        help="apply in advance the normalisation at the start of this config's pipelines",
     )
     parser.add_argument(
         "--out",
         metavar="FOLDER",
         help="where to write the pack, which can then stand in a config as ann_file; by default "
-        "beside the file, where training finds it",
+        "next to the file, where training finds it",
     )
     add_trust(parser, "the annotations")
     add_debug(parser)

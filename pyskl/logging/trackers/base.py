@@ -1,4 +1,4 @@
-"""The interface of trackers, and how a run is protected from their failures."""
+"""The interface of trackers; a failing tracker does not end the run."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ class RunInfo:
 
     Attributes:
         work_dir: Where the run writes.
-        name: Name of the run in its work dir, that of its ``.log.json`` without the suffix; a
-            resumed run keeps it.
+        name: Name of its ``.log.json`` without the suffix; a resumed run keeps it.
         first_step: Finished iterations: 0, or where a run resumes.
         last_metrics: Metrics of exactly that iteration, which are not measured again.
         config: The config, resolved.
@@ -39,7 +38,7 @@ class RunInfo:
     def service_id(
         self, service: str, create: Callable[[], str] = lambda: secrets.token_hex(4)
     ) -> str:
-        """Return the id by which a service knows the run; a resumed run has the same id.
+        """Return the id of the run at a service; a resumed run has the same id.
 
         Args:
             service: The id is kept as ``<name>.<service>_id`` in the work dir.
@@ -74,7 +73,7 @@ class Tracker(Protocol):
         """
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Flush and close."""
 
 
 class LoggerHook(Protocol):
@@ -85,7 +84,7 @@ class LoggerHook(Protocol):
 
 
 class _ProtectedTracker:
-    """A tracker whose first failure is logged and ends it, but not the run."""
+    """Logs the first failure of a tracker and stops using it; the run continues."""
 
     def __init__(self, name: str, open_tracker: Callable[[], Tracker | None]) -> None:
         self._name = name
@@ -111,7 +110,7 @@ class _ProtectedTracker:
     def _protect(self, call: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return call(*arguments)
-        except Exception as error:  # whatever a service, its package or a full disk may raise
+        except Exception as error:  # a service or its package may raise any error
             self._tracker = None
             get_logger().warning(
                 "%s failed (%s: %s): continuing without it",
@@ -130,7 +129,7 @@ def open_trackers(hooks: Sequence[Mapping[str, Any]], run: RunInfo) -> list[Trac
         run: The run.
 
     Returns:
-        Those that could be opened. If one fails it is closed with a warning.
+        The opened trackers. One that fails is no longer used, with a warning.
     """
     trackers = []
     for cfg in hooks:

@@ -18,7 +18,7 @@ Row = dict[str, str]
 
 @LOGGER_HOOKS.register_module()
 class TextLoggerHook:
-    """Stands in configs for the ``.log`` and the ``.log.json``, which are always written."""
+    """Accepted in configs, but does nothing: ``.log`` and ``.log.json`` are always written."""
 
     def open(self, run: RunInfo) -> Tracker | None:
         """Return None: there is nothing to do."""
