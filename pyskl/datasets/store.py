@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.batch import ABSENT, Axis, Batch, Keys, Sample
+from pyskl.datasets.axis import Axis
+from pyskl.datasets.batch import ABSENT, Batch, Keys, Sample
 
 # The keys whose arrays (M, T, ...) become rows; all others become columns.
 ROW_KEYS = ("keypoint", "keypoint_score")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pyskl.datasets import ConcatDataset, PoseDataset, RepeatDataset, build_dataloader
 from pyskl.datasets.annotation import Sample
-from pyskl.datasets.batch import Axis, Batch
+from pyskl.datasets.axis import Axis
+from pyskl.datasets.batch import Batch
 from pyskl.datasets.loader import collate_batch, read_batch
 from pyskl.datasets.pipelines import BatchTransform
 from pyskl.datasets.randomness import keyed, sample_keys

@@ -267,7 +267,9 @@ def test_a_work_dir_that_can_not_be_made(trained: Run, commands: Commands, tmp_p
 def test_a_file_of_scores_that_can_not_be_written(tested: Any, tmp_path: Path) -> None:
     one_message(tested("--out", tmp_path / "scores.csv"), "scores.csv", ".pkl", ".json", ".yaml")
     (tmp_path / "file").write_text("in the way")
-    one_message(tested("--out", tmp_path / "file/scores.pkl"), "file/scores.pkl", "not a writable folder")
+    one_message(
+        tested("--out", tmp_path / "file/scores.pkl"), "file/scores.pkl", "not a writable folder"
+    )
 
 
 # --- several processes ----------------------------------------------------------------------------
