@@ -1,8 +1,8 @@
-"""The errors that a user can cause, and the way they are worded.
+"""Errors that the command-line tools report without a traceback.
 
-Every error has fields (file, sample, key, found, expected, hint) from which its message is made.
-The command-line tools print the message and exit with the status that the class states: 2 for
-faulty input, others for a run that failed (:class:`RunError`).
+The message is made from the error's fields (file, sample, key, found, expected, hint). The tools
+print it and exit with the ``exit_status`` of the class: 2 for faulty input, others for a run that
+failed (:class:`RunError`).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ class _NotGiven:
         return "NOT_GIVEN"
 
     def __reduce__(self) -> str:
-        return "NOT_GIVEN"  # by name, so that it stays one object through pickling
+        return "NOT_GIVEN"  # pickled by name, so that `is` works after unpickling
 
 
 NOT_GIVEN: Any = _NotGiven()
-"""Stands for a field that an error does not have, as None may well be what was found."""
+"""The default of ``found``, which may be None itself."""
 
 
 class _ErrorWithFields(Exception):
     """An error whose message is made from its fields.
 
     Args:
-        problem: What is wrong, in a few words; the whole message where no field is given.
-        file: The file (or folder, or address) that it is about.
+        problem: What is wrong; without fields, the whole message.
+        file: The file, folder or URL.
         sample: The id of the sample, clip or recording in it.
         key: The key, option, column or field.
-        found: What was found; shown by ``repr``, strings as they are.
-        expected: What would be right, in words.
+        found: What was found; strings are shown as they are, other values by ``repr``.
+        expected: A description of what would be right.
         hint: What to do about it.
-        errors: Errors that this one reports together, one on each line.
+        errors: Errors to list below the message, one per line.
 
     The message reads ``FILE, sample ID, KEY: PROBLEM; found FOUND, expected EXPECTED; HINT``.
     """
@@ -79,7 +79,7 @@ class _ErrorWithFields(Exception):
 
 
 class InputError(_ErrorWithFields, ValueError):
-    """Something that the user gave (a file, a config, an option) can't be used as it is."""
+    """A file, config or option that the user gave is invalid."""
 
     exit_status = 2
 
@@ -97,7 +97,7 @@ class CheckpointError(InputError):
 
 
 class UntrustedFileError(InputError):
-    """A file asks for more than plain data while it is being loaded, and was refused."""
+    """A file contains more than plain data and was not loaded."""
 
 
 class DeviceError(InputError):
@@ -105,9 +105,9 @@ class DeviceError(InputError):
 
 
 class RunError(_ErrorWithFields, RuntimeError):
-    """A run failed for a reason other than what the user gave.
+    """A run failed for another reason than invalid input.
 
-    The exit statuses are those of ``sysexits.h`` with the nearest meaning.
+    The exit statuses follow ``sysexits.h``.
     """
 
     exit_status = 70  # EX_SOFTWARE
@@ -120,7 +120,7 @@ class LostProcessError(RunError):
 
 
 class WriteError(RunError):
-    """A file that the run has to keep can't be written: the disk is full or read-only."""
+    """A file of the run can't be written, for example because the disk is full."""
 
     exit_status = 74  # EX_IOERR
 
@@ -132,13 +132,13 @@ class StoppedError(RunError):
 
 
 def nearest(name: str, choices: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """Return the choice that looks most like ``name``, or None if none comes near.
+    """Return the choice most similar to ``name``, or None if none is similar enough.
 
     Args:
-        name: What was found.
-        choices: What would have been right.
-        likeness: From 0 to 1 (equal): how near is near enough; see
-            :class:`difflib.SequenceMatcher`.
+        name: The name to look up.
+        choices: The valid names.
+        likeness: The lowest similarity that is enough, from 0 to 1 (equal); see
+            :func:`difflib.get_close_matches`.
 
     Example:
         >>> nearest('totl_epochs', ['total_epochs', 'data'])

@@ -1,16 +1,15 @@
 """The registries: names in a config → classes.
 
-Each registry lists the packages that register into it and imports them on the first look-up, so
-importing this module is cheap. A class can be used without a registry, which is only a way to name
-it in a config::
+Each registry imports the modules that register into it on the first look-up, so importing this
+module is cheap. Classes can also be used directly: a registry only lets configs name them::
 
     from pyskl.datasets import PIPELINES
 
     @PIPELINES.register_module()
     class MyTransform: ...
 
-Built on :class:`mmengine.registry.Registry` without a parent: with the root registry as parent a
-misspelt name would import every package of that family that is installed.
+Built on :class:`mmengine.registry.Registry`, without mmengine's root registry as parent: with it, a
+misspelt name would import every installed OpenMMLab package.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from pyskl.errors import ConfigError, did_you_mean
 
 
 class Registry(_Registry):
-    """A named table of classes that are built from ``dict(type=NAME, **arguments)``.
+    """A table of classes that are built from ``dict(type=NAME, **arguments)``.
 
     Args:
         name: What is registered, in the singular ("backbone"); used in messages.
@@ -44,7 +43,7 @@ class Registry(_Registry):
         """Return the class registered as ``key`` (an optional ``pyskl.`` prefix is dropped).
 
         Raises:
-            ConfigError: if there is none; the hint has the nearest name.
+            ConfigError: for an unknown name; the message suggests the nearest one.
         """
         self.import_from_location()
         name = key.removeprefix("pyskl.")
@@ -53,10 +52,10 @@ class Registry(_Registry):
         return self.module_dict[name]
 
     def class_of(self, cfg: Mapping[str, Any]) -> type:
-        """Return the class that the ``type`` of a config names or is.
+        """Return the class given by the ``type`` of a config: a registered name or a class.
 
         Raises:
-            ConfigError: if there is none.
+            ConfigError: if ``type`` is missing or unknown.
         """
         if "type" not in cfg:
             raise ConfigError(f"is missing; it names the {self.name}", key="type")
@@ -68,7 +67,7 @@ class Registry(_Registry):
 
         Args:
             cfg: ``dict(type=NAME or class, **arguments)``, or an instance, which is returned.
-            default_args: Arguments for those that ``cfg`` does not give.
+            default_args: Defaults for arguments that ``cfg`` leaves out.
 
         Raises:
             ConfigError: for an unknown type, or arguments that the class does not take.
@@ -76,7 +75,7 @@ class Registry(_Registry):
         if not isinstance(cfg, Mapping):
             if inspect.isclass(cfg) or isinstance(cfg, (str, int, float, list, tuple, type(None))):
                 raise ConfigError(
-                    f"this is no {self.name}",
+                    f"this is not a {self.name} config",
                     found=f"{type(cfg).__name__} {cfg!r}",
                     expected="dict(type=..., ...)",
                 )
@@ -105,8 +104,8 @@ DATASETS = Registry("dataset", locations=["pyskl.datasets.wrappers", "pyskl.data
 PIPELINES = Registry("transform", locations=["pyskl.datasets.pipelines"])
 LOGGER_HOOKS = Registry("logger hook", locations=["pyskl.logging.trackers"])
 
-# Types of arguments that are configs to build, with the registry for their 'type'. The config
-# checker finds them in signatures, so the configs inside a config are checked as well.
+# Annotations of arguments that are configs, with the registry for their 'type'. The config check
+# reads them from signatures, so that nested configs are checked too.
 BackboneConfig = Annotated[Mapping[str, Any], BACKBONES]
 HeadConfig = Annotated[Mapping[str, Any], HEADS]
 LossConfig = Annotated[Mapping[str, Any], LOSSES]

@@ -1,4 +1,4 @@
-"""Tables of text: rows of words whose columns line up."""
+"""Text tables with aligned columns."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 def table_lines(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Return a line for each row, its columns as wide as their widest word, two blanks between.
+    """Return one line per row, with columns of equal width, separated by two spaces.
 
     Args:
-        rows: All of one length.
-        left: How many columns stand to the left; the others, of numbers, to the right.
+        rows: Rows of equal length.
+        left: How many columns are left-aligned; the others are right-aligned.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -23,7 +23,7 @@ def table_lines(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
 
 
 def text_table(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Return the lines of :func:`table_lines` as one text.
+    """Return the lines of :func:`table_lines` as one string.
 
     Example:
         >>> print(text_table([['joint', '0.9697'], ['all', '1.0000']]))

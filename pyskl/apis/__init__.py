@@ -1,4 +1,4 @@
-"""Train, test and use recognizers. Each name is imported when it is first used."""
+"""Train, test and use recognizers. Names are imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model of a config computes for one clip, layer by layer."""
+"""The cost of a config's model for one clip, by layer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CostReport:
     """What a config's model costs.
 
     Attributes:
-        config: Its path.
+        config: The path of the config.
         cost: The cost of one clip.
         clips: Clips of each sample in ``data.test``.
     """
@@ -38,10 +38,10 @@ class CostReport:
         return {**asdict(self), **{name: getattr(self.cost, name) for name in totals}}
 
     def text(self, *, depth: int | None = None) -> str:
-        """Return a table for people.
+        """Return the report as a text table.
 
         Args:
-            depth: Layers that are nested deeper are added to their parent; None for all layers.
+            depth: Levels to show; deeper layers are added to their parent. None shows all.
         """
         cost = self.cost
         merged: dict[str, list[LayerCost]] = {}
@@ -102,8 +102,7 @@ def cost_from_config(
 
     Raises:
         ConfigError: for faults of the config.
-        InputError: for a size that neither the config nor the caller gives, or that the model
-            does not take.
+        InputError: for a size that is missing or that the model can't take.
     """
     cfg = load_config(config, cfg_options)
     if cfg.get("model") is None:
@@ -115,7 +114,7 @@ def cost_from_config(
     ]
     transforms = [one for one in (pipelines or [()])[0] if isinstance(one, Mapping)]
     settings: dict[str, int | None] = dict.fromkeys(("num_person", "frames", "num_clips"))
-    for transform in transforms:  # the last transform that sets a size decides
+    for transform in transforms:  # the last transform that sets a size wins
         if transform.get("type") == "FormatGCNInput":
             settings["num_person"] = FormatGCNInput().num_person
         for name, keys in (

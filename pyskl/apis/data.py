@@ -26,9 +26,9 @@ def build_data(
     Args:
         cfg: The config.
         use: ``'train'``, ``'val'`` or ``'test'``.
-        trusted: Load annotations with plain pickle, which runs what they contain.
-        make_packs: Pack annotation files if the config or their size asks for it. Otherwise
-            existing packs are used, but none are written.
+        trusted: Load annotations with plain pickle, which can run code.
+        make_packs: Pack annotation files if the config or their size asks for it; False only uses
+            existing packs.
     """
     return build_dataset_for(cfg["data"][use], use, trusted=trusted, make_packs=make_packs)
 
@@ -41,7 +41,7 @@ def build_dataset_for(
     make_packs: bool = True,
     files: AnnotationFiles | None = None,
 ) -> Any:
-    """Build the data set of one config, in test mode unless it is for ``'train'``."""
+    """Build a data set from its config, in test mode unless ``use`` is ``'train'``."""
 
     def change(leaf: dict[str, Any]) -> dict[str, Any]:
         if trusted:
@@ -55,7 +55,7 @@ def build_dataset_for(
 
 
 def takes_pack(leaf: Mapping[str, Any]) -> bool:
-    """Return whether the class of a data set's config can read packs."""
+    """Return whether the class that a data set's config names can read packs."""
     kind = leaf.get("type", "PoseDataset")
     cls = DATASETS.get(kind) if isinstance(kind, str) else kind
     return "pack" in inspect.signature(cls).parameters
@@ -64,7 +64,7 @@ def takes_pack(leaf: Mapping[str, Any]) -> bool:
 def loader_settings(cfg: RunConfig | Config | Mapping[str, Any], use: str) -> dict[str, Any]:
     """Return arguments of :func:`build_loader` for ``data.train``, ``data.val`` or ``data.test``.
 
-    ``device`` of the config is called ``data_device``, as the model has a device, too.
+    The config's ``device`` becomes ``data_device``; ``device`` is that of the model.
     """
     config = cfg if isinstance(cfg, RunConfig) else read_config(cfg, ())
     settings = asdict(config.data.loader(use))
@@ -82,15 +82,15 @@ def build_loader(
     persistent_workers: bool = True,
     **options: Any,
 ) -> DataLoader:
-    """Return the batches of one process, read by workers or made on a device.
+    """Return the data loader of one process.
 
     Args:
         dataset: The data set.
         videos_per_gpu: Samples per batch.
         workers_per_gpu: Worker processes; not used with ``data_device``.
         device: Where the model is.
-        data_device: Where to keep the data set and make batches, ``'auto'`` for the device of the
-            model; None reads samples with workers.
+        data_device: Where to keep the samples and make batches, ``'auto'`` for the device of the
+            model; None makes them in the workers.
         persistent_workers: Keep the workers from epoch to epoch.
         options: ``shuffle``, ``seed`` and others; see :func:`pyskl.datasets.build_dataloader`.
 

@@ -43,7 +43,7 @@ from pyskl.training.memory import peak_memory, resident
 from pyskl.training.nonfinite import NonFiniteStep
 from pyskl.training.trainer import Trainer
 
-# Steps to time after the first, and the seconds that they may take together.
+# How many steps to time after the first one, and for how many seconds at most.
 _TIMED_STEPS = 5
 _TIMED_SECONDS = 10.0
 
@@ -55,16 +55,16 @@ class Measurements:
     Attributes:
         batch: The first batch of this process: ``keypoint`` (N, clips, M, T, V, C), ``label``.
         sample_ids: The ids of its samples, or their positions in the data set.
-        losses: Of the first step.
-        first_batch: Until the first batch was there.
-        first_step: Of the first step.
-        later_step: Of a later step with the wait for its batch: the median; None if an epoch has
-            only one step.
-        scoring: For a batch of ``'val'`` and ``'test'``.
-        batches: Of ``'val'`` and ``'test'``, on this process.
-        peak: The most memory at once, of the process that took most: on a GPU allocated by
-            torch, on the CPU resident; None if the system does not report it.
-        growth: How much of it the first step added.
+        losses: The losses of the first step.
+        first_batch: The wait for the first batch.
+        first_step: The time of the first step.
+        later_step: The median time of later steps, with the wait for the batch; None if an epoch
+            has only one step.
+        scoring: The time to score a batch of ``'val'`` and ``'test'``.
+        batches: The number of batches of ``'val'`` and ``'test'`` on this process.
+        peak: The peak memory of the process that used most: on a GPU allocated by torch, on the
+            CPU resident; None if the system does not report it.
+        growth: How much of ``peak`` the first step added.
     """
 
     batch: Mapping[str, Any]
@@ -80,18 +80,18 @@ class Measurements:
 
 
 class DryRunTrainer(Trainer):
-    """A trainer that takes only the first steps of a run, and measures them."""
+    """A trainer that takes and measures only the first steps of a run."""
 
     def measure(self, tests: Mapping[str, DataLoader]) -> Measurements:
-        """Take a few steps of the next epoch, and score a batch of each data set to measure.
+        """Take a few steps of the next epoch, and score a batch of each loader in ``tests``.
 
-        Every process has to call it.
+        All processes must call it.
 
         Args:
-            tests: The loaders of ``'val'`` and ``'test'``, as far as the run uses them.
+            tests: The loaders of ``'val'`` and ``'test'``, if the run uses them.
 
         Raises:
-            TrainingError: if a step is not finite and that ends the run.
+            TrainingError: if a step is not finite and ``on_nonfinite`` is ``'stop'``.
             LostProcessError: if a data worker or another process died.
             DeviceError: if a step does not fit into the memory of the GPU.
         """
@@ -173,7 +173,7 @@ class DryRunTrainer(Trainer):
         return found
 
     def _score(self, loader: DataLoader) -> float:
-        """Return the seconds that scoring the first batch takes, as a validation does it."""
+        """Return how many seconds a validation takes to score the first batch."""
         prepare_workers(loader, self.monitor.timeouts.stall)
         batch = next(iter(loader), None)
         if batch is None:  # there are more processes than batches
@@ -195,7 +195,7 @@ class DryRunTrainer(Trainer):
 
 # --- the report -----------------------------------------------------------------------------------
 
-# With more classes the table of samples has several columns of them side by side.
+# With more classes than this, the table of samples has several columns.
 _MANY_CLASSES = 30
 _COLUMNS = 3
 
@@ -211,9 +211,9 @@ class DryRunReport:
     Attributes:
         run: The run.
         trainer: Its trainer, after the steps.
-        measured: What the steps took.
-        done: Epochs that were done before.
-        start: Where the run would start, in words.
+        measured: The measurements of the steps.
+        done: Epochs that were finished before.
+        start: A description of where the run would start.
     """
 
     run: TrainingRun
@@ -224,18 +224,18 @@ class DryRunReport:
 
     @property
     def epochs_left(self) -> int:
-        """Epochs that are not done yet."""
+        """The number of epochs that are left."""
         return max(0, self.trainer.epochs - self.done)
 
     @property
     def validations_left(self) -> int:
-        """Validations in the epochs that are left."""
+        """The number of validations in these epochs."""
         validation, epochs = self.trainer.validation, range(self.done, self.trainer.epochs)
         return sum(validation is not None and validation.is_due(epoch + 1) for epoch in epochs)
 
     @property
     def class_counts(self) -> dict[str, np.ndarray]:
-        """Samples of each class in each data set, (classes,), without repetitions.
+        """Number of samples of each class in each data set, (classes,), without repetitions.
 
         A sample with several labels counts in each of its classes.
         """
@@ -249,16 +249,16 @@ class DryRunReport:
 
     @property
     def epoch_seconds(self) -> float:
-        """Roughly the seconds of an epoch, without validation."""
+        """The estimated seconds of an epoch, without validation."""
         return len(self.trainer.loader) * (self.measured.later_step or self.measured.first_step)
 
     def test_seconds(self, use: str) -> float:
-        """Roughly the seconds of scoring ``'val'`` or ``'test'``; 0 if the run doesn't use it."""
+        """The estimated seconds to score ``'val'`` or ``'test'``; 0 if the run doesn't use it."""
         return self.measured.scoring.get(use, 0.0) * self.measured.batches.get(use, 0)
 
     @property
     def run_seconds(self) -> float:
-        """Roughly the seconds of the rest of the run, without the tests at its end."""
+        """The estimated seconds of the rest of the run, without the final tests."""
         validations = self.validations_left * self.test_seconds("val")
         return self.epochs_left * self.epoch_seconds + validations
 
@@ -422,18 +422,14 @@ def dry_run_from_config(
 ) -> DryRunReport:
     """Do what ``tools/train.py --dry-run`` does.
 
-    Args:
-        config: As for :func:`pyskl.apis.train.train_from_config`, and so are the others.
-        settings: See there.
-        cfg_options: See there.
-        work_dir: See there; nothing is written to it.
-        launcher: See there.
+    The arguments are those of :func:`pyskl.apis.train.train_from_config`. Nothing is written to
+    ``work_dir``.
 
     Returns:
         The report, on every process.
 
     Raises:
-        InputError: as a training does, also if it could not write its work dir.
+        InputError: as a training does, also if its work dir could not be written.
     """
     with open_run("dry run", config, settings, cfg_options, work_dir, launcher) as run:
         return dry_run(run)
@@ -449,7 +445,7 @@ def dry_run(run: TrainingRun) -> DryRunReport:
                 folder = folder.parent
             if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
                 raise InputError(
-                    f"the work dir can't be written ({folder} is no folder that may be written)",
+                    f"the work dir can't be written ({folder} is not a writable folder)",
                     file=run.work_dir,
                     hint="choose another with --work-dir",
                 )
@@ -470,7 +466,7 @@ def dry_run(run: TrainingRun) -> DryRunReport:
 
 
 def _start_in_words(run: TrainingRun, trainer: Trainer) -> str:
-    """Say where a run starts, and where --resume would start it."""
+    """Describe where a run starts, and where --resume would start it."""
     start, progress = run.start, trainer.progress
     if start is not None and start.resumed:
         path = start.path.resolve() if start.path.is_symlink() else start.path

@@ -1,6 +1,6 @@
 """Build recognizers for inference.
 
-:mod:`pyskl.inference` recognises samples, recordings and streams with them.
+:mod:`pyskl.inference` applies them to samples, recordings and streams.
 """
 
 from __future__ import annotations

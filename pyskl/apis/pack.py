@@ -27,13 +27,13 @@ def pack_file(
 
     Args:
         ann_file: The annotation pickle.
-        config: A config (or its path); the normalisation at the beginning of its pipelines is
-            applied to the packed samples. Without it they are packed as they are.
-        out: The folder to write; by default the place where training looks.
-        trusted: Load the file with plain pickle, which runs what it contains.
+        config: A config (or its path); the deterministic transforms at the start of its pipelines
+            are applied to the packed samples. Without it the samples are not changed.
+        out: The folder to write; by default where training looks for packs.
+        trusted: Load the file with plain pickle, which can run code.
 
     Returns:
-        The packs: one, or one for each beginning if the pipelines of the config differ in it.
+        The packs: several if the pipelines of the config start with different transforms.
 
     Raises:
         InputError: for a faulty file or config, a file that can't be packed, or an ``out`` that
@@ -41,16 +41,16 @@ def pack_file(
     """
     setup_logging()
     path = Path(ann_file)
-    beginnings: dict[Any, list[Any]] = {}
+    prefixes: dict[Any, list[Any]] = {}
     if config is not None:
         cfg = load_config(config)
         for use in ("train", "val", "test"):
             for dataset in with_key(cfg, use, "pipeline"):
                 transforms = deterministic_prefix(dataset["pipeline"])
-                beginnings[canonical(transforms)] = transforms
+                prefixes[canonical(transforms)] = transforms
     folders: list[Path] = []
     if out is None:
-        for transforms in beginnings.values() or [[]]:
+        for transforms in prefixes.values() or [[]]:
             if is_pack(path):
                 raise InputError("is a pack already", file=path, expected="an annotation pickle")
             annotations = load_annotations(path, trusted=trusted, pack=True, precompute=transforms)
@@ -58,15 +58,15 @@ def pack_file(
     else:
         if Path(out).exists():
             raise InputError("exists", file=out, hint="choose another folder, or delete it first")
-        if len(beginnings) > 1:
+        if len(prefixes) > 1:
             raise InputError(
-                f"the pipelines of {config} begin differently, and each beginning needs a pack of "
-                "its own",
+                f"the pipelines of {config} start with different transforms, so each needs its own "
+                "pack",
                 hint="without --out they are written next to the file",
             )
         content = read_annotation_pickle(path, trusted=trusted)
         source: dict[str, str | int] = {"file": path.name, "bytes": path.stat().st_size}
-        transforms = next(iter(beginnings.values()), [])
+        transforms = next(iter(prefixes.values()), [])
         try:
             write_pack(Path(out), content, transforms, source)
         except NotPackableError as error:

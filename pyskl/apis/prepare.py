@@ -1,7 +1,7 @@
 """Build what a config describes, and report all of its faults at once.
 
-The objects that are checked are the ones that the run uses: each network and each data set is
-built once. Nothing here starts a process group or uses a GPU.
+The run uses the objects that are checked, so each model and data set is built once. Nothing here
+starts a process group or uses a GPU.
 
 Shapes: M persons, T frames, V joints, C channels.
 """
@@ -52,7 +52,7 @@ class Prepared:
         model: The recognizer, on the CPU; None if the config has none.
         datasets: The data set of each use. ``'val'`` and ``'test'`` are one object if their
             configs are equal.
-        seed: The seed that the generators had before the model was built.
+        seed: The seed that was set before the model was built.
     """
 
     cfg: RunConfig
@@ -74,11 +74,11 @@ def prepare(
         config: The config, as :func:`pyskl.config.load_config` returns it.
         uses: Some of ``'train'``, ``'val'``, ``'test'``: the data sets to build.
         trusted: Open annotation files with plain pickle.
-        training: The settings of a training run, for which the generators are seeded before the
-            model is built.
+        training: The settings of a training run, which seeds before it builds the model; None for
+            a test.
 
     Raises:
-        ConfigError: whose ``errors`` are all faults of the config, each with its key.
+        ConfigError: its ``errors`` are all faults of the config, each with its key.
     """
     faults = Faults(str(getattr(config, "filename", None) or "config"))
     cfg = read_config(config, uses, faults)
@@ -128,7 +128,7 @@ def prepare(
         _check_device(cfg, use, faults)
         built = list(wrapped_datasets(prepared.datasets[use]))
         keys = [leaf_key for leaf_key, _ in leaves(given, key)]
-        if len(built) != len(keys):  # a user's class that wraps others
+        if len(built) != len(keys):  # a wrapper class of the user
             built, keys = [prepared.datasets[use]], [key]
         for where, dataset in zip(keys, built):
             _check_against_model(where, dataset, use, prepared.model, faults)
@@ -185,15 +185,15 @@ def _check_head(model: Any, faults: Faults) -> None:
 def _locate_faults(
     key: str, cfg: Any, use: str, faults: Faults, *, trusted: bool, error: Exception | None
 ) -> None:
-    """Find out which parts of a data set can't be built, by building each part by itself.
+    """Build each part of a data set separately, to find those that can't be built.
 
     Args:
         key: Key of the data set.
         cfg: Its config.
-        use: What it is for.
+        use: ``'train'``, ``'val'`` or ``'test'``.
         faults: Collects the faults.
         trusted: Open annotation files with plain pickle.
-        error: What building the whole raised, if its keys and types are right.
+        error: The exception from building the whole data set, if that was tried.
     """
     before = len(faults.found)
     leaf_keys = {leaf_key for leaf_key, _ in leaves(cfg, key)}
@@ -205,7 +205,7 @@ def _locate_faults(
         if where in leaf_keys:
             _locate_in_leaf(where, part, cls, use, faults, trusted=trusted)
         elif cls in (RepeatDataset, ConcatDataset):
-            # Around empty data sets, for the arguments of the wrapper itself.
+            # Empty data sets, to check only the arguments of the wrapper.
             inner = "dataset" if cls is RepeatDataset else "datasets"
             if not any(faults.at(f"{where}.{name}") for name in ("times", "test_mode")):
                 with faults.collecting(where):
@@ -224,7 +224,7 @@ def _locate_in_leaf(
         if isinstance(transform, Mapping) and not faults.under(inner):
             with faults.collecting(inner):
                 PIPELINES.build(transform)
-    # A faulty pipeline does not hide the faults of the file.
+    # Without the pipeline, which may have faults too.
     reads_file = isinstance(cls, type) and issubclass(cls, PoseDataset) and "ann_file" in leaf
     if reads_file and not any(faults.under(f"{where}.{name}") for name in ("ann_file", "split")):
         try:

@@ -1,4 +1,4 @@
-"""Write down what a run is and what its final tests found."""
+"""Log the environment, the config and the final tests of a run."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from pyskl.training.trainer import Trainer
 def open_logs(
     cfg: RunConfig, work_dir: Path, env: DistEnv, device: torch.device, start: StartPoint | None
 ) -> RunLog:
-    """Set up logging and write down environment, config and seed of a run.
+    """Set up logging, and log environment, config and seed of a run.
 
-    A run that continues in the same work dir continues the same files.
+    A run that is resumed in the same work dir appends to its log files.
     """
     log = RunLog(None)
     with raise_on_all_ranks():
@@ -90,7 +90,7 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
     setup_logging(work_dir / f"{name}.log", cfg.log_level)
     info = RunInfo(work_dir, name, done, last_metrics, cfg.given)
     log = RunLog(path, open_trackers(cfg.log_config.hooks, info))
-    # A config that is in the work dir already was put there by the user and stays as it is.
+    # Don't overwrite the config that the run was started with.
     copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"
     if not (cfg.filename and copy.exists() and copy.samefile(cfg.filename)):
         copy.write_text(config_text(cfg), encoding="utf-8")

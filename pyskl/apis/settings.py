@@ -17,14 +17,14 @@ class TrainSettings:
         validate: Measure ``data.val`` between epochs and keep the best checkpoint.
         test_last: Test the last weights on ``data.test`` at the end.
         test_best: Test the best weights, too; needs ``validate``.
-        seed: Overrides the config's; without either one is drawn and written down.
+        seed: Overrides the config's; without either, a random seed is used and logged.
         deterministic: See :func:`pyskl.training.seeding.set_random_seed`.
         compile: Compile the backbone with ``torch.compile``.
         amp: ``'bf16'``, ``'fp16'`` or None.
         auto_scale_lr: Scale the learning rate to the number of clips per step.
-        resume: Whether to resume from ``latest.pth``, or the checkpoint to resume from; None
-            leaves it to the config (``resume_from``, ``auto_resume``).
-        trusted: Load files with plain pickle, which runs what they contain.
+        resume: Whether to resume from ``latest.pth``, or the checkpoint to resume from; by default
+            what the config says (``resume_from``, ``auto_resume``).
+        trusted: Load files with plain pickle, which can run code.
 
     Raises:
         InputError: for settings that exclude each other.
@@ -42,9 +42,9 @@ class TrainSettings:
     trusted: bool = False
 
     def __post_init__(self) -> None:
-        """Check what needs no config."""
+        """Check the settings that don't depend on the config."""
         if self.test_best and not self.validate:
-            raise InputError("--test-best needs --validate: without it no checkpoint is the best")
+            raise InputError("--test-best needs --validate, which finds the best checkpoint")
 
     @property
     def uses(self) -> list[str]:
@@ -64,7 +64,7 @@ class TestSettings:
         fuse_conv_bn: Fold BatchNorm into the convolutions before it.
         compile: Compile the backbone with ``torch.compile``.
         amp: ``'bf16'``, ``'fp16'`` or None.
-        trusted: Load files with plain pickle, which runs what they contain.
+        trusted: Load files with plain pickle, which can run code.
     """
 
     __test__ = False  # not a test class for pytest
@@ -78,6 +78,6 @@ class TestSettings:
     trusted: bool = False
 
     def __post_init__(self) -> None:
-        """Make a list of a single metric."""
+        """Turn a single metric into a list."""
         if isinstance(self.metrics, str):
             self.metrics = [self.metrics]

@@ -1,4 +1,4 @@
-"""Where a run starts: anew, from the weights of another run, or from a checkpoint of its own."""
+"""Where a run starts: from scratch, from the weights of another run, or from its own checkpoint."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class StartPoint:
 
     Attributes:
         checkpoint: Its content.
-        resumed: Whether the run of the checkpoint continues; otherwise a new run takes its weights.
-        automatic: Whether the run continues only because its work dir has a checkpoint.
+        resumed: Whether the checkpoint's run is resumed; otherwise a new run takes its weights.
+        automatic: Whether the checkpoint was found in the work dir, not named by the user.
         note: What is wrong with the newest checkpoint, if this is an older one.
     """
 
@@ -47,12 +47,12 @@ class StartPoint:
 
     @property
     def meta(self) -> Mapping[str, Any]:
-        """Facts about the run that continues; empty for a new run."""
+        """The checkpoint's metadata if its run is resumed; empty for a new run."""
         return self.checkpoint.meta if self.resumed else {}
 
     @contextmanager
     def explaining_errors(self) -> Iterator[None]:
-        """Say in errors about the checkpoint why it is used, if nobody named it."""
+        """Explain in errors why the checkpoint is used, if the user did not name it."""
         try:
             yield
         except CheckpointError as error:
@@ -60,8 +60,8 @@ class StartPoint:
                 raise
             raise CheckpointError(
                 str(error),
-                hint=f"it is used because the run in {self.path.parent} continues: another "
-                "--work-dir, or --cfg-options auto_resume=False, starts a new run",
+                hint=f"the run in {self.path.parent} is resumed automatically: another --work-dir, "
+                "or --cfg-options auto_resume=False, starts a new run",
             ) from error
 
 
@@ -108,7 +108,7 @@ def _choose(cfg: RunConfig, settings: TrainSettings, work_dir: Path) -> StartPoi
         if latest.is_symlink() and not latest.exists():
             raise InputError(
                 f"{latest} points to {latest.readlink()}, which does not exist",
-                hint="name another checkpoint with --resume, or delete the link to start anew",
+                hint="name another checkpoint with --resume, or delete the link to start a new run",
             )
         automatic = latest.exists()
         resumed = latest if automatic else None
@@ -129,7 +129,7 @@ def _choose(cfg: RunConfig, settings: TrainSettings, work_dir: Path) -> StartPoi
 
 
 def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
-    """Give a trainer the state or the weights that it starts from."""
+    """Load the checkpoint's state or weights into a trainer."""
     if start.note is not None:
         get_logger().error("%s", start.note)
     if not start.resumed:
@@ -168,13 +168,13 @@ def _later_best(
 ) -> dict[str, Any] | None:
     """Return the best checkpoint that replaced the known one, if there is one.
 
-    An epoch is saved before it is validated. If it turns out to be the best, the checkpoint of
-    the epoch names as the best one that is then deleted.
+    An epoch is saved before it is validated. If it is the new best, its checkpoint still names the
+    previous best one, which is then deleted.
 
     Args:
-        known: The best checkpoint according to that of the epoch.
+        known: The best checkpoint that the epoch's checkpoint names.
         folder: The folder of both.
-        epoch: Finished epochs; later best checkpoints don't exist yet for the run.
+        epoch: Finished epochs; best checkpoints of later epochs are ignored.
         trusted: See :func:`pyskl.checkpoints.checkpoint.open_checkpoint`.
     """
     for path in folder.glob("best_*_epoch_*.pth"):

@@ -82,7 +82,6 @@ def _test(
     env: DistEnv,
     device: torch.device,
 ) -> dict[str, float]:
-    """Test on all processes together."""
     cfg, model, dataset = prepared.cfg, prepared.model, prepared.datasets["test"]
     with raise_on_all_ranks():  # one process of each machine downloads
         if env.local_rank == 0:
@@ -113,7 +112,7 @@ def check_measurable(metrics: Sequence[str], model: nn.Module, labels: np.ndarra
     """Check before scoring that metrics fit the model's outputs and the labels.
 
     Raises:
-        InputError: naming the metric.
+        InputError: for the first metric that does not fit.
     """
     check_metrics(metrics)
     if metrics and getattr(model, "average_clips", "prob") is None:
@@ -146,15 +145,15 @@ def test_model(
     Args:
         model: The recognizer.
         dataset: A data set in test mode.
-        videos_per_gpu: Samples of a batch.
+        videos_per_gpu: Batch size.
         workers_per_gpu: Worker processes that read samples.
         device: Where to compute; by default the first GPU, or the CPU.
         amp: ``'bf16'``, ``'fp16'`` or None.
         loader: Other arguments of :func:`pyskl.apis.data.build_loader`.
 
     Returns:
-        (len(dataset), classes) float32 in the order of the data set. Batches do not depend on the
-        number of processes, so the scores don't either.
+        (len(dataset), classes) float32 in the order of the data set. The batches, and so the
+        scores, don't depend on the number of processes.
     """
     device = device or choose_device(DistEnv())
     if device.type == "cpu":

@@ -24,9 +24,9 @@ class TestData:
     """The samples of a test, in the order of the data set.
 
     Attributes:
-        where: The data set for messages.
+        where: The name of the data set in messages.
         sample_ids: Their ids.
-        labels: Classes (N,), or 0/1 (N, L) where a sample has several.
+        labels: (N,) class numbers, or 0/1 (N, L) if samples have several labels.
         data: See :attr:`pyskl.evaluation.scores.ScoreOrigin.data`.
     """
 
@@ -38,7 +38,7 @@ class TestData:
     data: tuple[dict[str, Any], ...]
 
     def check_scores(self, file: ScoreFile) -> None:
-        """Check that scores are of these samples, as far as the score file says.
+        """Check that scores belong to these samples, as far as the score file says.
 
         Raises:
             InputError: for another number of samples, too few classes, or other samples.
@@ -62,7 +62,7 @@ class TestData:
         origin = file.origin
         if origin is not None and origin.sample_ids_sha256 != digest_of_ids(self.sample_ids):
             raise InputError(
-                "the scores are of other samples, or of the same in another order",
+                "the scores are of other samples, or in another order",
                 file=file.path,
                 found=f"scores of {origin.where()} (according to the .meta.json)",
                 expected=self.where,
@@ -77,15 +77,15 @@ def open_test_data(
     trusted: bool = False,
     origins: Sequence[ScoreOrigin] = (),
 ) -> TestData:
-    """Read the labels that scores are measured with.
+    """Read the labels to evaluate scores with.
 
     Args:
         source: A config, for its ``data.test``, or an annotation file.
         split: The split; overrides that of the config. An annotation file with splits needs it,
             unless all ``origins`` have the same one.
         cfg_options: ``key=value`` overrides of the config.
-        trusted: Load annotations with plain pickle, which runs what they contain.
-        origins: What is known of the scores.
+        trusted: Load annotations with plain pickle, which can run code.
+        origins: Where the scores come from, if known.
 
     Raises:
         InputError: for faults of the config, the file or the split.
@@ -98,7 +98,7 @@ def open_test_data(
         raise InputError(
             "--cfg-options changes a config, but this is an annotation file", file=path
         )
-    # Without a pack, which would be made for the labels alone.
+    # No pack is made just to read the labels.
     annotations = load_annotations(path, trusted=trusted, pack=False)
     names = annotations.split_names()
     if split is None and names:
@@ -108,7 +108,7 @@ def open_test_data(
     if split is None and names:
         sizes = ", ".join(f"{name} ({len(annotations.select(name))})" for name in names)
         raise InputError(
-            f"it has several splits, with so many samples: {sizes}", file=path, hint="say --split"
+            f"has several splits (samples): {sizes}", file=path, hint="choose one with --split"
         )
     dataset = PoseDataset(path, [], split=split, test_mode=True, trusted=trusted, pack=False)
     return _test_data(dataset, ({"ann_file": str(path), "split": split},))
@@ -125,7 +125,7 @@ def data_of_config(cfg: Config | Mapping[str, Any], *, trusted: bool = False) ->
     if not isinstance(data, Mapping) or "test" not in data:
         raise ConfigError("is missing", file=getattr(cfg, "filename", None), key="data.test")
     parts = tuple(data_leaves(data["test"]))
-    for part in parts:  # so that a data set that makes its file does not do so for its labels
+    for part in parts:  # ToyDataset would generate a missing file
         path = part["ann_file"]
         if path is not None and not Path(path).exists():
             raise AnnotationError(
@@ -136,9 +136,9 @@ def data_of_config(cfg: Config | Mapping[str, Any], *, trusted: bool = False) ->
 
 
 def data_leaves(cfg: Any) -> Iterator[dict[str, Any]]:
-    """Yield annotation file and split of each data set inside a data set's config.
+    """Yield ``ann_file`` and ``split`` of each data set in a config.
 
-    A data set without ``ann_file`` has its class under ``type``.
+    ``type`` is added for data sets without ``ann_file``.
     """
     for _, leaf in leaves(cfg):
         ann_file = leaf.get("ann_file")
@@ -150,7 +150,7 @@ def data_leaves(cfg: Any) -> Iterator[dict[str, Any]]:
 def _test_data(dataset: Any, data: tuple[dict[str, Any], ...]) -> TestData:
     labels = np.asarray(dataset.labels)
     if len(labels) == 0:
-        raise AnnotationError("the test data have no samples")
+        raise AnnotationError("there are no test samples")
     origin = ScoreOrigin(len(labels), 0, "", data=data)
     return TestData(origin.where(), list(dataset.sample_ids), labels, data)
 
@@ -164,8 +164,8 @@ def score_origin(
         cfg: The config.
         dataset: What was scored.
         model: The recognizer.
-        scores: (N, classes), or (N, clips, classes) if the clips were kept apart.
-        checkpoint: The weights' file.
+        scores: (N, classes), or (N, clips, classes) if they are not averaged over clips.
+        checkpoint: The file of the weights.
     """
     if not hasattr(dataset, "sample_ids"):  # a user's data set
         return None
@@ -182,7 +182,7 @@ def score_origin(
 
 
 def num_clips(cfg: Any) -> int | None:
-    """Return how many clips of a sample a data set's config draws; None if that differs."""
+    """Return the number of clips per sample in a data set's config; None if its parts differ."""
     counts = set()
     for _, leaf in leaves(cfg):
         stated = [

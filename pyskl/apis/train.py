@@ -59,10 +59,10 @@ class TrainingRun:
         cfg: The config; ``seed`` and ``work_dir`` are those of the run.
         settings: The settings of the command line.
         model: The recognizer.
-        datasets: The data sets, ``'train'`` and as far as they are needed ``'val'`` and ``'test'``.
-        env: Which of the processes this is.
+        datasets: ``'train'`` and, if the run uses them, ``'val'`` and ``'test'``.
+        env: Rank and number of processes.
         device: Where to compute.
-        monitor: Receives requests to stop, and notices processes that are lost.
+        monitor: Handles requests to stop and lost processes.
         start: The checkpoint to start from.
     """
 
@@ -99,10 +99,10 @@ def train_from_config(
         launcher: How the processes were started.
 
     Returns:
-        The metrics of ``'last'`` and ``'best'``, as far as they were tested.
+        The metrics of ``'last'`` and ``'best'``, if they were tested.
 
     Raises:
-        ConfigError: listing all faults of the config, before anything is started.
+        ConfigError: with all faults of the config, before anything is started.
         DeviceError: if the machine has fewer GPUs than processes.
     """
     with open_run("train", config, settings, cfg_options, work_dir, launcher) as run:
@@ -115,7 +115,7 @@ def train_model(
     cfg: Config | Mapping[str, Any],
     settings: TrainSettings | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Train a recognizer on a data set in this process, as a config says.
+    """Train a recognizer on a data set in this process, with the settings of a config.
 
     Args:
         model: The recognizer.
@@ -124,7 +124,7 @@ def train_model(
         settings: The settings of the command line.
 
     Returns:
-        The metrics of ``'last'`` and ``'best'``, as far as they were tested.
+        The metrics of ``'last'`` and ``'best'``, if they were tested.
     """
     settings = settings or TrainSettings()
     config = read_config(cfg, ())
@@ -147,15 +147,10 @@ def open_run(
     work_dir: str | Path | None,
     launcher: Launcher,
 ) -> Iterator[TrainingRun]:
-    """Check a config, build what it describes and join the process group, for a ``with`` block.
+    """Check a config, build what it describes and join the process group for a ``with`` block.
 
-    Args:
-        action: What the processes do; it has to be the same on all of them.
-        config: As for :func:`train_from_config`, and so are the others.
-        settings: See there.
-        cfg_options: See there.
-        work_dir: See there.
-        launcher: See there.
+    ``action`` names the command, which must be the same on all processes; the other arguments are
+    those of :func:`train_from_config`.
     """
     settings = settings or TrainSettings()
     env = DistEnv.from_launcher(launcher)
@@ -180,7 +175,7 @@ def open_run(
         )
         seed_given = settings.seed is not None or cfg.seed is not None
         seed = broadcast_object(prepared.seed)
-        if seed != prepared.seed:  # each process drew one; the weights are those of rank 0
+        if seed != prepared.seed:  # each process drew its own; rank 0's is used
             set_random_seed(seed, deterministic=settings.deterministic)
         cfg = cfg.with_values(seed=seed)
         run = TrainingRun(cfg, settings, prepared.model, prepared.datasets, env, device, monitor)
@@ -192,7 +187,7 @@ def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
     settings = run.settings
     run.start = find_start(run.model, run.cfg, settings, run.work_dir, run.env)
     seed = run.start.meta.get("seed") if run.start is not None else None
-    if seed is not None and not seed_given:  # a run without a seed keeps the one that it drew
+    if seed is not None and not seed_given:  # keep the random seed of the resumed run
         run.cfg = run.cfg.with_values(seed=seed)
         set_random_seed(seed, deterministic=settings.deterministic)
     labels = np.asarray(run.datasets["train"].labels)
@@ -216,10 +211,10 @@ def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
 
 
 def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
-    """Warn if samples to measure on are also trained on; published splits can have such."""
+    """Warn if samples of val or test are also in train, which occurs in published splits."""
 
     def ids(dataset: Any) -> set[str]:
-        # The position stands for the id of a sample that has none.
+        # A sample without an id has its position as id.
         pairs = (pair for leaf in wrapped_datasets(dataset) for pair in enumerate(leaf.sample_ids))
         return {name for position, name in pairs if name != str(position)}
 
@@ -239,7 +234,7 @@ def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
 
 
 def train(run: TrainingRun) -> dict[str, dict[str, float]]:
-    """Train, and test the last and the best weights if that is asked for."""
+    """Train; test the last and the best weights if the settings say so."""
     log = open_logs(run.cfg, run.work_dir, run.env, run.device, run.start)
     try:
         trainer = build_trainer(Trainer, run, log, run.work_dir)
@@ -385,7 +380,7 @@ def _final_test(trainer: Trainer, run: TrainingRun, weights: str) -> dict[str, f
 def _load_best(trainer: Trainer) -> bool:
     best = trainer.progress.best
     if best is None:
-        get_logger().warning("--test-best: no validation was due, so no checkpoint is the best")
+        get_logger().warning("--test-best: no validation was due, so there is no best checkpoint")
         return False
     weights = None
     with raise_on_all_ranks():

@@ -1,6 +1,6 @@
 """Configs: read them, check their keys and types, fill in defaults, write them out.
 
-Nothing here builds a model or opens data: that is :func:`pyskl.apis.prepare.prepare`.
+:func:`pyskl.apis.prepare.prepare` builds what they describe.
 """
 
 from pyskl.config.check import read_config

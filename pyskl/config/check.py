@@ -31,12 +31,11 @@ from pyskl.config.unread_names import unread_names
 from pyskl.errors import ConfigError, did_you_mean, nearest
 from pyskl.registry import Registry
 
-# How similar to a key a top-level name must be to count as misspelt rather than as a helper
-# variable that nothing reads. "modality" and "model", "data_root" and "data" are less similar.
+# An unread top-level name that is at least this similar to a key counts as misspelt, others as
+# helper variables. "modality" and "model", "data_root" and "data" are less similar.
 _SIMILARITY = 0.7
 
-# A class that takes `**kwargs` may list the other arguments that it takes for a config with this
-# class method.
+# Class method by which a class with `**kwargs` lists the arguments that it takes.
 _EXTRA_OPTIONS = "extra_options"
 
 
@@ -47,9 +46,9 @@ def read_config(
 
     Args:
         config: The config, as :func:`pyskl.config.load_config` returns it.
-        uses: Some of ``'train'``, ``'val'``, ``'test'``: what the config has to be complete for.
-        faults: Collects what is wrong; the caller raises it. A value with a fault of its own is
-            replaced by its default.
+        uses: Some of ``'train'``, ``'val'``, ``'test'``: what the config must be complete for.
+        faults: Collects the faults, for the caller to raise. Faulty values are replaced by their
+            defaults.
 
     Raises:
         ConfigError: for a faulty config, if ``faults`` is not given.
@@ -57,7 +56,7 @@ def read_config(
     filename: Any = getattr(config, "filename", None)
     given = config.to_dict() if isinstance(config, Config) else dict(config)
     collected = faults if faults is not None else Faults(str(filename or "config"))
-    # Misspelt keys: other names are helper variables of the file.
+    # Unknown names are helper variables, unless they look like misspelt keys.
     is_python = filename is not None and str(filename).endswith(".py")
     unread = unread_names(filename) if is_python else set(given)
     for key in sorted(set(given) - KNOWN_KEYS):
@@ -81,7 +80,7 @@ def read_config(
 
 
 def _with_complete_loaders(given: Mapping[str, Any], faults: Faults) -> Mapping[str, Any]:
-    """Return a config whose ``data.<use>_dataloader`` have the values of ``data``, too."""
+    """Copy the loader settings in ``data`` to each ``data.<use>_dataloader`` that lacks them."""
     data = given.get("data")
     if not isinstance(data, Mapping):
         return given
@@ -96,7 +95,7 @@ def _with_complete_loaders(given: Mapping[str, Any], faults: Faults) -> Mapping[
 
 
 def _construct(cls: Any, given: Mapping[str, Any], key: str, faults: Faults) -> Any:
-    """Return a section of the schema; the default takes the place of a faulty value."""
+    """Build a section of the schema, with defaults in place of faulty values."""
     hints = typing.get_type_hints(cls, include_extras=True)
     values = {}
     for name, value in given.items():
@@ -136,10 +135,10 @@ def check_arguments(
 
     Args:
         key: Where the arguments are in the config.
-        given: The arguments; ``type`` is none of them.
+        given: The arguments; the ``type`` of a registered class is ignored.
         cls: A registered class, or a section of the schema.
         faults: Collects what is wrong.
-        leave_out: Parameters that a config can't give.
+        leave_out: Parameters that a config can't set.
     """
     section = _is_subclass(cls, Section)
     parameters = {
@@ -150,7 +149,7 @@ def check_arguments(
     takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     parameters = {name: one for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD}
     if hasattr(cls, _EXTRA_OPTIONS):
-        takes_all = True  # in case the method fails
+        takes_all = True  # stays so if the method fails
         with faults.collecting(key):
             parameters.update(getattr(cls, _EXTRA_OPTIONS)(given))
             takes_all = False
@@ -176,7 +175,7 @@ def check_arguments(
 
 
 def check_value(key: str, value: Any, hint: Any, faults: Faults) -> None:
-    """Check a value, and what is inside it, against a type hint."""
+    """Check a value and its items against a type hint."""
     options = _options(hint)
     if isinstance(value, Mapping):
         for option in options:
@@ -218,7 +217,7 @@ def _check_built(key: str, cfg: Mapping[str, Any], registry: Registry, faults: F
     if not callable(cls):
         faults.add(
             f"{key}.type",
-            "is no class",
+            "is not a class",
             found=repr(kind),
             expected=f"the name of a {registry.name}",
         )
@@ -229,10 +228,9 @@ def _check_built(key: str, cfg: Mapping[str, Any], registry: Registry, faults: F
 def matches(value: Any, hint: Any) -> bool:
     """Return whether a config value fits a type hint.
 
-    A list fits a tuple and the other way round, an int fits a float, a str fits a path; a bool is
-    no number. Plain values don't fit a protocol or a class of torch, which stand for objects that
-    are built. Hints that say nothing about configs (type variables, other classes) fit
-    anything.
+    Lists and tuples fit each other, an int fits float and a str fits Path; a bool is not a number.
+    Plain values don't fit protocols and classes of torch. Everything fits other hints (type
+    variables, other classes).
     """
     if hint is Any or hint is None or hint is type(None):
         return hint is Any or value is None

@@ -1,8 +1,7 @@
-"""Read ``.json`` and ``.yaml`` configs. They are data: nothing in them is run.
+"""Read ``.json`` and ``.yaml`` configs without running code.
 
-mmengine would run a ``_base_`` that is a Python file and ``custom_imports``, and would fill in
-``{{ }}`` placeholders, which write environment variables into the config and so into logs. Data
-configs can have none of these.
+mmengine would run Python bases and ``custom_imports``, and fill in ``{{ }}`` placeholders, which
+can copy environment variables into the config and the logs. Data configs can't contain these.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pyskl.errors import ConfigError
 
 SUFFIXES = (".json", ".yaml", ".yml")
 
-# Configs have a few kilobytes. YAML is slow to read, and its aliases can expand enormously.
+# Configs take a few kilobytes. YAML is slow to read, and its aliases can expand enormously.
 _MAX_BYTES = 1 << 20
 _MAX_VALUES = 100_000
 _MAX_DEPTH = 64
@@ -29,7 +28,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*['\"]?\s*(\$\w*|_base_\b[\w.]*|file\w+)")
 
 
 class _SafeLoader(yaml.SafeLoader):
-    """YAML's safe loader without merge keys, with which 1 kB expands to terabytes."""
+    """YAML's safe loader without merge keys, which could expand 1 kB to terabytes."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Refuse ``<<``."""
@@ -52,7 +51,7 @@ def read_data_config(path: Path) -> dict[str, Any]:
 def _read_with_bases(path: Path, open_files: list[Path], seen: list[Path]) -> dict[str, Any]:
     here = path.resolve()
     if here in open_files:
-        raise ConfigError("the file is, through its bases, its own base", file=path, key="_base_")
+        raise ConfigError("the bases of this file include itself", file=path, key="_base_")
     if len(seen) == _MAX_BASES:
         raise ConfigError(f"the config has more than {_MAX_BASES} bases", file=path, key="_base_")
     seen.append(here)
@@ -71,7 +70,7 @@ def _read_with_bases(path: Path, open_files: list[Path], seen: list[Path]) -> di
             problem = f"a {path.suffix} config is data, but a Python base would be run"
             hint = "if you trust it, make this config a .py file, too"
         elif base.suffix not in SUFFIXES:
-            problem = f"a base is none of {', '.join(SUFFIXES)}"
+            problem = f"a base must be one of {', '.join(SUFFIXES)}"
         elif not base.is_file():
             problem = "there is no such base"
         if problem is not None:
@@ -84,7 +83,6 @@ def _read_with_bases(path: Path, open_files: list[Path], seen: list[Path]) -> di
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Return the content of one file."""
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise ConfigError(
@@ -96,7 +94,7 @@ def _content(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         what = str(error).replace("\n", " ")[:300]
         raise ConfigError(f"{type(error).__name__}: {what}", file=path) from error
-    except Exception as error:  # YAML's constructors raise various errors for odd keys
+    except Exception as error:  # YAML's constructors raise various errors
         raise ConfigError(f"the file can't be read ({type(error).__name__})", file=path) from error
     placeholder = _PLACEHOLDER.search(text)
     if placeholder is not None:
@@ -120,13 +118,16 @@ def _check(path: Path, content: Mapping[str, Any]) -> None:
         count += 1
         if count > _MAX_VALUES or depth > _MAX_DEPTH:
             raise ConfigError(
-                f"more than {_MAX_VALUES} values, or nested more than {_MAX_DEPTH} deep", file=path
+                f"more than {_MAX_VALUES} values or {_MAX_DEPTH} levels of nesting", file=path
             )
         if isinstance(value, Mapping):
             for key, item in value.items():
                 if not isinstance(key, (str, int)):
                     raise ConfigError(
-                        "a key is no text", file=path, key=where or None, found=type(key).__name__
+                        "a key is not a string",
+                        file=path,
+                        key=where or None,
+                        found=type(key).__name__,
                     )
                 inner = (f"{where}.{key}" if where else str(key))[:200]
                 if inner == "custom_imports":
@@ -138,7 +139,7 @@ def _check(path: Path, content: Mapping[str, Any]) -> None:
                     )
                 if key == "trusted":
                     raise ConfigError(
-                        "this would let another file run programs, which only you may allow",
+                        "this would let another file run code, which only you may allow",
                         file=path,
                         key=inner,
                         hint="use --trust-files on the command line",
@@ -149,9 +150,9 @@ def _check(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _merged(path: Path, base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Return a section merged over that of a base, as mmengine does it for ``.py`` configs.
+    """Merge a section into that of its base, as mmengine does for ``.py`` configs.
 
-    A dict is merged into the dict of the base, unless it has ``_delete_: true``.
+    A dict with ``_delete_: true`` replaces that of the base.
     """
     found = dict(base)
     for key, value in own.items():
@@ -159,13 +160,13 @@ def _merged(path: Path, base: dict[str, Any], own: dict[str, Any]) -> dict[str, 
             found[key] = value
             continue
         value = dict(value)
-        below = {} if value.pop("_delete_", False) else found.get(key, {})
-        if not isinstance(below, dict):
+        inherited = {} if value.pop("_delete_", False) else found.get(key, {})
+        if not isinstance(inherited, dict):
             raise ConfigError(
-                f"a dict here, but a {type(below).__name__} in the base",
+                f"a dict here, but a {type(inherited).__name__} in the base",
                 file=path,
                 key=str(key),
-                hint="_delete_: true in it replaces that",
+                hint="add _delete_: true to the dict to replace it",
             )
-        found[key] = _merged(path, below, value)
+        found[key] = _merged(path, inherited, value)
     return found

@@ -1,4 +1,4 @@
-"""What differs between two configs."""
+"""Compare two configs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Difference:
     """A key whose values differ.
 
     Attributes:
-        key: Dotted; items of lists by their index, in the second list if both have the item.
-        a: The value of the first config, by ``repr``; :data:`ABSENT` if it has none.
+        key: The dotted key, with the index of list items (in the second list if both have them).
+        a: The ``repr`` of the first config's value; :data:`ABSENT` if it has none.
         b: The value of the second config.
     """
 
@@ -28,8 +28,7 @@ class Difference:
 def config_differences(a: Any, b: Any) -> list[Difference]:
     """Return the differences between two configs.
 
-    Lists are aligned first: a transform that only one of two pipelines has does not make all
-    following ones differ.
+    Lists are aligned first, so one transform that is added to a pipeline is one difference.
 
     Args:
         a: The first config as plain values.

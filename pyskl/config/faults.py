@@ -1,4 +1,4 @@
-"""Collects the faults of a config, so that all of them are reported at once."""
+"""Collect the faults of a config, to report them all at once."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Faults:
         self.found: list[ConfigError] = []
 
     def add(self, key: str, problem: str, **fields: Any) -> None:
-        """Add a fault at a dotted key, unless it is known; ``fields`` are those of the error."""
+        """Add a fault at a dotted key, once; ``fields`` are those of :class:`ConfigError`."""
         fault = ConfigError(problem.replace("\n", "\n  "), key=key, **fields)
         if str(fault) not in map(str, self.found):
             self.found.append(fault)
 
     def at(self, key: str) -> bool:
-        """Return whether there is a fault at exactly this key."""
+        """Return whether exactly this key has a fault."""
         return any(fault.key == key for fault in self.found)
 
     def under(self, key: str) -> bool:
-        """Return whether there is a fault at a key or below it."""
+        """Return whether a key or one below it has a fault."""
         return any(
             fault.key == key or str(fault.key).startswith((f"{key}.", f"{key}["))
             for fault in self.found

@@ -22,9 +22,9 @@ from pyskl.errors import ConfigError, did_you_mean
 def load_config(
     source: str | Path | Mapping[str, Any] | Config, options: Sequence[str] = ()
 ) -> Config:
-    """Read a config file, or copy a config that is an object already.
+    """Read a config file, or copy a config object.
 
-    Python configs are programs that are run: load them only if you would run their programs.
+    Python configs are run as code: load only those that you trust.
     ``.json`` and ``.yaml`` configs are data; see :mod:`pyskl.config.data_files`.
 
     Args:
@@ -32,8 +32,8 @@ def load_config(
         options: ``key.of.config=value`` overrides; see :func:`parse_option`.
 
     Returns:
-        The config as the file gives it: keys are not checked, defaults are not filled in
-        (:func:`pyskl.config.read_config` does both).
+        The config before its keys are checked and defaults filled in
+        (:func:`pyskl.config.read_config`).
 
     Raises:
         ConfigError: if the file is missing or fails, or an override does not fit.
@@ -57,12 +57,12 @@ def _read(path: Path) -> Config:
         content = read_data_config(path)
         try:
             return Config(content, filename=path)
-        except Exception as error:  # keys that mean something to mmengine
+        except Exception as error:  # keys that mmengine reserves
             raise ConfigError(f"{type(error).__name__}: {str(error)[:300]}", file=path) from error
     try:
-        # lazy_import=False is the mode that takes configs with `_base_` and with `import os` alike.
+        # Only lazy_import=False accepts both `_base_` and `import os`.
         return Config.fromfile(path, lazy_import=False)
-    except Exception as error:  # a config is a program, which may raise anything
+    except Exception as error:  # a config is code and may raise anything
         raise _located(path, error) from error
 
 
@@ -84,10 +84,10 @@ def _located(path: Path, error: Exception) -> ConfigError:
 
 
 def parse_option(option: str) -> tuple[str, Any]:
-    """Split ``key=value`` and read the value as Python would, else as text.
+    """Split ``key=value`` and read the value as a Python literal, or else as a string.
 
-    Shells remove quotes, so strings in lists, tuples and dicts may go without. ``true``,
-    ``false``, ``null`` and ``none`` are read in upper and lower case.
+    Strings in lists, tuples and dicts need no quotes, as shells remove them. ``true``, ``false``,
+    ``null`` and ``none`` may be in upper or lower case.
 
     Example:
         >>> parse_option('optimizer.lr=0.01')
@@ -130,15 +130,15 @@ def _override(config: Config, key: str, value: Any) -> None:
         hint = f"did you mean {meant!r}?" if meant else did_you_mean(top, KNOWN_KEYS)[2:]
         if top in config:
             hint = (
-                "it is a helper variable of the file, which has been read already: override the "
-                "key that it is used for (tools/print_config.py shows them)"
+                "it is a helper variable, which has been used already: override the key that it "
+                "sets (tools/print_config.py shows all keys)"
             )
         raise ConfigError(f"--cfg-options: there is no config key {top!r}", key=key, hint=hint)
     config[top] = _with_value(config.get(top), key, key.split("."), 1, value)
 
 
 def _with_value(old: Any, key: str, parts: Sequence[str], depth: int, value: Any) -> Any:
-    """Return ``old``, which is at ``parts[:depth]``, with ``value`` put in at ``parts``.
+    """Return ``old``, the value at ``parts[:depth]``, with ``value`` inserted at ``parts``.
 
     Missing sections are added. A dict is merged into an existing one, unless it has
     ``_delete_=True``, as in config files.

@@ -1,7 +1,7 @@
 """The keys of a config: their types, defaults and ranges.
 
-Each section is a dataclass. What belongs to a registered class (a backbone, a transform, a data
-set) is not repeated here: :mod:`pyskl.config.check` reads it from the signature of the class.
+Each section is a dataclass. Arguments of registered classes (backbones, transforms, data sets) are
+not listed here: :mod:`pyskl.config.check` reads them from the signatures.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Use = Literal["train", "val", "test"]
 
 @dataclass(frozen=True)
 class AtLeast:
-    """The smallest value of a number, as in ``Annotated[int, AtLeast(1)]``."""
+    """The lowest allowed value, as in ``Annotated[int, AtLeast(1)]``."""
 
     least: float
 
 
 class Section:
-    """A part of the config, whose keys are the fields of the dataclass."""
+    """A part of the config; its keys are the fields of the dataclass."""
 
 
 Positive = Annotated[int, AtLeast(1)]
@@ -32,14 +32,14 @@ Seconds = Annotated[float, AtLeast(1)]
 
 @dataclass(frozen=True)
 class LoaderConfig(Section):
-    """How one data set is read. ``data`` sets it for all, ``data.<use>_dataloader`` for one.
+    """``data.<use>_dataloader``: how one data set is read. Defaults come from ``data``.
 
     Attributes:
-        videos_per_gpu: Samples of a batch of one process.
+        videos_per_gpu: Batch size per process.
         workers_per_gpu: Worker processes that read samples; 0 reads in the main process.
         persistent_workers: Keep the workers from epoch to epoch.
-        device: Where to keep the data set and make whole batches; None reads samples one by one.
-        drop_last: Leave out a last training batch that is not full.
+        device: Where to keep the samples and make batches; None makes them on the host.
+        drop_last: Drop the last training batch if it is not full. Not a key of ``data``.
     """
 
     videos_per_gpu: Positive = 1
@@ -90,7 +90,7 @@ class CheckpointConfig(Section):
     """``checkpoint_config``: how often to save, and how many checkpoints to keep.
 
     Attributes:
-        interval: Epochs (or iterations) between two checkpoints; below 1 saves only the last.
+        interval: Epochs (or iterations) between checkpoints; below 1 saves only the last.
         by_epoch: Whether ``interval`` counts epochs.
         max_keep_ckpts: How many checkpoints to keep; below 1 keeps all.
     """
@@ -105,12 +105,12 @@ class EvaluationConfig(Section):
     """``evaluation``: what to measure on ``data.val``, and how often.
 
     Attributes:
-        interval: Epochs between two validations.
+        interval: Epochs between validations.
         start: The first epoch (from 1) after which to validate.
         metrics: Names of metrics; see :func:`pyskl.evaluation.evaluate.evaluate`.
         topk: The k of ``top_k_accuracy``.
-        save_best: The value whose best checkpoint is kept: its name, ``'auto'`` for the first one
-            measured, None to keep none.
+        save_best: The metric whose best checkpoint is kept; ``'auto'``: the first one measured;
+            None: keep none.
     """
 
     interval: Positive = 1
@@ -121,12 +121,12 @@ class EvaluationConfig(Section):
 
     @property
     def metric_names(self) -> list[str]:
-        """The metrics as a list, also where the config gives a single name."""
+        """``metrics`` as a list."""
         return [self.metrics] if isinstance(self.metrics, str) else list(self.metrics)
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """``topk`` as a tuple, also where the config gives a single number."""
+        """``topk`` as a tuple."""
         return (self.topk,) if isinstance(self.topk, int) else tuple(self.topk)
 
 
@@ -143,10 +143,10 @@ class DistConfig(Section):
     """``dist_params``: the backend of the process group, and timeouts in seconds.
 
     Attributes:
-        backend: Of ``torch.distributed`` on GPUs; processes on CPUs use gloo.
-        join: Until all processes have joined.
-        timeout: Without a heartbeat of a process, after which it counts as lost.
-        stall: Without a step of any process, after which the run counts as stuck.
+        backend: The backend on GPUs; on CPUs it is always gloo.
+        join: How long to wait for all processes to join.
+        timeout: A process without a heartbeat for this long counts as lost.
+        stall: A run without a step for this long counts as stuck.
     """
 
     backend: Literal["nccl", "gloo"] = "nccl"
@@ -157,7 +157,7 @@ class DistConfig(Section):
 
 @dataclass(frozen=True)
 class ImportsConfig(Section):
-    """``custom_imports``: modules to import, which register classes of the user."""
+    """``custom_imports``: modules of the user to import, which register classes."""
 
     imports: str | Sequence[str]
     allow_failed_imports: bool = False
@@ -174,8 +174,8 @@ class ScaleLrConfig(Section):
 class ConfigKeys(Section):
     """The top level of a config.
 
-    An empty ``model``, ``optimizer`` or ``lr_config``, or ``total_epochs`` of 0, is one that the
-    config does not have, as it is not used for training.
+    An empty ``model``, ``optimizer`` or ``lr_config`` and ``total_epochs=0`` mean that the config
+    lacks them; :data:`REQUIRED` lists what each use needs.
     """
 
     model: RecognizerConfig = field(default_factory=dict)
@@ -208,8 +208,8 @@ class RunConfig(ConfigKeys):
     """A config with all defaults filled in.
 
     Attributes:
-        given: The keys that the config gives, as plain values; they are what is written down.
-        filename: The file that the config was read from.
+        given: The keys that the config sets, as plain values; only these are logged and saved.
+        filename: The file that the config was read from, if any.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -217,17 +217,17 @@ class RunConfig(ConfigKeys):
 
     @property
     def source(self) -> str:
-        """The config's file for messages."""
+        """The name of the config in messages."""
         return self.filename or "the config"
 
     def with_values(self, **values: Any) -> RunConfig:
-        """Return the config with other values of top-level keys, as if it gave them."""
+        """Return the config with top-level keys changed, as if the file had set them."""
         return replace(self, **values, given={**self.given, **values})
 
 
 KNOWN_KEYS = frozenset(one.name for one in fields(ConfigKeys))
 
-# Words that other toolboxes use for keys of this one.
+# Names that other toolboxes use → our keys.
 OTHER_WORDS = {
     "batch_size": "data.videos_per_gpu",
     "epochs": "total_epochs",
@@ -241,7 +241,7 @@ OTHER_WORDS = {
     "scheduler": "lr_config",
 }
 
-# What a config must have for each use.
+# The keys that each use requires.
 REQUIRED: Mapping[str, Sequence[str]] = {
     "train": ("model", "data.train", "optimizer", "lr_config", "total_epochs"),
     "val": ("data.val",),

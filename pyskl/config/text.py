@@ -17,7 +17,7 @@ _WIDTH = 100
 
 
 def known_part(config: RunConfig | Config | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys that a config gives as plain values, without helper variables."""
+    """Return the keys that a config sets as plain values, without helper variables."""
     if isinstance(config, RunConfig):
         return dict(config.given)
     content = config.to_dict() if isinstance(config, Config) else config
@@ -27,7 +27,7 @@ def known_part(config: RunConfig | Config | Mapping[str, Any]) -> dict[str, Any]
 def config_text(config: RunConfig | Config | Mapping[str, Any]) -> str:
     """Return the keys of a config, resolved, as the text of a config file.
 
-    (``Config.pretty_text`` does the same in other line breaks, but takes seconds.)
+    ``Config.pretty_text`` does the same, but takes seconds.
     """
     known = known_part(config)
     return "".join(f"{key} = {_written(known[key], used=len(key) + 3)}\n" for key in sorted(known))
@@ -53,7 +53,7 @@ def _on_one_line(value: Any) -> str:
 
 
 def _parts(value: Any) -> tuple[str, str, list[tuple[str, Any]]]:
-    """Return the brackets of a container and its items, each with what precedes it."""
+    """Return the brackets of a container and the (prefix, value) of each item."""
     if isinstance(value, dict):
         if all(isinstance(key, str) and key.isidentifier() and not iskeyword(key) for key in value):
             return "dict(", ")", [(f"{key}=", item) for key, item in value.items()]
@@ -67,7 +67,7 @@ def _parts(value: Any) -> tuple[str, str, list[tuple[str, Any]]]:
 
 _NAMES = {"inf": math.inf, "nan": math.nan}
 
-# Would let another file run programs, which only the command line may allow.
+# Keys that would let another file run code, which only the command line may allow.
 _NOT_TAKEN = ("trusted",)
 
 
@@ -76,15 +76,15 @@ def read_config_text(text: str, source: str) -> dict[str, Any]:
 
     Args:
         text: Statements ``key = value`` with literals and ``dict(key=value)``, as
-            :func:`config_text` and the tools of the family write them.
+            :func:`config_text` and OpenMMLab's tools write them.
         source: The file, for messages.
 
     Returns:
-        The keys, without ``trusted``: whether to trust files is up to the reader.
+        The keys, without ``trusted``: the reader decides which files to trust.
 
     Raises:
-        ConfigError: if the text has anything else. Such a config has to be loaded, which runs it
-            (:func:`pyskl.config.load_config`).
+        ConfigError: if the text contains anything else; only :func:`pyskl.config.load_config`,
+            which runs the config, can read it.
     """
     try:
         found = {}
@@ -95,7 +95,7 @@ def read_config_text(text: str, source: str) -> dict[str, Any]:
                 case _:
                     raise ValueError(f"line {statement.lineno} is not 'key = value'")
     except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"this is no config that a run wrote ({error})", file=source) from error
+        raise ConfigError(f"not a config written by a run ({error})", file=source) from error
     return found
 
 
@@ -122,4 +122,4 @@ def _value(node: ast.expr) -> Any:
             return {
                 str(one.arg): _value(one.value) for one in keywords if one.arg not in _NOT_TAKEN
             }
-    raise ValueError(f"line {node.lineno} has something else than plain values")
+    raise ValueError(f"line {node.lineno} is not a plain value")

@@ -1,4 +1,4 @@
-"""Find the names in a Python config that nothing reads: they may be misspelt keys."""
+"""Find unused names in a Python config: they may be misspelt keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def unread_names(path: str | Path) -> set[str]:
 
 
 def config_files(path: str | Path) -> list[Path]:
-    """Return a Python config and the Python files among its bases, itself first."""
+    """Return the path of a Python config, then those of its Python bases."""
     found: list[Path] = []
     waiting = [Path(path)]
     while waiting:

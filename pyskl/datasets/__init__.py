@@ -1,7 +1,7 @@
-"""Data sets: annotation files, the samples in them, and the batches made of those.
+"""Data sets: annotation files, samples and batches.
 
-What reads and transforms samples needs no torch, so that exported models run without it. Names are
-imported when they are first used.
+Reading and transforming samples needs no torch, so that exported models run without it. Names are
+imported on first use.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ Sample = dict[str, Any]
 
 @dataclass
 class AnnotationContent:
-    """The content of an annotation pickle as it stands there, with its samples unchecked.
+    """The content of an annotation pickle, with its samples unchecked.
 
     Attributes:
         path: The file, for messages.
@@ -73,7 +73,7 @@ def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationCo
 
     Raises:
         AnnotationError: if the file is missing, unreadable or has another structure.
-        UntrustedFileError: if it asks for more than plain data.
+        UntrustedFileError: if it contains more than plain data.
     """
     if path.is_dir():
         raise AnnotationError("is a folder, and no pack", file=path, expected="an annotation file")
@@ -171,7 +171,7 @@ def _names(names: Any) -> tuple[str, ...] | None:
 
 @dataclass(eq=False)
 class AnnotationFile:
-    """An annotation file that is open.
+    """An open annotation file.
 
     Attributes:
         path: The annotation file, or the pack if it was opened as one; for messages.
@@ -326,7 +326,7 @@ class AnnotationFile:
 
 # Rows are copied to a GPU in pieces of about this many bytes.
 _PIECE = 64 * 2**20
-# What else training needs of a GPU's memory at the very least.
+# The least GPU memory to leave for training.
 _MARGIN = 256 * 2**20
 
 
@@ -335,7 +335,7 @@ def _rows_on(rows: Mapping[str, np.ndarray], device: torch.device) -> dict[str, 
 
     if device.type == "cpu":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of memory that is read-only: nobody writes to it
+            warnings.simplefilter("ignore")  # the memory is read-only, but never written to
             return {key: torch.from_numpy(array) for key, array in rows.items()}
     need = sum(array.nbytes for array in rows.values())
     if device.type == "cuda":
@@ -388,15 +388,15 @@ def split_positions(content: AnnotationContent) -> dict[str, np.ndarray | str] |
 
 # --- the names of the classes ---------------------------------------------------------------------
 
-# Next to the annotation file, for readers of any kind: one name on each line.
+# A text file next to the annotation file, with one name per line.
 LABELS_SUFFIX = ".labels.txt"
 
 
 def label_names_of(annotations: AnnotationFile | AnnotationContent) -> tuple[str, ...] | None:
     """Return the names of the classes in their order, if they are known.
 
-    They stand in the file (``label_names``), or in a text file next to it with one name on each
-    line: ``ANN_FILE.labels.txt`` or ``label_map.txt``.
+    They are in the file (``label_names``), or in a text file next to it with one name per line:
+    ``ANN_FILE.labels.txt`` or ``label_map.txt``.
 
     Raises:
         AnnotationError: if the text file can't be read.

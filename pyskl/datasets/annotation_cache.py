@@ -1,6 +1,6 @@
 """Open annotation files: each once, and large ones through packs that are made automatically.
 
-Next to ``ntu60.pkl`` the folder ``ntu60.pkl.packed/`` takes its packs: one for each content of the
+The packs of ``ntu60.pkl`` are in ``ntu60.pkl.packed/`` next to it: one for each content of the
 file and each set of precomputed transforms, named by a hash of both. If that folder can't be
 written, one in the user's cache is used (:func:`pyskl.files.cache_dir.cache_folder`); if neither
 can, each process keeps the samples in memory.
@@ -39,13 +39,13 @@ True makes a pack if there is none, False reads the pickle, ``'auto'`` packs fil
 :data:`AUTO_FROM` bytes on, ``'existing'`` uses a pack that exists and writes nothing.
 """
 
-# Smaller files are read in a moment.
+# Smaller files are read quickly.
 AUTO_FROM = 64 * 2**20
 # How long to wait for another process that packs the file.
 _WAIT_SECONDS = 1800.0
 # A file that changed this recently may change again within the resolution of its time stamp.
 _SETTLED_SECONDS = 2.0
-# Digits of a hash that name a content.
+# How many digits of a hash identify the content.
 _DIGITS = 24
 
 _log = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ def _make(
                     shutil.rmtree(other, ignore_errors=True)
             _log.info("packed in %.1f s", time.perf_counter() - start)
     finally:
-        # After a failure nothing remains; a process that waits packs by itself.
+        # Clean up after a failure; a process that waits then makes the pack itself.
         with contextlib.suppress(OSError):
             if [file.name for file in root.iterdir()] == ["lock"]:
                 (root / "lock").unlink()

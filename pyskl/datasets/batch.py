@@ -1,4 +1,4 @@
-"""A batch of samples on its way through a pipeline.
+"""A batch of samples in a pipeline.
 
 The joints of all samples are one array of rows: a row is one person in one frame. Nothing is
 padded, so samples of different lengths and numbers of persons fit together. The rows are ordered by
@@ -45,7 +45,7 @@ class _Absent:
         return "ABSENT"
 
     def __reduce__(self) -> str:
-        return "ABSENT"  # by name, so that it stays one object in worker processes
+        return "ABSENT"  # pickled by name, so that `is` works in worker processes
 
 
 ABSENT: Any = _Absent()
@@ -75,10 +75,10 @@ class Shared:
 
 
 class Batch:
-    """N samples on their way through a pipeline.
+    """N samples in a pipeline.
 
     Args:
-        axis: Who the rows belong to.
+        axis: The sample, person and frame of each row.
         rows: By key (``keypoint``, ``keypoint_score``), the function that returns the values of
             some rows, and the shape of a row.
         values: The other keys: a :class:`Shared` value, or one entry per sample.

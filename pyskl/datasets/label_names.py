@@ -44,19 +44,19 @@ def read_label_names(ann_file: str | Path, *, trusted: bool = False) -> tuple[st
 def names_of_data(dataset: Mapping[str, Any], num_classes: int) -> tuple[str, ...] | None:
     """Return the names of the classes of a data set, if they are known.
 
-    They are those that its annotation file has, where that is here and small; or those of the toy
-    data set, or of NTU RGB+D where the file is called as the published ones are.
+    They come from the annotation file, if it exists and is small, else from the toy data set, or
+    from NTU RGB+D if the file has the name of a published one.
 
     Args:
         dataset: The data set's config.
-        num_classes: The number of names that would do.
+        num_classes: The required number of names.
     """
     path = Path(str(dataset.get("ann_file", "")))
     names: tuple[str, ...] | None = None
     if is_pack(path) or (path.is_file() and path.stat().st_size < AUTO_FROM):
         try:
             names = read_label_names(path)
-        except InputError:  # whoever reads the samples will tell
+        except InputError:  # reported when the samples are read
             names = None
     if names is None:
         names = _published(str(dataset.get("type")), path.stem)

@@ -1,4 +1,4 @@
-"""Batches as models take them, read in this process, in worker processes, or on a device."""
+"""Data loaders: batches made in this process, in worker processes, or on a device."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def build_dataloader(
     rank: int | None = None,
     world_size: int | None = None,
 ) -> DataLoader:
-    """Return the batches of one process.
+    """Return the data loader of one process.
 
     Args:
         dataset: The data set.
@@ -115,7 +115,7 @@ def build_dataloader(
 
 
 def _warn_of_copies(dataset: Any) -> None:
-    """Say which parts of a data set handle one sample at a time, which is slow on a device."""
+    """Warn of transforms that handle one sample at a time, which is slow on a device."""
     slow = []
     for leaf in wrapped_datasets(dataset):
         if not reads_batches(leaf):
@@ -139,10 +139,10 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def worker_init_fn(parent: int, worker: int) -> None:
-    """End this worker when the process that it reads for has ended.
+    """End this worker when its parent process has ended.
 
-    torch's workers watch their parent only once they have started: those of a process that was
-    killed before would remain for ever, with the memory that they hold.
+    torch's workers watch their parent only once they have started; if it is killed earlier, they
+    would run forever.
 
     Args:
         parent: Id of the process that the worker reads for.

@@ -1,4 +1,4 @@
-"""What the name of an NTU RGB+D sample says: ``S001C002P003R001A004``."""
+"""Parse the names of NTU RGB+D samples, such as ``S001C002P003R001A004``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyskl.errors import InputError
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 
-# Actions of NTU RGB+D and of NTU RGB+D 120, which has the former's among its own.
+# Numbers of actions in NTU RGB+D and NTU RGB+D 120, which includes the former.
 NTU60_ACTIONS, NTU120_ACTIONS = 60, 120
 
 
@@ -39,13 +39,13 @@ class SampleName(NamedTuple):
 
 
 def parse_name(stem: str) -> SampleName:
-    """Take a sample's name apart.
+    """Parse a sample's name.
 
     Args:
         stem: The file's name without ``.skeleton``.
 
     Raises:
-        InputError: if it is not built as the data set's are, or its action is not one of the 120.
+        InputError: if it is not such a name, or its action is not one of the 120.
 
     Example:
         >>> parse_name('S001C002P003R001A004')
@@ -61,7 +61,7 @@ def parse_name(stem: str) -> SampleName:
 
 
 def action_of(stem: str) -> int:
-    """Return the action number, from 1, that a sample's name says; raises as `parse_name`.
+    """Return the action number, from 1, in a sample's name; raises as :func:`parse_name`.
 
     Example:
         >>> action_of('S001C002P003R001A004')
@@ -72,7 +72,7 @@ def action_of(stem: str) -> int:
 
 @lru_cache(maxsize=1)
 def action_names() -> tuple[str, ...]:
-    """Return what the 120 actions are called, in the order of the labels.
+    """Return the names of the 120 actions, in the order of the labels.
 
     Example:
         >>> action_names()[0]

@@ -25,7 +25,7 @@ class SampleError(InputError):
 
 @DATASETS.register_module()
 class PoseDataset:
-    """Skeleton sequences of one annotation file, seen through a pipeline.
+    """Skeleton sequences of one annotation file, with a pipeline.
 
     Args:
         ann_file: The annotation pickle, or a pack; see :mod:`pyskl.datasets.annotation`.
@@ -38,14 +38,14 @@ class PoseDataset:
             one number per class, or a mapping from class to number (1 for those left out). Used
             for training only.
         start_index: Added to the frame numbers that a pipeline chooses.
-        trusted: Load the file with plain pickle, which runs whatever the file says.
+        trusted: Load the file with plain pickle, which can run code.
         pack: Whether to read through a pack, which all processes share and which opens in
             milliseconds; see :data:`pyskl.datasets.annotation_cache.Pack`.
         files: Opens annotation files; the data sets of a run share one.
 
     Raises:
         AnnotationError: if the file or one of the split's samples is malformed.
-        UntrustedFileError: if the file asks for more than plain data.
+        UntrustedFileError: if the file contains more than plain data.
 
     Indexing returns a sample after the pipeline. The annotations themselves never change.
     """

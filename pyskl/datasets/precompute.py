@@ -40,7 +40,7 @@ def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]
             }
         except ConfigError:
             break  # building the pipeline reports it
-        # A subclass of the user's does not inherit the promise, which it may well break.
+        # Not inherited: a user's subclass may not be deterministic.
         promised = cls.__module__.startswith("pyskl.") and vars(cls).get("deterministic", False)
         if not promised or canonical([resolved]) is None:
             break
@@ -58,7 +58,7 @@ def canonical(transforms: Sequence[TransformConfig]) -> str | None:
 
 @dataclass
 class FlatSamples:
-    """What :func:`flatten` returns beside the rows.
+    """What :func:`flatten` returns in addition to the rows.
 
     Attributes:
         row_shapes: Shape of a row by key: ``keypoint`` (V, C), ``keypoint_score`` (V,).

@@ -1,7 +1,6 @@
-"""Random numbers as a function of (seed, epoch, index) and of nothing else.
+"""Random numbers that depend only on (seed, epoch, index).
 
-Neither the worker, nor the number of workers, nor the device, nor what was read before has an
-influence on what a sample draws.
+They don't depend on the worker, the number of workers, the device or the order of reading.
 
 The transforms of this package take numbers from :class:`Draws`: a number is a hash of what it is
 for, so any subset of them can be computed in any order, for a whole batch at once. The hash is the

@@ -1,4 +1,4 @@
-"""What is wrong with a sample of an annotation file."""
+"""Check the samples of an annotation file."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def classes_needed(labels: Iterable[Any], num_classes: int | None) -> int | None
     """Return how many classes labels need, if that is more than ``num_classes``, else None.
 
     Args:
-        labels: Of samples: whole numbers, or lists of them; what is neither is left out.
-        num_classes: How many there are; None for any number.
+        labels: Integers, or lists of them; other values are ignored.
+        num_classes: How many classes there are; None for any number.
     """
     if num_classes is None:
         return None

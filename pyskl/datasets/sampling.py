@@ -1,7 +1,7 @@
-"""Which samples make up which batch of which process.
+"""Batch samplers for training and testing on several processes.
 
-Batches are lists of :class:`SampleKey`. The epoch travels with the index, so that workers that
-live through several epochs still draw each sample's randomness from (seed, epoch, index).
+Batches are lists of :class:`SampleKey`, which include the epoch, so that persistent workers draw
+each sample's randomness from (seed, epoch, index).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ class SampleKey(NamedTuple):
     """What identifies one draw of a sample in a run."""
 
     epoch: int
-    index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody calls
+    index: int  # type: ignore[assignment]  # hides tuple.index
 
 
 class TrainBatches(Sampler[list[SampleKey]]):
     """Random batches of one process, a new order in every epoch.
 
     All processes draw the same order and take every ``world_size``-th sample of it, so that a
-    step of any number of processes covers the same samples. Where the number does not divide, the
-    first samples of the order come twice.
+    step of any number of processes covers the same samples. If the number of samples is not a
+    multiple of ``world_size``, the first samples of the order come twice.
 
     Args:
         length: Samples of the data set.
@@ -34,8 +34,8 @@ class TrainBatches(Sampler[list[SampleKey]]):
         rank: Number of this process.
         world_size: Number of processes.
         weights: How often an epoch draws each sample on average, (length,); None for once.
-        drop_last: Leave out a last batch that is not full.
-        shuffle: Whether to draw an order at all.
+        drop_last: Drop the last batch if it is not full.
+        shuffle: Whether to shuffle.
     """
 
     def __init__(
@@ -105,10 +105,9 @@ class TrainBatches(Sampler[list[SampleKey]]):
 
 
 class TestBatches(Sampler[list[SampleKey]]):
-    """Batches in the order of the data set, dealt out to the processes in turn.
+    """Batches in the order of the data set, given to the processes in turn.
 
-    What a batch holds does not depend on the number of processes, so neither do the scores; no
-    sample comes twice.
+    The batches, and so the scores, don't depend on the number of processes; no sample comes twice.
 
     Args:
         length: Samples of the data set.
@@ -117,7 +116,7 @@ class TestBatches(Sampler[list[SampleKey]]):
         world_size: Number of processes.
     """
 
-    __test__ = False  # not a test class, whatever its name says to pytest
+    __test__ = False  # not a test class for pytest
 
     def __init__(self, length: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
         self.length = length

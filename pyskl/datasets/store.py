@@ -99,7 +99,7 @@ class RowStore:
 
         Args:
             indices: Which samples, (N,) int64.
-            values: Values to set beside the columns; see :class:`Batch`.
+            values: Values to set in addition to the columns; see :class:`Batch`.
             keys: Keys of the samples' randomness; see :class:`Batch`.
             device: Where the batch computes; None for NumPy on the host.
             device_rows: The rows as tensors of that device.

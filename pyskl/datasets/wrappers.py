@@ -16,7 +16,7 @@ from pyskl.registry import DATASETS, DatasetConfig
 
 
 class SkeletonDataset(Protocol):
-    """What loaders and evaluation use of a data set."""
+    """The members of a data set that loaders and evaluation use."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -38,10 +38,9 @@ class SkeletonDataset(Protocol):
 
 @DATASETS.register_module()
 class RepeatDataset:
-    """A data set several times over: an epoch of it is ``times`` epochs of the other.
+    """A data set that is repeated: an epoch of it is ``times`` epochs of the inner data set.
 
-    Each repetition draws its own random crops, and a short data set pays the price of an epoch's
-    end less often.
+    Each repetition has its own random crops, and a small data set has fewer ends of epochs.
 
     Args:
         dataset: The data set, or its config.
@@ -91,7 +90,7 @@ class RepeatDataset:
         return self.dataset.sample_ids * self.times
 
     def draw_weights(self) -> np.ndarray | None:
-        """Return the other's weights, repeated."""
+        """Return the inner data set's weights, repeated."""
         weights = self.dataset.draw_weights()
         return None if weights is None else np.tile(weights, self.times)
 

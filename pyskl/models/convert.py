@@ -1,6 +1,6 @@
 """Change the layers of a model that is already built.
 
-Each function keeps the names in the state dict that it does not remove.
+Layers that remain keep their names in the state dict.
 """
 
 from __future__ import annotations

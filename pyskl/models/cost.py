@@ -1,10 +1,9 @@
 """Parameters, operations and activations of a model by layer, counted in one forward pass.
 
-A multiplication and the addition that follows are two operations (FLOP). Counted are convolutions
-and matrix products (:mod:`torch.utils.flop_counter`) of the forward pass for one clip. Norms and
-means are counted separately: other tools, and so published figures, count two multiply-adds for a
-number that is normalised and one for a number that is averaged. Activation functions, maxima and
-sums are not counted.
+A multiplication and the addition that follows are two operations (FLOP). Only convolutions and
+matrix products (:mod:`torch.utils.flop_counter`) of the forward pass for one clip count. Norms and
+means are counted separately, as published figures include them: two multiply-adds per normalised
+number and one per averaged number. Activation functions, maxima and sums are not counted.
 
 Shapes: M persons, T frames, V joints, C channels.
 """
@@ -40,11 +39,11 @@ _NORMS_AND_MEANS = {
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What a module computes itself, without the modules in it.
+    """The cost of a module without its submodules.
 
     Attributes:
         name: As in ``named_modules()``; empty for the model itself.
-        kind: Its class.
+        kind: The name of its class.
         parameters: Its own parameters.
         flops: FLOP of the forward pass for one clip.
         activations: Numbers that its convolutions and matrix products return.
@@ -63,10 +62,10 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What a model computes for one clip.
+    """The cost of a model for one clip.
 
     Attributes:
-        layers: In the order of the model, without those that have no cost of their own.
+        layers: In the order of the model, without those that cost nothing.
         shape: The shape (M, T, V, C) of the input.
         parameters: All parameters, each counted once.
         trainable: Those with ``requires_grad``.
@@ -177,8 +176,8 @@ def _count(model: nn.Module, shape: tuple[int, ...], device: str) -> tuple[Layer
 class _OperationCounter(TorchDispatchMode):
     """Counts operations for the innermost module that is running.
 
-    :class:`torch.utils.flop_counter.FlopCounterMode` counts a module together with those in it, and
-    knows neither norms nor activations, so only its formulas are used here.
+    :class:`torch.utils.flop_counter.FlopCounterMode` counts a module with its submodules, and
+    neither norms nor activations, so only its formulas are used here.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -206,7 +205,7 @@ class _OperationCounter(TorchDispatchMode):
         if packet in _NORMS_AND_MEANS:
             self.norms[name] += _NORMS_AND_MEANS[packet] * args[0].numel()
         elif formula is None:
-            with self:  # an operation made of others is counted by its parts
+            with self:  # count a composite operation by its parts
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
                 return out

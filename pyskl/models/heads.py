@@ -1,4 +1,4 @@
-"""The head of graph networks: pool, drop, classify.
+"""The head of graph networks: pooling, dropout, classifier.
 
 Shapes: N batch, M persons, T frames, V joints, C channels, L classes.
 """
@@ -89,7 +89,7 @@ class GCNHead(nn.Module):
 
 @torch.no_grad()
 def top_k_accuracy(scores: Tensor, labels: Tensor, topk: Sequence[int] = (1, 5)) -> list[Tensor]:
-    """Compute :func:`pyskl.evaluation.top_k_accuracy` without leaving the device.
+    """Compute :func:`pyskl.evaluation.top_k_accuracy` on the device of the scores.
 
     Args:
         scores: (N, L).
@@ -103,7 +103,7 @@ def top_k_accuracy(scores: Tensor, labels: Tensor, topk: Sequence[int] = (1, 5))
     truth = truth.unsqueeze(1)  # N, 1
     true_score = scores.gather(1, truth)  # N, 1
     classes = torch.arange(scores.shape[1], device=scores.device)
-    # `not <=` rather than `>`: NaN has to count against the prediction.
+    # `~(<=)` rather than `>`, so that NaN counts as a miss.
     better = ~(scores <= true_score) | ((scores == true_score) & (classes < truth))  # N, L
     rank = better.sum(dim=1)  # N
     return [((rank < k) | (k >= scores.shape[1])).float().mean() for k in topk]

@@ -17,7 +17,7 @@ def _clamp(min: float = -1.0, max: float = 1.0) -> nn.Module:
     return nn.Hardtanh(min, max)
 
 
-# The names are mmcv's, which the configs of this family use.
+# The names are mmcv's, as configs of PYSKL use them.
 _NORMS: dict[str, Callable[..., nn.Module]] = {
     "BN": nn.BatchNorm2d,
     "BN1d": nn.BatchNorm1d,

@@ -99,7 +99,7 @@ def hard_labels(scores: Tensor, labels: Tensor) -> Tensor:
             f"{tuple(labels.shape)}"
         )
     hard = labels.reshape(N).long()
-    # Reading values would make the host wait for a GPU, which checks them itself.
+    # Reading values would wait for the GPU, whose kernels check them anyway.
     if hard.device.type == "cpu":
         outside = hard[(hard < 0) | (hard >= L)]
         if len(outside):

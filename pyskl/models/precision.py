@@ -11,7 +11,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(device: torch.device, amp: str | None) -> AbstractContextManager[Any]:
-    """Return the context in which a model computes.
+    """Return the autocast context for a precision.
 
     Args:
         device: Where it computes.

@@ -141,7 +141,7 @@ class RecognizerGCN(nn.Module):
     def forward(
         self, keypoint: Tensor, label: Tensor | None = None, return_loss: bool = True
     ) -> dict[str, Tensor] | np.ndarray:
-        """Call :meth:`loss` or :meth:`predict`, with the arguments that this family uses.
+        """Call :meth:`loss` or :meth:`predict`, with the arguments of PYSKL.
 
         Args:
             keypoint: (N, clips, M, T, V, C).

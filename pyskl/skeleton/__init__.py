@@ -1,4 +1,4 @@
-"""Skeletons: their layouts, the graphs that the layouts make, and drawings of them."""
+"""Skeleton layouts and their graphs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What is wrong with a skeleton layout, so that it is refused.
-
-Legal but unusual layouts get warnings: :mod:`pyskl.skeleton.layout_warnings`.
-"""
+"""Faults of skeleton layouts; legal but unusual ones get :mod:`pyskl.skeleton.layout_warnings`."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from pyskl.errors import ConfigError
 if TYPE_CHECKING:
     from pyskl.skeleton.layout import Pair, SkeletonLayout
 
-# Of a long list of joints a message shows the first ones.
+# How many items of a list a message shows.
 _SHOWN = 12
 
 
@@ -24,7 +21,7 @@ class LayoutError(ConfigError):
     """A skeleton layout has faults.
 
     Attributes:
-        faults: Each of them, worded without the layout's name.
+        faults: The messages, without the layout's name.
     """
 
     faults: tuple[str, ...] = ()
@@ -34,9 +31,9 @@ class LayoutError(ConfigError):
         """Return the error that lists the faults of a layout.
 
         Args:
-            name: The layout's.
+            name: The name of the layout.
             faults: At least one.
-            file: Where the layout stands, if in a file.
+            file: The file that the layout was read from, if any.
         """
         where = f"{file}: " if file else ""
         error = cls(f"{where}skeleton layout {name!r}: " + "; ".join(faults))
@@ -50,16 +47,13 @@ class LayoutError(ConfigError):
 def layout_faults(layout: SkeletonLayout) -> list[str]:
     """Return everything that is wrong with a layout, in the order of its fields.
 
-    The constructor of :class:`~pyskl.skeleton.SkeletonLayout` calls this; a layout that exists has
-    no faults. Of a dict or a file :func:`pyskl.skeleton.find_faults` tells them.
-
-    Every loop is bounded by the number of pairs given, never by ``num_joints``, which may be
-    nonsense.
+    The constructor of :class:`~pyskl.skeleton.SkeletonLayout` raises them; for a dict or a file use
+    :func:`pyskl.skeleton.find_faults`.
     """
     if layout.num_joints < 1:
         return [f"num_joints is {layout.num_joints}, a layout has at least one joint"]
     outside = _outside(layout)
-    if outside:  # what follows indexes by joint
+    if outside:  # the other checks index by joint
         return outside
     return [
         *_edge_faults(layout),
@@ -133,15 +127,15 @@ def _bone_faults(layout: SkeletonLayout) -> list[str]:
     if missing:
         lacking = (joint for joint in range(layout.num_joints) if joint not in parents)
         faults.append(f"bones has no pair for the joints {listed(lacking, count=missing)}")
-    for ring in _bone_rings({child: found[0] for child, found in parents.items()}):
+    for cycle in _bone_cycles({child: found[0] for child, found in parents.items()}):
         faults.append(
-            f"bones lead in a circle, {_path(ring)}, and never to a joint that is its own parent"
+            f"bones lead in a circle, {_path(cycle)}, and never to a joint that is its own parent"
         )
     return faults
 
 
-def _bone_rings(parents: dict[int, int]) -> Iterator[list[int]]:
-    """Yield the joints of each circle that the bones go round in, from its lowest joint on."""
+def _bone_cycles(parents: dict[int, int]) -> Iterator[list[int]]:
+    """Yield the joints of each cycle of bones, starting at its lowest joint."""
     done: set[int] = set()
     for start in sorted(parents):
         walk: dict[int, None] = {}  # in order
@@ -151,9 +145,9 @@ def _bone_rings(parents: dict[int, int]) -> Iterator[list[int]]:
             joint = parents[joint]
         done |= walk.keys()
         if joint in walk and parents[joint] != joint:
-            ring = list(walk)[list(walk).index(joint) :]
-            first = ring.index(min(ring))
-            yield [*ring[first:], *ring[:first]]
+            cycle = list(walk)[list(walk).index(joint) :]
+            first = cycle.index(min(cycle))
+            yield [*cycle[first:], *cycle[:first]]
 
 
 def _name_faults(layout: SkeletonLayout) -> list[str]:
@@ -203,14 +197,14 @@ def _pose_faults(layout: SkeletonLayout) -> list[str]:
 
 
 def hops(layout: SkeletonLayout) -> dict[int, int]:
-    """Return for each joint that edges link to the centre how many they are."""
+    """Return the distance to the centre, in edges, of each joint that is linked to it."""
     neighbours: dict[int, set[int]] = {}
     for child, parent in layout.edges:
         neighbours.setdefault(child, set()).add(parent)
         neighbours.setdefault(parent, set()).add(child)
     found = {layout.center: 0}
     front = [layout.center]
-    for joint in front:  # grows on the way
+    for joint in front:  # grows in the loop
         for other in neighbours.get(joint, ()):
             if other not in found:
                 found[other] = found[joint] + 1
@@ -221,7 +215,7 @@ def hops(layout: SkeletonLayout) -> dict[int, int]:
 def not_mirrored(
     layout: SkeletonLayout, pairs: Sequence[Pair], *, directed: bool
 ) -> list[tuple[Pair, Pair]]:
-    """Return the pairs whose mirror image is none of them, each with that image."""
+    """Return (pair, mirror image) for the pairs whose mirror image is not among ``pairs``."""
     mirror = dict(zip((*layout.left, *layout.right), (*layout.right, *layout.left)))
     known = set(pairs)
     if not directed:
@@ -234,7 +228,7 @@ def not_mirrored(
 
 
 def unlike_text(unlike: Sequence[tuple[Pair, Pair]], what: str) -> str:
-    """Word what :func:`not_mirrored` found among edges or bones."""
+    """Describe the result of :func:`not_mirrored`."""
     shown = ", ".join(f"{image} of {pair}" for pair, image in unlike[:3])
     rest = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
     return f"the image {shown}{rest} is no {what}"
@@ -250,11 +244,11 @@ def _path(joints: Sequence[int]) -> str:
 
 
 def listed(items: Iterable[object], *, count: int | None = None) -> str:
-    """Return the items as text; of more than a line's worth the first ones.
+    """Return the first items as text.
 
     Args:
         items: What to list.
-        count: How many they are, where going through them would take too long.
+        count: The number of items, if counting them would take too long.
     """
     if count is None:
         items = list(items)

@@ -1,4 +1,4 @@
-"""Skeleton layouts as ``.json`` files: data that anybody can write, and that runs nothing."""
+"""Skeleton layouts as ``.json`` files, which can't run code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH = 100
 
 
 def read_layout_file(path: Path) -> dict[str, Any]:
-    """Return what a file says about a layout, unchecked but for being a JSON object.
+    """Return the JSON object in a layout file; its keys are not checked.
 
     Raises:
         ConfigError: naming the file, if it can't be read.
@@ -67,7 +67,7 @@ def _no_number(text: str) -> float:
 
 
 def layout_to_json(layout: SkeletonLayout) -> str:
-    """Return a layout as the text of a ``.json`` file, all fields spelled out, to be edited.
+    """Return a layout as the text of a ``.json`` file with all fields.
 
     Example:
         >>> arm = SkeletonLayout('arm', 2, edges=[(1, 0)], center=0)
@@ -97,7 +97,7 @@ def _text(value: Any) -> str:
 
 
 def _dumps(value: Any) -> str:
-    """Return JSON; whole numbers among coordinates without their ``.0``."""
+    """Return JSON, with whole coordinates as integers."""
     if isinstance(value, tuple):
         return "[" + ", ".join(_dumps(item) for item in value) + "]"
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""The adjacency matrices that a skeleton's layout gives a graph convolution.
+"""Adjacency matrices of skeleton layouts, for graph convolutions.
 
 Shapes: K subsets, V joints.
 """
@@ -21,9 +21,9 @@ class Graph:
 
     The modes:
 
-    - ``'stgcn_spatial'``: the neighbourhoods of each hop up to ``max_hop``, parted into the joints
-      that are no nearer to the centre and those that are (Yan et al., "Spatial temporal graph
-      convolutional networks", AAAI 2018, section 3.3); K = 1 + 2 · max_hop at most.
+    - ``'stgcn_spatial'``: the neighbours at each distance up to ``max_hop``, split into those that
+      are nearer to the centre and the others (Yan et al., "Spatial temporal graph convolutional
+      networks", AAAI 2018, section 3.3); K = 1 + 2 · max_hop.
     - ``'spatial'``: self, inward and outward edges; K = 3.
     - ``'binary_adj'``: all edges both ways, not normalised; K = 1.
     - ``'random'``: normally distributed weights between all joints; K = ``num_filter``.
@@ -31,15 +31,15 @@ class Graph:
     Args:
         layout: A layout, the name of a built-in one, a mapping, or the path of a ``.json`` file
             (:func:`pyskl.skeleton.resolve_layout`).
-        mode: How the edges are parted and weighted, see above.
-        max_hop: Joints farther apart than this have no distance. Used by ``'stgcn_spatial'``.
+        mode: How the edges are split and weighted, see above.
+        max_hop: The largest distance, in edges, between neighbours in ``'stgcn_spatial'``.
         num_filter: Number of subsets of ``'random'``.
         init_std: Standard deviation of the weights of ``'random'``.
         init_off: Mean of the weights of ``'random'``.
         seed: Seed of the weights of ``'random'``; None draws from NumPy's global generator.
 
     Attributes:
-        A: float64 (K, V, V); entry [k, v, w] weighs what joint w receives from joint v.
+        A: float64 (K, V, V); entry [k, v, w] is the weight from joint v to joint w.
         hop_dis: float64 (V, V); number of edges between two joints, infinite beyond ``max_hop``.
         layout, num_node, center: The layout, its number of joints, its centre.
         inward, outward: The edges as (child, parent) and as (parent, child).
@@ -107,8 +107,8 @@ class Graph:
         hop = self.hop_dis
         weights = normalize_columns((hop <= self.max_hop).astype(np.float64))
         to_center = hop[:, self.center]
-        # Joints beyond max_hop are all infinitely far from the centre and tie here. Published
-        # weights were trained so.
+        # Joints farther than max_hop from the centre all count as infinitely far, so they tie.
+        # Published weights were trained this way.
         no_nearer = to_center[:, None] >= to_center[None, :]
         subsets = []
         for distance in range(self.max_hop + 1):

@@ -1,4 +1,4 @@
-"""Joints by their names: which layout they are of, and whether they stand in its order."""
+"""Compare joint names with those of layouts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def layout_with(names: Sequence[str]) -> SkeletonLayout | None:
 
 
 def names_fault(names: Sequence[str] | None, layout: SkeletonLayout) -> str | None:
-    """Return in what the joints of data are not those of a layout, as their names tell; or None.
+    """Return how joint names differ from those of a layout, or None if they don't.
 
     Args:
-        names: Of the joints, in their order; nothing where they are not known.
-        layout: Nothing is said where it has no names, or another number of joints.
+        names: The joint names in order, if known.
+        layout: The layout. Without names or with another number of joints it is not compared.
 
     Example:
         >>> arm = SkeletonLayout('arm', 2, [(1, 0)], 0, joint_names=['elbow', 'wrist'])

@@ -1,8 +1,7 @@
-"""Skeleton layouts: joints, edges, bones and mirror pairs, each written down once.
+"""Skeleton layouts: joints, edges, bones and mirror pairs.
 
-The graph of a model, the bone stream of a pipeline, left-right flips and drawings all read their
-facts here. A layout of one's own is a :class:`SkeletonLayout`, the same as a dict in a config, or
-a ``.json`` file (:func:`pyskl.skeleton.resolve_layout`)::
+Graphs, bone streams, flips and drawings all use them. Your own layout is a :class:`SkeletonLayout`,
+a dict of its arguments in a config, or a ``.json`` file (:func:`pyskl.skeleton.resolve_layout`)::
 
     arm = dict(name='arm', num_joints=4, center=0, edges=[(1, 0), (2, 1), (3, 2)], dim=2)
     model = dict(backbone=dict(type='STGCN', graph_cfg=dict(layout=arm, mode='stgcn_spatial')))
@@ -29,31 +28,30 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, init=False)
 class SkeletonLayout:
-    """The joints of one kind of skeleton and how they hang together.
+    """The joints of one kind of skeleton and their connections.
 
     Args:
-        name: What messages call the layout.
+        name: The name in messages.
         num_joints: Number of joints V.
-        edges: Pairs (child, parent) that link all joints; the graph of a model. Rings are legal:
-            hops are counted the shortest way.
+        edges: Pairs (child, parent) that link all joints; the graph of a model. Cycles are
+            allowed: distances follow the shortest path.
         center: The joint that the edges lead to.
-        bones: Pairs (child, parent) that the bone stream subtracts, one for each joint, leading to
-            a joint that is its own parent. By default the edges. The pair (centre, centre), a bone
-            of length zero, is added where the centre has none.
+        bones: Pairs (child, parent) of the bone stream, one for each joint; the parents lead to a
+            joint that is its own parent. By default the edges. The pair (centre, centre), a bone
+            of length zero, is added if the centre has none.
         joint_names: One name for each joint, or nothing.
         left: Joints of the body's left side.
         right: Their mirror images, in the same order. The mirror image of an edge is an edge.
-        body_center: The joint that :class:`PreNormalize3D` moves to the origin. By default 1 where
+        body_center: The joint that :class:`PreNormalize3D` moves to the origin. By default 1 if
             there are 25 joints, else the last one.
         spine: The joints (a, b) whose vector a → b ``PreNormalize3D`` turns onto +z. By default
             (0, 1).
         shoulders: The joints (a, b) whose vector b → a ``PreNormalize3D`` turns onto +x. By
-            default (8, 4), or (centre, centre) where the layout lacks those joints: the vector of a
-            joint to itself gives no rotation.
-        dim: Number of coordinates proper. Keypoints of C = 3 channels are x, y, z where it is 3,
-            and x, y, score where it is 2.
-        rest_pose: Where drawings put each joint: points (x, y), x to the viewer's right, y down,
-            in any unit; or nothing. The body faces the viewer, so its left side has the larger x.
+            default (8, 4), or with fewer than 9 joints (centre, centre), which gives no rotation.
+        dim: Number of coordinates. Keypoints of C = 3 channels are x, y, z if it is 3, and x, y,
+            score if it is 2.
+        rest_pose: Points (x, y) of the joints in drawings, x to the viewer's right, y down, in any
+            unit; or empty. The body faces the viewer, so its left side has the larger x.
 
     Raises:
         LayoutError: a ``ConfigError``, with the list of all that is wrong
@@ -79,7 +77,7 @@ class SkeletonLayout:
     dim: int
     rest_pose: tuple[Point, ...]
 
-    # Written out, for what may be given is wider (lists, None) than what is kept.
+    # Written out, as arguments may have more types (lists, None) than the fields.
     def __init__(
         self,
         name: str,
@@ -126,7 +124,7 @@ class SkeletonLayout:
 
     @cached_property
     def parents(self) -> np.ndarray:
-        """The bone parent of each joint: read-only int array (V,); a joint's own number: none."""
+        """The bone parent of each joint, or the joint itself: read-only int array (V,)."""
         parents = np.zeros(self.num_joints, dtype=np.int64)
         for child, parent in self.bones:
             parents[child] = parent
@@ -134,10 +132,7 @@ class SkeletonLayout:
         return parents
 
     def parent_columns(self, channels: int) -> np.ndarray:
-        """The column of each number's bone parent in a frame: read-only int array (V·C,).
-
-        A frame is a row of V·C numbers here, joint after joint. See :func:`joint_columns`.
-        """
+        """:func:`joint_columns` of the bone parents: read-only int array (V·C,)."""
         columns = self._parent_columns.get(channels)
         if columns is None:
             columns = joint_columns(self.parents, channels)
@@ -151,21 +146,21 @@ class SkeletonLayout:
 
     @cached_property
     def mirror(self) -> np.ndarray:
-        """The mirror image of each joint: read-only int array (V,); its own number: itself."""
+        """The mirror image of each joint, or the joint itself: read-only int array (V,)."""
         mirror = np.arange(self.num_joints)
         mirror[[*self.left, *self.right]] = [*self.right, *self.left]
         mirror.setflags(write=False)
         return mirror
 
     def label(self, joint: int) -> str:
-        """Return how to call a joint: its number, and its name where it has one."""
+        """Return the number of a joint, with its name if it has one."""
         return f"{joint} {self.joint_names[joint]}" if self.joint_names else str(joint)
 
 
 def joint_columns(joints: np.ndarray, channels: int) -> np.ndarray:
-    """Return the columns of some joints in a frame that is a row of V·C numbers.
+    """Return the columns of some joints in a frame that is flattened to V·C numbers.
 
-    Taking whole rows of numbers by these is faster than taking C numbers of each joint.
+    Indexing flattened frames is faster than indexing joints.
 
     Args:
         joints: Numbers of joints (J,), int64.
@@ -183,7 +178,7 @@ def joint_columns(joints: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a layout with those filled in that were left out."""
+    """Fill in the fields of a layout that were left out."""
     filled = dict(values)
     joints, center = filled["num_joints"], filled["center"]
     bones = filled["edges"] if filled["bones"] is None else filled["bones"]
@@ -205,7 +200,7 @@ _PAIRS = "pairs (child, parent) of whole numbers"
 
 
 class _Reader:
-    """Reads the fields of a layout, and collects those that are of a wrong type."""
+    """Converts the arguments of a layout, and collects those of a wrong type."""
 
     def __init__(self, name: str) -> None:
         self.name = name

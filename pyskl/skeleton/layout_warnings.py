@@ -9,7 +9,7 @@ from pyskl.skeleton.layout import SkeletonLayout
 
 
 def layout_warnings(layout: SkeletonLayout) -> list[str]:
-    """Return what is odd about a layout but legal.
+    """Return what is unusual about a layout but legal.
 
     Example:
         >>> from pyskl.skeleton import LAYOUTS
@@ -89,7 +89,7 @@ def _side_warnings(layout: SkeletonLayout) -> list[str]:
 
 
 def _turning_warnings(layout: SkeletonLayout) -> list[str]:
-    """Warn of what only PreNormalize3D reads."""
+    """Check the fields that only PreNormalize3D uses."""
     if layout.dim != 3:
         return []
     warnings = []

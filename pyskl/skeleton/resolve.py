@@ -1,4 +1,4 @@
-"""From what a config says to the layout that it means."""
+"""Find the layout that a config names or describes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyskl.skeleton.layout import SkeletonLayout
 
 _FIELDS = tuple(SkeletonLayout.__dataclass_fields__)
 _REQUIRED = ("num_joints", "edges", "center")
-# The family's spelling → ours.
+# PYSKL's keys → ours.
 _FAMILY = {"num_node": "num_joints", "inward": "edges", "joints": "joint_names"}
 _BASE = "base"
 
@@ -23,15 +23,14 @@ _BASE = "base"
 def resolve_layout(
     layout: str | os.PathLike[str] | Mapping[str, Any] | SkeletonLayout,
 ) -> SkeletonLayout:
-    """Return the layout that a config means.
+    """Return the layout that a config names or describes.
 
     Args:
-        layout: The name of a built-in layout, the path of a ``.json`` file (seen, as those of
-            annotation files are, from the folder that the program runs in), a layout, or a mapping
-            of the arguments of :class:`SkeletonLayout`. A mapping, or a file's content, may also
-            say ``num_node``, ``inward`` and ``joints`` for ``num_joints``, ``edges`` and
-            ``joint_names``; its ``name`` may be left out. With ``base``, the name of a built-in
-            layout, it says only what differs from that; ``edges`` without ``bones`` are both.
+        layout: The name of a built-in layout, the path of a ``.json`` file (relative to the working
+            directory), a layout, or a mapping of the arguments of :class:`SkeletonLayout`. A
+            mapping or file may use PYSKL's ``num_node``, ``inward`` and ``joints`` for
+            ``num_joints``, ``edges`` and ``joint_names``; ``name`` is optional. ``base``, the name
+            of a built-in layout, supplies the other keys; ``edges`` without ``bones`` set both.
 
     Raises:
         ConfigError: for an unknown name, or a mapping or file that does not make a layout
@@ -62,9 +61,9 @@ def resolve_layout(
 
 
 def inlined(layout: Any) -> Any:
-    """Return what a config says of a layout with a file's content in place of its path.
+    """Return a config's layout with the path of a file replaced by the file's content.
 
-    Who keeps something made with a layout (a pack) thereby notices that the file has changed.
+    A pack that was made with the layout is then made again when the file changes.
 
     Raises:
         ConfigError: if the file can't be read.
@@ -113,8 +112,8 @@ def _from_mapping(layout: Mapping[str, Any], name: str, *, file: str = "") -> Sk
 
     Args:
         layout: The mapping.
-        name: Of the layout, where it has none itself.
-        file: Where it stands, for messages.
+        name: The default name.
+        file: The file that it was read from, for messages.
     """
     values: dict[str, Any] = {}
     faults = []
@@ -143,7 +142,7 @@ def _from_mapping(layout: Mapping[str, Any], name: str, *, file: str = "") -> Sk
 
 
 def _over_base(values: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """Return the fields of the base that a mapping names, with its own in their place."""
+    """Return the fields of the base, overridden by those of the mapping."""
     base = values[_BASE]
     where = f"{file}: " if file else ""
     if not isinstance(base, str) or base.lower().endswith(SUFFIX):

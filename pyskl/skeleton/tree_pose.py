@@ -1,4 +1,4 @@
-"""Where to draw the joints of a layout that has no rest pose: as a tidy tree below the centre."""
+"""Joint positions for drawings of layouts without a rest pose: a tree below the centre."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pyskl.skeleton.layout import Point, SkeletonLayout
 
 
 def tree_pose(layout: SkeletonLayout) -> tuple[Point, ...]:
-    """Return a place for each joint: the centre on top, each hop a row below, x and y in rows.
+    """Return a point for each joint: the centre on top, and below it a row for each distance.
 
-    Joints without children stand side by side, the right side's to the left, as the body faces the
-    viewer; a parent stands above the middle of its children. Edges that close a ring are left out.
+    Leaves are evenly spaced, the body's right side on the left, as it faces the viewer; parents are
+    centred above their children. Edges that close a cycle are ignored.
 
     Example:
         >>> arm = SkeletonLayout('arm', 3, edges=[(1, 0), (2, 0)], center=0)
@@ -36,7 +36,7 @@ def tree_pose(layout: SkeletonLayout) -> tuple[Point, ...]:
 
 
 def _spanning_tree(layout: SkeletonLayout) -> tuple[dict[int, list[int]], list[int]]:
-    """Return the joints that hang on each joint, and all joints by their distance to the centre."""
+    """Return the children of each joint, and all joints ordered by distance to the centre."""
     sides = {**dict.fromkeys(layout.right, -1), **dict.fromkeys(layout.left, 1)}
     neighbours: dict[int, set[int]] = {joint: set() for joint in range(layout.num_joints)}
     for child, parent in layout.edges:

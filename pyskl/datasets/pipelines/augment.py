@@ -76,7 +76,7 @@ class RandomRot(BatchTransform):
 
 def _rotated_rows(values: Array, rotations: Array) -> Array:
     """Apply rotations (R, D, D) to the positions in a tensor (R, V, C)."""
-    # Not as a matrix product, which a GPU may be told to compute in a lower precision (TF32).
+    # Not a matrix product, which a GPU may compute in a lower precision (TF32).
     rotated = values.clone()
     rotations = rotations.to(values.dtype)[:, None]
     dims = rotations.shape[-1]
@@ -168,7 +168,7 @@ class RandomGaussianNoise(BatchTransform):
         """Move the joints of ``keypoint``."""
         dims, axis = num_coordinates(batch), batch.axis
         joints = batch.row_shape()[0]
-        # For each row the number of its first draw: the same wherever and whenever it is computed.
+        # The counter of each row's first random number, independent of which rows are computed.
         counters = np.zeros(len(axis), dtype=np.int64)
         if not self.shared:
             counters = ((axis.person << 24) + axis.frame) * joints
@@ -254,7 +254,7 @@ class Flip(BatchTransform):
     """Mirror the skeleton left-right with some probability.
 
     Pixel coordinates are mirrored within the image (``img_shape``), others about zero; left and
-    right joints change places.
+    right joints are swapped.
 
     Args:
         flip_ratio: The probability.
@@ -324,7 +324,7 @@ class Flip(BatchTransform):
 
 
 def _taken(batch: Batch, values: Array, columns: np.ndarray) -> Array:
-    """Return values (R, ...) whose rows have their numbers in the order of some columns."""
+    """Return values (R, ...) with the columns of their flattened rows in another order."""
     rows = values.reshape(len(values), -1)
     if isinstance(rows, np.ndarray):
         return rows.take(columns, axis=1).reshape(values.shape)

@@ -32,7 +32,7 @@ class BatchTransform:
     Attributes:
         deterministic: Whether the result depends on nothing but the sample: the transform draws
             nothing and does the same in training and testing. A data set computes deterministic
-            transforms at the start of its pipeline once. Only classes of this package are asked.
+            transforms at the start of its pipeline once. Used only for classes of this package.
     """
 
     deterministic: ClassVar[bool] = False
@@ -123,7 +123,7 @@ def transform_name(transform: Any) -> str:
 def _apply_to_each(transform: Transform, batch: Batch) -> Batch:
     """Apply a transform of one sample to each sample of a batch."""
     built_in = type(transform).__module__.startswith("pyskl.")
-    fresh = {*batch.array_keys(), *batch.formatted}  # arrays that nobody else holds
+    fresh = {*batch.array_keys(), *batch.formatted}  # arrays that are not shared
     samples = []
     for sample, randomness in zip(batch.to_samples(), batch.randomness):
         if built_in:  # draws nothing

@@ -1,4 +1,4 @@
-"""Bring samples into the form that models take."""
+"""Format samples as model inputs."""
 
 from __future__ import annotations
 

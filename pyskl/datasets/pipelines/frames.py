@@ -1,4 +1,4 @@
-"""Which frames of a sequence make up a clip: choosing, gathering and padding.
+"""Choose, gather and pad the frames of clips.
 
 Shapes: N batch, T frames, L = clip_len.
 """
@@ -117,9 +117,9 @@ class UniformSample(BatchTransform):
     def test_frames(self, total: int) -> np.ndarray:
         """Return the fixed frames of all clips of a sequence of ``total`` frames, read-only.
 
-        The generator, the draws and their order are those that published results rely on.
+        Published results depend on the generator, the draws and their order.
         """
-        # Starting the generator takes longer than the rest of a pipeline, and lengths repeat.
+        # Cached, as seeding the generator takes longer than the rest of a pipeline.
         key = (total, self.clip_len, self.num_clips, self.p_interval, self.seed)
         frames = self._known_test_frames.get(key)
         if frames is None:

@@ -1,4 +1,4 @@
-"""Bring skeletons of different cameras and bodies into one frame of reference."""
+"""Normalise skeletons of different cameras and bodies."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class PreNormalize3D:
         align_spine: Whether to rotate.
         align_center: Whether to move to the origin.
         layout: A layout, or its name, that says which joints these are. By default the
-            convention of the family: joint 1 is the centre of 25-joint skeletons and the last
-            joint of others; ``zaxis=[0, 1]``, ``xaxis=[8, 4]``.
+            convention of PYSKL: joint 1 is the centre of 25-joint skeletons, the last joint that
+            of others; ``zaxis=[0, 1]``, ``xaxis=[8, 4]``.
 
     Takes ``keypoint`` (M, T, V, 3) of any float type and gives float32 with the same or a smaller
     T; sets ``total_frames`` and ``body_center`` (3,).
@@ -71,7 +71,7 @@ class PreNormalize3D:
         stored = sample["keypoint"]  # (M, T, V, 3)
         self._check(stored)
         skeleton = new_float32(stored)
-        # Where no x is zero no joint is missing: the usual case, and a quick look.
+        # Usually no x is zero, so no joint is missing: a fast check.
         complete = skeleton.size > 0 and bool(skeleton[..., 0].all())
         if not complete:
             present: np.ndarray = np.any(skeleton, axis=(2, 3))  # (M, T)
@@ -125,7 +125,7 @@ class PreNormalize3D:
         return 1 if joints == 25 else joints - 1
 
     def _rotation(self, body: np.ndarray) -> np.ndarray | None:
-        """Return what turns spine and shoulders of a skeleton (V, 3) to their axes, or None."""
+        """Return the rotation that aligns spine and shoulders of a skeleton (V, 3), or None."""
         bottom, top = self.zaxis
         right, left = self.xaxis
         ends = body.take((top, right, bottom, left), axis=0)
@@ -146,7 +146,7 @@ def _main_person_first(skeleton: np.ndarray, present: np.ndarray) -> np.ndarray:
 
     Args:
         skeleton: (M, T, V, 3).
-        present: Which frames of whom are not all zero, (M, T).
+        present: Which frames of each person are not all zero, (M, T).
     """
     main = int(present.sum(axis=1).argmax())  # the first of equals
     if main != 0:
@@ -160,7 +160,7 @@ def _main_person_first(skeleton: np.ndarray, present: np.ndarray) -> np.ndarray:
 def _missing_joints(skeleton: np.ndarray) -> np.ndarray:
     """Return the numbers of the joints at exactly (0, 0, 0), counted through (M, T, V)."""
     points = skeleton.reshape(-1, 3)
-    candidates = np.flatnonzero(points[:, 0] == 0)  # few: y and z are looked at there only
+    candidates = np.flatnonzero(points[:, 0] == 0)  # few, so y and z are checked only there
     return candidates[~points[candidates].any(axis=1)]
 
 
@@ -296,7 +296,7 @@ class PreNormalize2D:
     def _frame_of_reference(
         self, positions: np.ndarray, seen: np.ndarray | None, img_shape: Sequence[int] | None
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return what becomes the origin and what becomes one unit, as (x, y) in pixels."""
+        """Return the new origin and the new unit length, each (x, y) in pixels."""
         if self.mode == "fix":
             height, width = self.img_shape if img_shape is None else img_shape
             half = np.array([width, height], dtype=np.float32) / 2

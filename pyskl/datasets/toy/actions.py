@@ -1,4 +1,4 @@
-"""The scripts of the synthetic actions: what each makes of a performer's angles and place.
+"""The synthetic actions: each changes the joint angles and the place of a performer.
 
 Shapes: M persons, T frames, V = 25 joints, C = 3 coordinates. Angles are radians, lengths metres.
 """
@@ -16,7 +16,7 @@ from pyskl.datasets.toy.body import CHEST, LEFT, SIDES, SPINE, Array, Performer,
 
 
 def _raise_hands(p: Performer, swing: float, sideways: Array, forward: Array) -> None:
-    """Hold one hand or both up beside the head and let them move about that, the trunk with them.
+    """Hold one or both hands up next to the head and move them and the trunk.
 
     ``sideways`` counts to the performer's left; both arrays (T,) are parts of ``swing``.
     """

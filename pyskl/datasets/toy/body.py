@@ -93,7 +93,7 @@ for _joint in LEFT[1:]:
 
 @dataclass(frozen=True)
 class Style:
-    """What a subject brings to every action."""
+    """The properties of a subject, which are the same in every action."""
 
     offsets: Array  # (V,3): from the parent joint, standing upright with the arms hanging
     amplitude: float  # factor on swings
@@ -165,7 +165,7 @@ def drift(rng: np.random.Generator, t: Array, *shape: int) -> Array:
 class Performer:
     """One person's joint angles and place over the T frames of a clip.
 
-    It starts out standing at ease; an action's script then bends the angles to its purpose.
+    It starts standing at ease; an action then changes the angles.
 
     Attributes:
         t: seconds since the first frame, (T,).

@@ -81,7 +81,7 @@ def _sense(points: Array, rng: np.random.Generator) -> Array:
     # What the body hides from the camera is guessed.
     behind = points[..., 2] - points[:, SPINE, None, 2]
     error = jitter * (_JITTER * (1 + 4 * np.clip(behind, 0.0, 0.4)))[..., None]
-    for _ in range(rng.poisson(0.9)):  # for a moment a hand or foot is taken for something else
+    for _ in range(rng.poisson(0.9)):  # short tracking errors of a hand or foot
         side = SIDES[rng.integers(2)]
         limb = (
             [side.wrist, side.hand, side.tip, side.thumb],
@@ -117,7 +117,7 @@ def _sample(
         SOLO[name](performers[0])
         performers[0].heading += np.pi  # toward the camera in the middle
     else:
-        # The partner is nobody in particular: a body drawn for this clip.
+        # The partner is not a subject: its body is drawn for this clip.
         partner = style_of(seed, int(rng.integers(1_000_000, 2_000_000)))
         performers.append(Performer(partner, rng, frames))
         DUET[name](*performers)

@@ -1,4 +1,4 @@
-"""What graph backbones share: input and data normalisation, stages of blocks, unit options.
+"""The base class of graph backbones: input and data normalisation, stages, unit options.
 
 Shapes: N batch, M persons, T frames, V joints, C channels, K graph subsets.
 """
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pyskl.errors import ConfigError, did_you_mean
 from pyskl.skeleton import Graph
 
-# Arguments of a unit that its block sets, so they are no options of the backbone.
+# Arguments of a unit that its block sets; they are not options of the backbone.
 _SET_BY_BLOCK = ("in_channels", "out_channels", "A", "stride")
 
 
@@ -41,7 +41,7 @@ class GraphBackbone(nn.Module):
     """The base class of backbones on skeleton graphs.
 
     It holds the graph, checks and normalises the keypoints, and folds the persons into the batch.
-    A subclass builds its blocks, mostly one for each of :func:`block_stages`, and computes them in
+    A subclass builds its blocks, usually one for each of :func:`block_stages`, and runs them in
     :meth:`features`; ``docs/models.md`` shows how.
 
     If :attr:`units` is set, the backbone takes options by prefix: ``gcn_type`` selects a class of
@@ -55,7 +55,7 @@ class GraphBackbone(nn.Module):
             channel, ``'MVC'`` by those of each person, joint and channel; other values don't
             normalise.
         num_person: Number of persons M, used by ``'MVC'``.
-        pretrained: Not supported: a config names the weights to start from in ``load_from``.
+        pretrained: Not supported; use ``load_from`` of the config.
 
     Attributes:
         units: Prefix → name of a type → class. The first type of each prefix is the default.
@@ -117,8 +117,8 @@ class GraphBackbone(nn.Module):
                 f"{type(self).__name__} with data_bn_type='MVC' takes M={self.num_person} persons "
                 f"(num_person), found {M}"
             )
-        # A strided view would be rounded differently by batch norm, by 1e-6 of the values: enough
-        # for a training to diverge from that of the published weights.
+        # Batch norm rounds a strided view differently (by 1e-6), enough for training to diverge
+        # from that of the published weights.
         x = x.permute(0, 1, 3, 4, 2).contiguous()  # N, M, V, C, T
         if self.data_bn_type == "VC":
             x = self.data_bn(x.view(N * M, V * C, T))
@@ -133,7 +133,7 @@ class GraphBackbone(nn.Module):
 
     @classmethod
     def extra_options(cls, given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
-        """Return the prefixed options of the selected units; the config check asks for them.
+        """Return the prefixed options of the selected units, for the config check.
 
         Args:
             given: Arguments of the backbone; the types and ``num_stages`` are read.
@@ -173,9 +173,9 @@ class GraphBackbone(nn.Module):
     ) -> list[dict[str, Callable[..., nn.Module]]]:
         """Return the units of each block with their options.
 
-        A tuple of ``num_stages`` values holds one value per block. Anything else, also a list, is
-        the value of all blocks. If blocks differ in type, an option reaches the blocks whose unit
-        takes it. ``tcn_dropout`` never applies to the first block.
+        A tuple of ``num_stages`` values holds one value per block. Anything else, including a list,
+        applies to all blocks. If blocks differ in type, an option applies to those that take it.
+        ``tcn_dropout`` never applies to the first block.
 
         Args:
             given: The prefixed options.
@@ -239,12 +239,12 @@ def block_stages(
     inflate_stages: Sequence[int],
     down_stages: Sequence[int],
 ) -> list[Stage]:
-    """Return the blocks of a network that widens and strides stage by stage.
+    """Return the blocks of a network with growing channels and temporal strides.
 
     Args:
         in_channels: Channels C of the keypoints.
-        base_channels: Channels of the first blocks. The first block lifts C to them; if C already
-            has this size, the first block is left out.
+        base_channels: Channels of the first blocks. The first block maps C to them, and is left
+            out if they are equal.
         ch_ratio: Factor of the channels at each of ``inflate_stages``.
         num_stages: Number of blocks.
         inflate_stages: Blocks, counted from 1, that widen the channels.
@@ -274,7 +274,7 @@ def block_stages(
     channels, inflated = base_channels, 0
     for number in range(2, num_stages + 1):
         inflated += number in inflate_stages
-        # The small term keeps a product such as 2.9999999 from being cut to 2.
+        # 1e-4 keeps a product such as 2.9999999 from being truncated to 2.
         width = int(base_channels * ch_ratio**inflated + 1e-4)
         stages.append(Stage(number, channels, width, stride=2 if number in down_stages else 1))
         channels = width

@@ -35,12 +35,12 @@ class UnitGCN(nn.Module):
         in_channels: Channels C of the input.
         out_channels: Channels C' of the output.
         A: The adjacency (K, V, V), from :attr:`pyskl.skeleton.Graph.A`.
-        adaptive: What is learned of the adjacency. ``'importance'``: A · PA with PA starting at
+        adaptive: The learned part of the adjacency. ``'importance'``: A · PA with PA starting at
             ones; ``'offset'``: A + PA with PA starting within 1e-6 of zero; ``'init'``: A itself;
             None: nothing.
         conv_pos: ``'pre'``: the 1x1 convolution C → K·C' comes before the adjacency; ``'post'``:
             the adjacency first, then K·C → C'.
-        with_res: Add the input (through 1x1 convolution and norm where C differs from C').
+        with_res: Add the input (through 1x1 convolution and norm if C differs from C').
         norm: Normalisation, see :func:`pyskl.models.layers.build_norm`.
         act: Activation, see :func:`pyskl.models.layers.build_activation`.
 
@@ -79,7 +79,7 @@ class UnitGCN(nn.Module):
         self.conv_pos = conv_pos
         self.with_res = with_res
 
-        # The order and names of what follows are those of published checkpoints.
+        # Names and order of the parameters are those of published checkpoints.
         if adaptive == "init":
             self.A = nn.Parameter(adjacency)
         else:
@@ -173,7 +173,7 @@ class STGCN(GraphBackbone):
     With ``gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn'`` and the graph mode
     ``'spatial'`` it is ST-GCN++.
 
-    Further keywords, all optional, reach the units of the blocks by their prefix
+    Further keyword arguments are passed to the units of the blocks by prefix
     (:meth:`GraphBackbone.block_units`):
 
     - ``gcn_type`` ('unit_gcn') and ``tcn_type`` ('unit_tcn' or 'mstcn') select the units;
@@ -190,8 +190,8 @@ class STGCN(GraphBackbone):
         data_bn_type: How the keypoints are normalised, see :class:`GraphBackbone`.
         ch_ratio: Factor of the channels at each of ``inflate_stages``.
         num_person: Number of persons M, used by ``data_bn_type='MVC'``.
-        num_stages: Number of blocks. The first one lifts C to ``base_channels``; if these are
-            equal, it is left out.
+        num_stages: Number of blocks. The first one maps C to ``base_channels``, and is left out if
+            they are equal.
         inflate_stages: Blocks, counted from 1, that widen the channels.
         down_stages: Blocks, counted from 1, that halve the number of frames.
         pretrained: Not supported, see :class:`GraphBackbone`.

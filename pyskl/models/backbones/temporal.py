@@ -1,4 +1,4 @@
-"""Temporal units, which the networks share: convolutions over frames.
+"""Temporal units: convolutions over frames.
 
 Shapes: N batch (persons folded in), T frames, T' = ⌈T / stride⌉, V joints, C channels.
 """
@@ -67,7 +67,7 @@ class MultiScaleTCN(nn.Module):
     Duan et al., "PYSKL: towards good practices for skeleton action recognition", ACM MM 2022,
     section 3.1.
 
-    With B branches, each is C' // B wide and the first one also takes the remainder. Every branch
+    Each of B branches has C' // B channels, and the first one also the remainder. Every branch
     but ``'1x1'`` begins with a 1x1 convolution, norm and activation. The concatenated branches go
     through norm, activation, a 1x1 convolution, norm and dropout.
 

@@ -1,4 +1,4 @@
-"""The skeleton layouts that come with this package; each says where its joints come from."""
+"""The built-in skeleton layouts, with the sources of their joints."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ COCO = body(
     ),
     edges=_EDGES,
     center=0,
-    # In published bone streams the hips hang on the nose, unlike in the graph.
+    # Published bone streams connect the hips to the nose; the graph does not.
     bones=bones_but(_EDGES, (11, 0), (12, 0), (0, 0)),
-    # The family moves the last joint to the origin in layouts without a joint for it.
+    # As in PYSKL, where the last joint is the body centre of all layouts without 25 joints.
     body_center=16,
     spine=(11, 5),
     shoulders=(6, 5),

@@ -9,8 +9,8 @@ from pyskl.skeleton.builtin.parts import body
 from pyskl.skeleton.layout import Pair, Point
 
 # Keypoints in the order of github.com/Fang-Haoshu/Halpe-FullBody (Li et al., "PaStaNet", CVPR
-# 2020): 26 of the body, 68 of the face as in iBUG 300-W, 21 of each hand. The face hangs on the
-# neck by the nose, so that the edges are a tree; limbs and feet as in AlphaPose and MMPose.
+# 2020): 26 of the body, 68 of the face as in iBUG 300-W, 21 of each hand. The nose connects
+# the face to the neck, so that the edges are a tree; limbs and feet as in AlphaPose and MMPose.
 _BODY_NAMES = (
     *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
     *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
@@ -104,7 +104,7 @@ def _both_sides(edges: list[tuple[str, str]], names: tuple[str, ...]) -> tuple[P
     return tuple((names.index(child), names.index(parent)) for child, parent in unique)
 
 
-# Face and hands are drawn large, for their joints to have room.
+# Face and hands are drawn large, so that their joints don't overlap.
 _PLACES: dict[str, Point] = {
     **{
         f"left_jaw_{9 - number}": (

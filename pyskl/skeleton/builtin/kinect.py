@@ -24,7 +24,7 @@ NTURGBD = body(
     ),
     edges=_NTU_EDGES,
     center=20,
-    # In published bone streams the hand tip hangs on the thumb, unlike in the graph.
+    # Published bone streams connect the hand tip to the thumb; the graph does not.
     bones=bones_but(_NTU_EDGES, (21, 22), (22, 7), (23, 24), (24, 11), (20, 20)),
     body_center=1,
     spine=(0, 1),

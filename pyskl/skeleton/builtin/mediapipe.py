@@ -6,9 +6,9 @@ from pyskl.skeleton.builtin.parts import body
 from pyskl.skeleton.layout import SkeletonLayout
 
 # Numbers and names of the PoseLandmark enumeration of MediaPipe's pose landmarker (Bazarevsky et
-# al., "BlazePose", 2020), edges of its connections; as the body has no joint in the middle the
-# shoulders hang on the nose and the hips on the shoulders, where MediaPipe has a ring of the four.
-# Its landmarks are x, y, z; who keeps x, y and the visibility says dict(base='mediapipe', dim=2).
+# al., "BlazePose", 2020), edges of its connections, except that the shoulders are connected to the
+# nose and the hips to the shoulders, where MediaPipe has a cycle of the four. Landmarks are x, y,
+# z; for x, y, visibility use dict(base='mediapipe', dim=2).
 MEDIAPIPE = body(
     name="mediapipe",
     joint_names=(
@@ -67,7 +67,7 @@ HANDMP = SkeletonLayout(
             for joint in ("mcp", "pip", "dip", "tip")
         ),
     ),
-    # The family moves the last joint to the origin in layouts without a joint for it.
+    # As in PYSKL, where the last joint is the body centre of all layouts without 25 joints.
     body_center=20,
     spine=(0, 9),  # from the wrist to the middle finger
     shoulders=(17, 5),  # across the palm

@@ -23,15 +23,15 @@ OPENPOSE = body(
         *((0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 6), (8, 2), (9, 8)),
         *((10, 9), (11, 5), (12, 11), (13, 12), (14, 0), (15, 0), (16, 14), (17, 15)),
     ),
-    # The family moves the last joint to the origin in layouts without a joint for it.
+    # As in PYSKL, where the last joint is the body centre of all layouts without 25 joints.
     body_center=17,
     spine=(11, 5),
     shoulders=(2, 5),
     dim=2,
 )
 
-# Joint order of POSE_BODY_25_BODY_PARTS, edges of POSE_BODY_PART_PAIRS in the same file, but for
-# the two from the ears to the shoulders, which would close rings.
+# Joint order of POSE_BODY_25_BODY_PARTS, edges of POSE_BODY_PART_PAIRS in the same file, without
+# the two from the ears to the shoulders, which would close cycles.
 BODY_25 = body(
     name="body_25",
     joint_names=(

@@ -1,4 +1,4 @@
-"""What several of the built-in layouts are made of: sides, exceptional bones, a body at rest."""
+"""Helpers for built-in layouts: sides, bones, rest pose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pyskl.skeleton.layout import Pair, Point, SkeletonLayout
 
 # A body that faces the viewer, x to the viewer's right, y down; the right side is mirrored from
-# the left one. Not to scale: joints stand far enough apart for their numbers.
+# the left one. Not to scale: joints are far enough apart to be numbered.
 _BODY: Mapping[str, Point] = {
     "nose": (0, 0),
     "left_eye": (26, -22),
@@ -36,15 +36,15 @@ def body(
     places: Mapping[str, Point] | None = None,
     **facts: Any,
 ) -> SkeletonLayout:
-    """Return a body's layout: its sides and its rest pose follow from the joints' names.
+    """Return the layout of a body, with sides and rest pose derived from the joint names.
 
     Args:
-        name: The layout's.
-        joint_names: Those of the sides begin with ``left_`` and ``right_``.
+        name: The name of the layout.
+        joint_names: Joint names; those of the sides begin with ``left_`` and ``right_``.
         edges: Pairs (child, parent).
         center: The joint that they lead to.
-        places: Where the rest pose has joints of the middle and of the left side, unless where
-            :data:`_BODY` has them.
+        places: Points of middle and left joints in the rest pose, where they are not those of
+            :data:`_BODY`.
         facts: The other arguments of :class:`~pyskl.skeleton.SkeletonLayout`.
     """
     left = [joint for joint, text in enumerate(joint_names) if text.startswith("left_")]
@@ -70,7 +70,7 @@ def body(
 
 
 def bones_but(edges: Sequence[Pair], *exceptions: Pair) -> tuple[Pair, ...]:
-    """Return ``edges`` with the pairs of the exceptions' joints replaced."""
+    """Return ``edges``, with the pairs in ``exceptions`` replaced or added."""
     parents = dict(exceptions)
     return tuple((child, parents.pop(child, parent)) for child, parent in edges) + tuple(
         parents.items()
