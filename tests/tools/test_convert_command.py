@@ -179,7 +179,7 @@ def test_notes_before_training(commands: Commands, tmp_path: Path) -> None:
     assert "note: no layout is known for these joints" in done.out
     assert "note: some samples have no image size, so PreNormalize2D takes 1080 x 1920" in done.out
     done = commands.quick(TOOL, tmp_path / "in" / "a", "--out", tmp_path / "mine.pkl")
-    assert "note: there is one class only" in done.out
+    assert "note: there is only one class" in done.out
 
 
 @pytest.mark.parametrize(
