@@ -108,7 +108,8 @@ def _repair_array(sample: Sample) -> _Done:
     keypoint = sample.get("keypoint")
     if isinstance(keypoint, (list, tuple)):
         try:
-            keypoint = np.asarray(keypoint, dtype=np.float32)
+            with np.errstate(over="ignore"):  # infinite numbers are reported later
+                keypoint = np.asarray(keypoint, dtype=np.float32)
         except (TypeError, ValueError):  # ragged, or not numbers
             return []
         if keypoint.ndim not in (3, 4):
