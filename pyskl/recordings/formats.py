@@ -14,7 +14,7 @@ from pyskl.recordings.mocap import amc, bvh, c3d_file
 from pyskl.recordings.ntu import skeleton_file
 from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
-from pyskl.skeleton import resolve_layout
+from pyskl.skeleton import LayoutError, resolve_layout
 
 FORMATS: Mapping[str, Reader] = MappingProxyType(
     {
@@ -94,6 +94,8 @@ def read_recordings(path: str | Path, *, format: str = "auto", **options: Any) -
         return reader.read(file, settings)
     except RecordingError as error:
         raise error.in_file(path) from error
+    except LayoutError as error:
+        raise RecordingError("wrong skeleton", file=path, found=str(error)) from error
     except OSError as error:
         raise RecordingError("the file can't be read", file=path, found=str(error)) from error
 

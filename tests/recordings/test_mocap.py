@@ -304,6 +304,19 @@ def test_sides_are_told_from_names(names: list[str], left: list[int], right: lis
     assert mirror_pairs(names) == (left, right)
 
 
+def test_a_tree_that_differs_on_the_two_sides_has_no_sides() -> None:
+    names = ["hips", "l_thigh", "l_shin", "r_thigh", "r_shin"]
+    assert hierarchy_layout("even", names, [-1, 0, 1, 0, 3]).left == (1, 2)
+    assert hierarchy_layout("odd", names, [-1, 0, 1, 0, 1]).left == ()
+
+
+def test_a_faulty_skeleton_names_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.bvh", BVH.replace("Spine", "Sp\u200bine"))
+    with pytest.raises(RecordingError) as error:
+        read_recording(path)
+    assert error.value.file == str(path)
+
+
 def test_skeletons_without_sides_or_of_one_joint() -> None:
     assert hierarchy_layout("dot", ["a"], [-1]).edges == ()
     layout = hierarchy_layout("snake", ["a", "b", "c"], [-1, 0, 1])

@@ -72,16 +72,25 @@ def hierarchy_layout(
     """Return the layout of a tree of joints.
 
     Left and right are derived from the names (``LeftArm`` and ``RightArm``, ``lfemur`` and
-    ``rfemur``). ``PreNormalize3D`` gets a spine, from the root to the first joint next to it that
+    ``rfemur``), unless the tree differs on the two sides. ``PreNormalize3D`` gets a spine, from the root to the first joint next to it that
     has no side, and shoulders (or else hips), if there are such joints.
 
     Args:
         name: Name of the layout.
         joint_names: Of the V joints, all different.
         parents: The parent of each joint; -1 for the root, which becomes the center.
+
+    Raises:
+        LayoutError: for names that can't be printed.
     """
     root = list(parents).index(-1)
     left, right = mirror_pairs(joint_names)
+    mirror = {-1: -1, **dict(zip((*left, *right), (*right, *left)))}
+    if any(
+        parents[mirror.get(joint, joint)] != mirror.get(parent, parent)
+        for joint, parent in enumerate(parents)
+    ):
+        left, right = [], []  # the names have two sides, the tree does not
     spine = [
         joint
         for joint, parent in enumerate(parents)
