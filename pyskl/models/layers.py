@@ -110,3 +110,19 @@ def _build(key: str, cls: Callable[..., nn.Module], *args: Any, **arguments: Any
         return cls(*args, **arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"wrong arguments: {error}", key=key, found=arguments) from error
+
+
+def init_he_out(module: nn.Module) -> None:
+    """Set the start of training for all convolutions and batch norms inside a module.
+
+    Weights of convolutions are normal with the variance 2 / fan-out (He et al., "Delving deep into
+    rectifiers", ICCV 2015), those of batch norms are 1, biases 0.
+    """
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.affine:
+            nn.init.ones_(layer.weight)
+            nn.init.zeros_(layer.bias)

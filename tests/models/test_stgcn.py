@@ -15,7 +15,8 @@ from torch.testing import assert_close
 
 from pyskl.errors import ConfigError
 from pyskl.models import STGCN, RecognizerGCN, build_model
-from pyskl.models.backbones.stgcn import STGCNBlock, UnitGCN
+from pyskl.models.backbones.blocks import GraphBlock
+from pyskl.models.backbones.stgcn import UnitGCN
 from pyskl.models.backbones.temporal import MultiScaleTCN, UnitTCN
 from pyskl.skeleton import Graph, SkeletonLayout
 
@@ -349,7 +350,7 @@ def test_every_parameter_has_a_gradient() -> None:
 
 def test_blocks_stand_alone() -> None:
     A = Graph("coco").A
-    block = STGCNBlock(3, 8, A, stride=2, gcn=partial(UnitGCN, adaptive=None))
+    block = GraphBlock(3, 8, A, partial(UnitGCN, adaptive=None), stride=2)
     assert block(torch.rand(2, 3, 7, 17)).shape == (2, 8, 4, 17)
     assert small(graph_cfg=Graph("coco")).graph.num_node == 17
 

@@ -6,12 +6,15 @@ Shapes: N batch, M persons, T frames, V joints, C channels, K graph subsets.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from pyskl.errors import ConfigError, did_you_mean
 from pyskl.skeleton import Graph
@@ -56,6 +59,9 @@ class GraphBackbone(nn.Module):
             normalise.
         num_person: Number of persons M, used by ``'MVC'``.
         pretrained: Not supported; use ``load_from`` of the config.
+        with_cp: Save memory in training: keep only the inputs of the parts that :meth:`run` runs,
+            and compute them again in the backward pass (Chen et al., "Training deep nets with
+            sublinear memory cost", 2016). The results are the same.
 
     Attributes:
         units: Prefix → name of a type → class. The first type of each prefix is the default.
@@ -73,6 +79,7 @@ class GraphBackbone(nn.Module):
         data_bn_type: str | None = "VC",
         num_person: int = 2,
         pretrained: str | None = None,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
         if pretrained is not None:
@@ -87,6 +94,7 @@ class GraphBackbone(nn.Module):
         self.in_channels = in_channels
         self.num_person = num_person
         self.data_bn_type = data_bn_type
+        self.with_cp = with_cp
         features = {
             "VC": self.graph.num_node * in_channels,
             "MVC": num_person * self.graph.num_node * in_channels,
@@ -130,6 +138,17 @@ class GraphBackbone(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Map the normalised keypoints (N·M, C, T, V) to the features (N·M, C', T', V)."""
         raise NotImplementedError
+
+    def run(self, part: nn.Module, x: Tensor) -> Tensor:
+        """Return ``part(x)``, keeping only x for the backward pass if ``with_cp`` is set."""
+        if not (self.with_cp and self.training and torch.is_grad_enabled()):
+            return part(x)
+        return checkpoint(
+            part,
+            x,
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), _statistics_kept(part)),
+        )
 
     @classmethod
     def extra_options(cls, given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
@@ -292,6 +311,23 @@ def check_positive(**values: Any) -> None:
             raise ConfigError(
                 "wrong number", key=name, found=value, expected="a whole number from 1 on"
             )
+
+
+@contextmanager
+def _statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of batch norms, which the first computation has updated."""
+    norms = [
+        (norm, norm.momentum, norm.num_batches_tracked)
+        for norm in module.modules()
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    ]
+    for norm, _, _ in norms:  # without running statistics it would save other tensors
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, momentum, count in norms:
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def _is_per_block(value: Any, num_stages: Any) -> bool:

@@ -9,19 +9,17 @@ Shapes: N batch (persons folded in), T frames, T' = ⌈T / stride⌉, V joints, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pyskl.errors import ConfigError, did_you_mean
-from pyskl.models.backbones.base import GraphBackbone, block_stages
-from pyskl.models.backbones.temporal import MultiScaleTCN, UnitTCN, block_residual
+from pyskl.models.backbones.blocks import BlockBackbone
+from pyskl.models.backbones.temporal import MultiScaleTCN, UnitTCN
 from pyskl.models.layers import LayerConfig, build_activation, build_norm
 from pyskl.registry import BACKBONES
-from pyskl.skeleton import Graph
 
 _ADAPTIVE = ("init", "offset", "importance")
 
@@ -128,80 +126,20 @@ class UnitGCN(nn.Module):
         return f"adaptive={self.adaptive!r}, conv_pos={self.conv_pos!r}, with_res={self.with_res}"
 
 
-class STGCNBlock(nn.Module):
-    """A graph convolution, a temporal convolution and a residual: relu(tcn(gcn(x)) + res(x)).
-
-    Args:
-        in_channels: Channels C of the input.
-        out_channels: Channels C' of the output.
-        A: The adjacency (K, V, V).
-        stride: Step in frames.
-        residual: Whether there is a residual, see
-            :func:`pyskl.models.backbones.temporal.block_residual`.
-        gcn: Builds the graph convolution from C, C' and A.
-        tcn: Builds the temporal convolution from C', C' and the stride.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        A: Tensor | np.ndarray,
-        stride: int = 1,
-        residual: bool = True,
-        gcn: Callable[..., nn.Module] = UnitGCN,
-        tcn: Callable[..., nn.Module] = UnitTCN,
-    ) -> None:
-        super().__init__()
-        self.gcn = gcn(in_channels, out_channels, A)
-        self.tcn = tcn(out_channels, out_channels, stride=stride)
-        self.relu = nn.ReLU(inplace=True)
-        self.residual = block_residual(in_channels, out_channels, stride) if residual else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, T, V) to (N, C', T', V)."""
-        y = self.tcn(self.gcn(x))
-        if self.residual is not None:
-            y = y + self.residual(x)
-        return self.relu(y)
-
-
 @BACKBONES.register_module()
-class STGCN(GraphBackbone):
+class STGCN(BlockBackbone):
     """The spatial temporal graph convolutional network.
 
     With ``gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn'`` and the graph mode
     ``'spatial'`` it is ST-GCN++.
 
-    Further keyword arguments are passed to the units of the blocks by prefix
-    (:meth:`GraphBackbone.block_units`):
+    The arguments are those of :class:`~pyskl.models.backbones.blocks.BlockBackbone`; the units and
+    their options are:
 
     - ``gcn_type`` ('unit_gcn') and ``tcn_type`` ('unit_tcn' or 'mstcn') select the units;
     - ``gcn_NAME`` is the argument NAME of :class:`UnitGCN`, for example ``gcn_adaptive``;
     - ``tcn_NAME`` is the argument NAME of :class:`~pyskl.models.backbones.temporal.UnitTCN` or
       :class:`~pyskl.models.backbones.temporal.MultiScaleTCN`, for example ``tcn_dropout``.
-
-    A tuple of exactly ``num_stages`` values holds one value per block.
-
-    Args:
-        graph_cfg: The arguments of :class:`pyskl.skeleton.Graph`, or a graph.
-        in_channels: Channels C of the keypoints.
-        base_channels: Channels of the first blocks.
-        data_bn_type: How the keypoints are normalised, see :class:`GraphBackbone`.
-        ch_ratio: Factor of the channels at each of ``inflate_stages``.
-        num_person: Number of persons M, used by ``data_bn_type='MVC'``.
-        num_stages: Number of blocks. The first one maps C to ``base_channels``, and is left out if
-            they are equal.
-        inflate_stages: Blocks, counted from 1, that widen the channels.
-        down_stages: Blocks, counted from 1, that halve the number of frames.
-        pretrained: Not supported, see :class:`GraphBackbone`.
-        **kwargs: The prefixed options.
-
-    Attributes:
-        out_channels: Channels C' of the features.
-
-    Raises:
-        ConfigError: for unknown options and values out of range.
 
     Example:
         >>> import torch
@@ -214,41 +152,3 @@ class STGCN(GraphBackbone):
         "gcn": {"unit_gcn": UnitGCN},
         "tcn": {"unit_tcn": UnitTCN, "mstcn": MultiScaleTCN},
     }
-
-    def __init__(
-        self,
-        graph_cfg: Mapping[str, Any] | Graph,
-        in_channels: int = 3,
-        base_channels: int = 64,
-        data_bn_type: str | None = "VC",
-        ch_ratio: float = 2,
-        num_person: int = 2,
-        num_stages: int = 10,
-        inflate_stages: Sequence[int] = (5, 8),
-        down_stages: Sequence[int] = (5, 8),
-        pretrained: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(graph_cfg, in_channels, data_bn_type, num_person, pretrained)
-        stages = block_stages(
-            in_channels, base_channels, ch_ratio, num_stages, inflate_stages, down_stages
-        )
-        units = self.block_units(kwargs, num_stages)
-        self.out_channels = stages[-1].out_channels if stages else in_channels
-        self.gcn = nn.ModuleList(
-            STGCNBlock(
-                stage.in_channels,
-                stage.out_channels,
-                self.graph.A,
-                stage.stride,
-                residual=stage.number > 1,
-                **units[stage.number - 1],
-            )
-            for stage in stages
-        )
-
-    def features(self, x: Tensor) -> Tensor:
-        """Map the normalised keypoints (N·M, C, T, V) to the features (N·M, C', T', V)."""
-        for block in self.gcn:
-            x = block(x)
-        return x

@@ -125,6 +125,84 @@ class MultiScaleTCN(nn.Module):
         return self.drop(self.bn(self.transform(y)))
 
 
+class DilatedTCN(nn.Module):
+    """Parallel branches: one kernel at several dilations, a max-pool and a 1x1 convolution.
+
+    The temporal unit of MS-G3D (Liu et al., "Disentangling and unifying graph convolutions for
+    skeleton-based action recognition", CVPR 2020, section 3.4) and of CTR-GCN (Chen et al.,
+    "Channel-wise topology refinement graph convolution for skeleton-based action recognition",
+    ICCV 2021, section 3.4).
+
+    Each of the B = len(dilations) + 2 branches has C' // B channels, and the last one also the
+    remainder. The concatenated branches, plus the residual if there is one, go through the
+    activation and dropout.
+
+    Args:
+        in_channels: Channels C of the input.
+        out_channels: Channels C' of the output.
+        kernel_size: Number of frames of the dilated branches, odd.
+        stride: Step in frames.
+        dilations: The distance between the kernel's frames, for each dilated branch.
+        residual: Add the input, see :func:`block_residual`.
+        act: Activation, see :func:`pyskl.models.layers.build_activation`.
+        dropout: Probability that a value is dropped in training.
+
+    Raises:
+        ConfigError: for an even kernel, or fewer channels than branches.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        dilations: Sequence[int] = (1, 2, 3, 4),
+        residual: bool = False,
+        act: LayerConfig = "ReLU",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        width = out_channels // (len(dilations) + 2)
+        if width == 0:
+            raise ConfigError(
+                "too few channels for the temporal branches",
+                key="dilations",
+                found=f"{len(dilations) + 2} branches",
+                expected=f"at most {out_channels}, the number of channels",
+            )
+        last = out_channels - width * (len(dilations) + 1)
+
+        def pointwise(channels: int, stride: int = 1) -> list[nn.Module]:
+            conv = nn.Conv2d(in_channels, channels, 1, stride=(stride, 1))
+            return [conv, nn.BatchNorm2d(channels)]
+
+        # Names and order are those of published checkpoints.
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                *pointwise(width),
+                nn.ReLU(inplace=True),
+                UnitTCN(width, width, kernel_size, stride, dilation),
+            )
+            for dilation in dilations
+        )
+        pool = nn.MaxPool2d((3, 1), stride=(stride, 1), padding=(1, 0))
+        self.branches.append(
+            nn.Sequential(*pointwise(width), nn.ReLU(inplace=True), pool, nn.BatchNorm2d(width))
+        )
+        self.branches.append(nn.Sequential(*pointwise(last, stride)))
+        self.residual = block_residual(in_channels, out_channels, stride) if residual else None
+        self.act = build_activation(act)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C, T, V) to (N, C', T', V)."""
+        y = torch.cat([branch(x) for branch in self.branches], dim=1)  # N, C', T', V
+        if self.residual is not None:
+            y = y + self.residual(x)
+        return self.drop(self.act(y))
+
+
 def block_residual(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     """Return the residual connection of a block, (N, C, T, V) to (N, C', T', V).
 
