@@ -7,14 +7,16 @@ from typing import Any
 
 from torch import nn
 
-from pyskl.models.backbones import STGCN
+from pyskl.models.backbones import AAGCN, CTRGCN, STGCN
 from pyskl.models.heads import GCNHead
 from pyskl.models.losses import CrossEntropyLoss
 from pyskl.models.recognizers import RecognizerGCN
 from pyskl.registry import BACKBONES, HEADS, LOSSES, RECOGNIZERS
 
 __all__ = [
+    "AAGCN",
     "BACKBONES",
+    "CTRGCN",
     "HEADS",
     "LOSSES",
     "RECOGNIZERS",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from pyskl.errors import ConfigError, did_you_mean
 
@@ -126,3 +126,9 @@ def init_he_out(module: nn.Module) -> None:
         elif isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.affine:
             nn.init.ones_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+
+def weights_of(convs: Iterable[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the weights and the biases of convolutions, to compute several of them as one."""
+    typed = [cast(nn.Conv2d, conv) for conv in convs]
+    return [conv.weight for conv in typed], [cast(Tensor, conv.bias) for conv in typed]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyskl.models.backbones.aagcn import AAGCN
+from pyskl.models.backbones.ctrgcn import CTRGCN
 from pyskl.models.backbones.stgcn import STGCN
 
-__all__ = ["STGCN"]
+__all__ = ["AAGCN", "CTRGCN", "STGCN"]
