@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeAlias, cast
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from pyskl.errors import ConfigError, did_you_mean
 
@@ -132,3 +134,15 @@ def weights_of(convs: Iterable[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
     """Return the weights and the biases of convolutions, to compute several of them as one."""
     typed = [cast(nn.Conv2d, conv) for conv in convs]
     return [conv.weight for conv in typed], [cast(Tensor, conv.bias) for conv in typed]
+
+
+def recomputed(function: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    """Return ``function(*inputs)``, computed again in the backward pass instead of kept.
+
+    For cheap steps with large results, where it also saves time: memory that is not taken need not
+    be written. The function draws no random numbers and has no batch norm.
+    """
+    if not torch.is_grad_enabled():
+        return function(*inputs)
+    result: Tensor = checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)
+    return result
