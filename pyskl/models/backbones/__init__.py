@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyskl.models.backbones.msg3d import MSG3D
 from pyskl.models.backbones.stgcn import STGCN
 
-__all__ = ["STGCN"]
+__all__ = ["MSG3D", "STGCN"]
