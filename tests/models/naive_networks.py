@@ -1,0 +1,49 @@
+"""The units of MS-G3D and DG-STGCN as the papers write them, as references for the faster ones.
+
+They have the parameters of the package's units: :func:`make_naive` replaces the forward passes of a
+copy of a network.
+
+Shapes: N batch, T frames, V joints, C channels, K scales or subsets, w frames per window.
+"""
+
+from __future__ import annotations
+
+import copy
+from types import MethodType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pyskl.models.backbones.msg3d import MultiScaleGCN, WindowUnit
+
+
+def make_naive(model: nn.Module) -> nn.Module:
+    """Return a copy of a network with the same weights that computes as the papers write."""
+    model = copy.deepcopy(model)
+    for module in model.modules():
+        if type(module) in FORWARDS:
+            module.forward = MethodType(FORWARDS[type(module)], module)
+    return model
+
+
+def multi_scale(self: MultiScaleGCN, x: Tensor) -> Tensor:
+    """All scales side by side, then one 1x1 convolution."""
+    y = torch.einsum("kuv,nctu->nkctv", self.A + self.PA, x)  # N, K, C, T, V
+    return self.mlp.layers(y.flatten(1, 2))
+
+
+def window_unit(self: WindowUnit, x: Tensor) -> Tensor:
+    """The joints of each window copied out, a graph convolution on them, a 3D convolution."""
+    gcn = self.gcn3d["1"]
+    x = x.transpose(2, 3)  # N, C, T, V
+    N, C, _, V = x.shape
+    w = gcn.window
+    x = F.unfold(x, (w, 1), padding=(w // 2, 0), stride=(gcn.stride, 1))
+    x = x.view(N, C, w, -1, V).transpose(2, 3).flatten(3)  # N, C, T', w·V
+    y = multi_scale(gcn, x).unflatten(3, (w, V))  # N, C', T', w, V
+    y = self.out_bn(self.out_conv(y)).squeeze(3)  # N, C', T', V
+    return y.transpose(2, 3)
+
+
+FORWARDS = {MultiScaleGCN: multi_scale, WindowUnit: window_unit}
