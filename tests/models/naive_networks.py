@@ -1,4 +1,4 @@
-"""The units of MS-G3D and DG-STGCN as the papers write them, as references for the faster ones.
+"""The units of the family's networks as the papers write them, as references for the faster ones.
 
 They have the parameters of the package's units: :func:`make_naive` replaces the forward passes of a
 copy of a network.
@@ -15,7 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pyskl.models.backbones.aagcn import UnitAAGCN
+from pyskl.models.backbones.ctrgcn import UnitCTRGCN
 from pyskl.models.backbones.msg3d import MultiScaleGCN, WindowUnit
+from pyskl.models.backbones.temporal import DilatedTCN
 
 
 def make_naive(model: nn.Module) -> nn.Module:
@@ -46,4 +49,48 @@ def window_unit(self: WindowUnit, x: Tensor) -> Tensor:
     return y.transpose(2, 3)
 
 
-FORWARDS = {MultiScaleGCN: multi_scale, WindowUnit: window_unit}
+def adaptive(self: UnitAAGCN, x: Tensor) -> Tensor:
+    """One subset after the other, one gate after the other."""
+    N, C, T, V = x.shape
+    y = torch.zeros(())
+    for k, conv in enumerate(self.conv_d):
+        A = self.A[k]
+        if self.adaptive:
+            query = self.conv_a[k](x).permute(0, 3, 1, 2).reshape(N, V, -1)
+            key = self.conv_b[k](x).reshape(N, -1, V)
+            A = A + torch.tanh(query @ key / (self.width * T)) * self.alpha
+        y = y + conv((x.reshape(N, C * T, V) @ A).view(N, C, T, V))
+    y = torch.relu(self.bn(y) + self.down(x))
+    if self.attention:
+        y = y * torch.sigmoid(self.conv_sa(y.mean(2))).unsqueeze(2) + y
+        y = y * torch.sigmoid(self.conv_ta(y.mean(3))).unsqueeze(3) + y
+        gate = torch.sigmoid(self.fc2c(torch.relu(self.fc1c(y.mean((2, 3))))))
+        y = y * gate[:, :, None, None] + y
+    return y
+
+
+def refined(self: UnitCTRGCN, x: Tensor) -> Tensor:
+    """The graph of each channel from all frames, one subset after the other."""
+    y = torch.zeros(())
+    for subset, A in zip(self.convs, self.A):
+        first, second = subset.conv1(x).mean(2), subset.conv2(x).mean(2)  # N, r, V
+        refinement = subset.conv4(torch.tanh(first.unsqueeze(3) - second.unsqueeze(2)))
+        y = y + torch.einsum("nctv,ncvw->nctw", subset.conv3(x), A + self.alpha * refinement)
+    return torch.relu(self.bn(y) + self.down(x))
+
+
+def branches(self: DilatedTCN, x: Tensor) -> Tensor:
+    """One branch after the other."""
+    y = torch.cat([branch(x) for branch in self.branches], dim=1)
+    if self.residual is not None:
+        y = y + self.residual(x)
+    return self.drop(self.act(y))
+
+
+FORWARDS = {
+    MultiScaleGCN: multi_scale,
+    WindowUnit: window_unit,
+    UnitAAGCN: adaptive,
+    UnitCTRGCN: refined,
+    DilatedTCN: branches,
+}
