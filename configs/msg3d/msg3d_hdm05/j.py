@@ -1,0 +1,15 @@
+# MS-G3D, PYSKL practice, HDM05 (11 classes, 31 mocap joints), unseen actors: joint.
+# python tools/train.py configs/msg3d/msg3d_hdm05/j.py --validate --test-last --test-best
+_base_ = '../../stgcn/stgcn_hdm05/j.py'
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='MSG3D',
+        base_channels=24,
+        num_gcn_scales=8,
+        num_g3d_scales=4,
+        num_person=1,
+        graph_cfg=dict(layout=_base_.layout, mode='binary_adj')),
+    cls_head=dict(in_channels=96))
+work_dir = './work_dirs/msg3d/msg3d_hdm05/j'
