@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from pyskl.models.backbones.dgstgcn import DGSTGCN
 from pyskl.models.backbones.msg3d import MSG3D
 from pyskl.models.backbones.stgcn import STGCN
 
-__all__ = ["MSG3D", "STGCN"]
+__all__ = ["DGSTGCN", "MSG3D", "STGCN"]

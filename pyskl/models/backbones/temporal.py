@@ -121,8 +121,11 @@ class MultiScaleTCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, T, V) to (N, C', T', V)."""
-        y = torch.cat([branch(x) for branch in self.branches], dim=1)  # N, C', T', V
-        return self.drop(self.bn(self.transform(y)))
+        return self.drop(self.bn(self.transform(self.convolve(x))))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Run the branches on (N, C, T, V); return (N, C', T', V)."""
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
 class DilatedTCN(nn.Module):
