@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from pyskl.models.backbones import AAGCN, CTRGCN, MSG3D, STGCN
+from pyskl.models.backbones import AAGCN, CTRGCN, DGSTGCN, MSG3D, STGCN
 from pyskl.models.heads import GCNHead
 from pyskl.models.losses import CrossEntropyLoss
 from pyskl.models.recognizers import RecognizerGCN
@@ -20,6 +20,7 @@ __all__ = [
     "HEADS",
     "LOSSES",
     "RECOGNIZERS",
+    "DGSTGCN",
     "MSG3D",
     "STGCN",
     "CrossEntropyLoss",

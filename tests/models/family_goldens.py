@@ -120,12 +120,16 @@ def check_gradient_norms(model: torch.nn.Module, expected: np.ndarray) -> None:
 
     The gradient of a bias that a batch norm removes is zero but for rounding, about 1e-6.
     """
-    names = [name for name, _ in model.named_parameters()]
-    norms = [0 if value.grad is None else value.grad.norm().item() for value in model.parameters()]
+    parameters = dict(model.named_parameters())
+    norms = [0 if p.grad is None else p.grad.norm().item() for p in parameters.values()]
     error = np.abs(np.subtract(norms, expected))
-    wrong = error > 0.2 * expected + 1e-5
-    assert not [names[index] for index in np.flatnonzero(wrong)]
-    assert np.median((error / expected)[expected > 1e-5]) < 0.02
+    tolerance = 0.2 * expected + 1e-5
+    # Factors such as alpha: sums over joints and frames of both signs, where those cancel.
+    few = np.array([p.numel() <= 8 for p in parameters.values()])
+    tolerance[few] += 0.01 * max(expected[few], default=0)
+    assert [name for name, wrong in zip(parameters, error > tolerance) if wrong] == []
+    counted = expected > 1e-5
+    assert np.median(error[counted] / expected[counted]) < 0.02
 
 
 def check_start(golden: Path, network: str) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pyskl.models.backbones.aagcn import UnitAAGCN
 from pyskl.models.backbones.ctrgcn import UnitCTRGCN
+from pyskl.models.backbones.dgstgcn import DynamicGCN
 from pyskl.models.backbones.msg3d import MultiScaleGCN, WindowUnit
 from pyskl.models.backbones.temporal import DilatedTCN
 
@@ -87,9 +88,36 @@ def branches(self: DilatedTCN, x: Tensor) -> Tensor:
     return self.drop(self.act(y))
 
 
+def dynamic_gcn(self: DynamicGCN, x: Tensor) -> Tensor:
+    """The adjacency of each frame and channel, written out, and one product with it."""
+    K, V = self.A.shape[:2]
+    pre = self.pre(x).unflatten(1, (K, -1))  # N, K, R, T, V
+    A = self.A.view(K, 1, 1, V, V).expand(len(x), K, *pre.shape[2:4], V, V)
+    alpha, beta = (
+        (value if self.subset_wise else value[:1].expand(K)).view(K, 1, 1, 1, 1)
+        for value in (self.alpha, self.beta)
+    )
+    if self.ctr:
+        x1, x2 = pairs(self, x, self.ctr)
+        A = A + alpha * self.ctr_act(x1[..., :, None] - x2[..., None, :])
+    if self.ada:
+        x1, x2 = pairs(self, x, self.ada)
+        products = (x1[..., :, None] * x2[..., None, :]).sum(2, keepdim=True)
+        A = A + beta * self.ada_act(products)
+    y = (pre[..., :, None] * A).sum(-2)
+    return self.act(self.bn(self.post(y.flatten(1, 2))) + self.down(x))
+
+
+def pairs(self: DynamicGCN, x: Tensor, per: str) -> list[Tensor]:
+    """x1 and x2 of each frame, (N, K, R, T or 1, V), or their means over the frames."""
+    both = [conv(x).unflatten(1, (len(self.A), -1)) for conv in (self.conv1, self.conv2)]
+    return [one.mean(3, keepdim=True) for one in both] if per == "T" else both
+
+
 FORWARDS = {
     MultiScaleGCN: multi_scale,
     WindowUnit: window_unit,
+    DynamicGCN: dynamic_gcn,
     UnitAAGCN: adaptive,
     UnitCTRGCN: refined,
     DilatedTCN: branches,

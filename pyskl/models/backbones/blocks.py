@@ -104,7 +104,7 @@ class BlockBackbone(GraphBackbone):
         stages = block_stages(
             in_channels, base_channels, ch_ratio, num_stages, inflate_stages, down_stages
         )
-        units = self.block_units(kwargs, num_stages)
+        units = self.block_units(self.unit_options(kwargs), num_stages)
         self.out_channels = stages[-1].out_channels if stages else in_channels
         self.gcn = nn.ModuleList(
             GraphBlock(
@@ -117,6 +117,10 @@ class BlockBackbone(GraphBackbone):
             )
             for stage in stages
         )
+
+    def unit_options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the prefixed options of a config, with those that follow from the graph."""
+        return given
 
     def features(self, x: Tensor) -> Tensor:
         """Map the normalised keypoints (N·M, C, T, V) to the features (N·M, C', T', V)."""

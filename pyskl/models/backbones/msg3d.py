@@ -17,11 +17,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from pyskl.errors import ConfigError
 from pyskl.models.backbones.base import GraphBackbone, check_positive
 from pyskl.models.backbones.temporal import DilatedTCN
+from pyskl.models.layers import recomputed
 from pyskl.registry import BACKBONES
 from pyskl.skeleton import Graph
 from pyskl.skeleton.graph import normalize_columns
@@ -93,7 +93,7 @@ class MultiScaleGCN(nn.Module):
         weights = conv.weight.unflatten(1, (self.num_scales, self.in_channels))  # C', K, C, 1, 1
         y = conv.bias.view(-1, 1, 1)
         for one, weight in zip(A, weights.unbind(1)):
-            y = y + _recomputed(_graph_then_conv, x, one, weight)
+            y = y + recomputed(_graph_then_conv, x, one, weight)
         return act(norm(y))
 
 
@@ -347,10 +347,3 @@ class _ConvNormAct(nn.Module):
 
 def _graph_then_conv(x: Tensor, A: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(x @ A, weight)
-
-
-def _recomputed(function: Any, *args: Tensor) -> Tensor:
-    """Call a function; keep only its arguments for the backward pass."""
-    if not torch.is_grad_enabled():
-        return function(*args)
-    return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)

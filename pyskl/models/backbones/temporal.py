@@ -122,8 +122,11 @@ class MultiScaleTCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, T, V) to (N, C', T', V)."""
-        y = run_branches(self.branches, x)  # N, C', T', V
-        return self.drop(self.bn(self.transform(y)))
+        return self.drop(self.bn(self.transform(self.convolve(x))))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Run the branches on (N, C, T, V); return (N, C', T', V)."""
+        return run_branches(self.branches, x)
 
 
 class DilatedTCN(nn.Module):
