@@ -5,7 +5,7 @@ Shapes: N batch (persons folded in), T frames, T' = ⌈T / stride⌉, V joints, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -126,7 +126,7 @@ class MultiScaleTCN(nn.Module):
 
     def convolve(self, x: Tensor) -> Tensor:
         """Run the branches on (N, C, T, V); return (N, C', T', V)."""
-        return run_branches(self.branches, x)
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
 class DilatedTCN(nn.Module):
@@ -201,7 +201,23 @@ class DilatedTCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, T, V) to (N, C', T', V)."""
-        y = run_branches(self.branches, x)  # N, C', T', V
+        # The 1x1 convolutions without a stride are computed as one, which reads x once: 1.2 to 1.7
+        # times as fast in training.
+        sequences = [list(branch) for branch in cast(Iterable[nn.Sequential], self.branches)]
+        joint = [cast(nn.Conv2d, conv) for conv, *_ in sequences if conv.stride == (1, 1)]
+        weights, biases = weights_of(joint)
+        together = F.conv2d(x, torch.cat(weights), torch.cat(biases))
+        outputs, start = [], 0
+        for conv, *layers in sequences:
+            if conv in joint:
+                output = together.narrow(1, start, conv.out_channels)
+                start += conv.out_channels
+            else:
+                output = conv(x)
+            for layer in layers:
+                output = layer(output)
+            outputs.append(output)
+        y = torch.cat(outputs, dim=1)  # N, C', T', V
         if self.residual is not None:
             y = y + self.residual(x)
         return self.drop(self.act(y))
@@ -215,35 +231,6 @@ def block_residual(in_channels: int, out_channels: int, stride: int) -> nn.Modul
     if in_channels == out_channels and stride == 1:
         return nn.Identity()
     return UnitTCN(in_channels, out_channels, kernel_size=1, stride=stride)
-
-
-def run_branches(branches: nn.ModuleList, x: Tensor) -> Tensor:
-    """Return the outputs of parallel branches, concatenated along the channels: (N, C', T', V).
-
-    Each branch starts with a 1x1 convolution. Those without a stride are computed as one, which
-    reads x once and makes the unit 1.2 to 1.7 times as fast in training.
-
-    Args:
-        branches: Convolutions, or sequences that start with one.
-        x: (N, C, T, V).
-    """
-    sequences = [list(one) if isinstance(one, nn.Sequential) else [one] for one in branches]
-    joint = [cast(nn.Conv2d, conv) for conv, *_ in sequences if conv.stride == (1, 1)]
-    outputs, start = [], 0
-    if joint:
-        weights, biases = weights_of(joint)
-        y = F.conv2d(x, torch.cat(weights), torch.cat(biases))
-    for conv, *layers in sequences:
-        if conv in joint:
-            channels = conv.out_channels
-            output = y.narrow(1, start, channels)
-            start += channels
-        else:
-            output = conv(x)
-        for layer in layers:
-            output = layer(output)
-        outputs.append(output)
-    return torch.cat(outputs, dim=1)
 
 
 def _branch(
