@@ -88,7 +88,7 @@ class ModelCost:
         """FLOP of a training step.
 
         The backward pass takes twice as many as the forward pass: the gradients of both factors of
-        each product.
+        each product. What a network computes again to save memory is not counted.
         """
         return 3 * self.flops
 

@@ -89,29 +89,34 @@ def branches(self: DilatedTCN, x: Tensor) -> Tensor:
 
 
 def dynamic_gcn(self: DynamicGCN, x: Tensor) -> Tensor:
-    """The adjacency of each frame and channel, written out, and one product with it."""
-    K, V = self.A.shape[:2]
+    """One subset after the other, with the adjacencies of all frames at once."""
+    K = len(self.A)
     pre = self.pre(x).unflatten(1, (K, -1))  # N, K, R, T, V
-    A = self.A.view(K, 1, 1, V, V).expand(len(x), K, *pre.shape[2:4], V, V)
-    alpha, beta = (
-        (value if self.subset_wise else value[:1].expand(K)).view(K, 1, 1, 1, 1)
-        for value in (self.alpha, self.beta)
-    )
-    if self.ctr:
-        x1, x2 = pairs(self, x, self.ctr)
-        A = A + alpha * self.ctr_act(x1[..., :, None] - x2[..., None, :])
-    if self.ada:
-        x1, x2 = pairs(self, x, self.ada)
-        products = (x1[..., :, None] * x2[..., None, :]).sum(2, keepdim=True)
-        A = A + beta * self.ada_act(products)
-    y = (pre[..., :, None] * A).sum(-2)
-    return self.act(self.bn(self.post(y.flatten(1, 2))) + self.down(x))
+    both = {per: pair(self, x, per) for per in (self.ctr, self.ada) if per}
+    subsets = []
+    for k in range(K):
+        factor = k if self.subset_wise else 0
+        A = self.A[k]  # V, V; then N, R or 1, T or 1, V, V
+        if self.ctr:
+            x1, x2 = (value[:, k] for value in both[self.ctr])
+            A = A + self.alpha[factor] * self.ctr_act(x1[..., :, None] - x2[..., None, :])
+        if self.ada:
+            x1, x2 = (value[:, k] for value in both[self.ada])
+            scores = torch.einsum("nctu,nctv->ntuv", x1, x2).unsqueeze(1)
+            A = A + self.beta[factor] * self.ada_act(scores)
+        if A.dim() == 2:
+            subsets.append(torch.einsum("nctu,uv->nctv", pre[:, k], A))
+        else:
+            subsets.append(torch.einsum("nctu,nctuv->nctv", pre[:, k], A))
+    y = self.post(torch.cat(subsets, dim=1))
+    return self.act(self.bn(y) + self.down(x))
 
 
-def pairs(self: DynamicGCN, x: Tensor, per: str) -> list[Tensor]:
-    """x1 and x2 of each frame, (N, K, R, T or 1, V), or their means over the frames."""
-    both = [conv(x).unflatten(1, (len(self.A), -1)) for conv in (self.conv1, self.conv2)]
-    return [one.mean(3, keepdim=True) for one in both] if per == "T" else both
+def pair(self: DynamicGCN, x: Tensor, per: str) -> list[Tensor]:
+    """x1 and x2: (N, K, R, T or 1, V)."""
+    if per == "T":
+        x = x.mean(dim=2, keepdim=True)
+    return [conv(x).unflatten(1, (len(self.A), -1)) for conv in (self.conv1, self.conv2)]
 
 
 FORWARDS = {

@@ -26,6 +26,7 @@ from pyskl.models import DGSTGCN, GCNHead, RecognizerGCN
 from pyskl.models.backbones import dgstgcn
 from pyskl.models.backbones.dgstgcn import DynamicGCN, DynamicTCN
 from pyskl.models.backbones.temporal import MultiScaleTCN
+from pyskl.models.cost import model_cost
 
 NETWORKS = ["dgstgcn", "dgstgcn_na_subset", "dgstgcn_static"]
 BONES = {"name": "bones", "num_joints": 4, "edges": [(1, 0), (2, 1), (3, 1)], "center": 0, "dim": 3}
@@ -70,7 +71,7 @@ def test_initial_weights_are_spread_like_those_of_the_original(golden: Path) -> 
     check_start(golden, "dgstgcn")
 
 
-@pytest.mark.parametrize(("ctr", "ada"), itertools.product(["T", "NA", None], ["T", "NA", None]))
+@pytest.mark.parametrize(("ctr", "ada"), list(itertools.product(["T", "NA", None], repeat=2)))
 @pytest.mark.parametrize("subset_wise", [False, True])
 def test_the_network_is_that_of_the_paper(
     ctr: str | None, ada: str | None, subset_wise: bool, monkeypatch: pytest.MonkeyPatch
@@ -186,6 +187,16 @@ def test_a_seed_repeats_the_random_graph() -> None:
 
     assert torch.equal(first(3), first(3))
     assert not torch.equal(first(3), first(None))
+
+
+@pytest.mark.parametrize("per", ["T", "NA"])
+def test_costs_count_the_products_with_each_adjacency(per: str) -> None:
+    M, T, V, K, R = 2, 8, 4, 2, 3
+    model = small(gcn_ctr=per, gcn_ada=per, gcn_ratio=0.5)
+    layers = {layer.name: layer for layer in model_cost(model, (M, T, V, 3)).layers}
+    adjacencies = M * (1 if per == "T" else T)
+    products = adjacencies * K * R * V * V + M * K * R * T * V * V  # scores, y
+    assert layers["gcn.0.gcn"].flops == 2 * products
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from torch.testing import assert_close
 from pyskl.errors import ConfigError
 from pyskl.models import MSG3D, GCNHead, RecognizerGCN
 from pyskl.models.backbones.msg3d import MultiScaleGCN, WindowGCN, scale_adjacency
+from pyskl.models.cost import model_cost
 from pyskl.skeleton import Graph, SkeletonLayout
 
 CHAIN = {"name": "chain", "num_joints": 4, "dim": 3, "edges": [(1, 0), (2, 1), (3, 2)], "center": 0}
@@ -154,6 +155,27 @@ def test_refuses(arguments: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError) as error:
         small(**arguments)
     assert error.value.key == key
+
+
+def test_costs_are_those_of_the_order_that_runs() -> None:
+    M, T, V, C = 2, 8, 4, 6
+    layers = {layer.name: layer for layer in model_cost(small(), (M, T, V, 3)).layers}
+
+    def multiply_adds(name: str) -> int:
+        return layers[name].flops // 2
+
+    # Scales of single frames: all graph products, then a layer; or scale by scale.
+    assert multiply_adds("sgcn1.0") == 4 * M * T * V * V * 3
+    assert multiply_adds("sgcn1.0.mlp.layers.0") == 4 * M * T * V * 3 * C
+    assert multiply_adds("sgcn2.0") == 4 * M * T * V * (V * C + C * C)
+    # Windows of three frames, graph first; windows of five, convolution first, with stride 2.
+    nodes = 3 * V
+    expected = M * T * (3 * 3 * nodes**2 + 3 * nodes * 3 * C)
+    assert multiply_adds("gcn3d1.gcn3d.0.gcn3d.1") == expected
+    assert multiply_adds("gcn3d1.gcn3d.0") == M * T * nodes * C * C
+    nodes = 5 * V
+    expected = M * T // 2 * (2 * V * 3 * C * C + 3 * C * nodes**2)
+    assert multiply_adds("gcn3d2.gcn3d.1.gcn3d.1") == expected
 
 
 def test_refuses_another_number_of_persons() -> None:

@@ -85,14 +85,14 @@ class MultiScaleGCN(nn.Module):
         """Convolve (N, C, T, V) to (N, C', T, V)."""
         A = self.adjacency()
         if self.in_channels < self.out_channels:
-            y = torch.cat([x @ one for one in A], dim=1)  # N, K·C, T, V
+            y = torch.cat([x @ one for one in A.unbind()], dim=1)  # N, K·C, T, V
             return self.mlp.layers(y)
-        # One scale after the other, so that no (N, K·C, T, V) exists, neither now nor for the
-        # backward pass, which computes x·A_k again (V of the V + C' multiply-adds per number).
+        # One scale after the other: V + C' multiply-adds for each of N·C·T·V numbers. All K·C
+        # channels never exist at a time, and for the backward pass x·A_k is computed again.
         conv, norm, act = self.mlp.layers
         weights = conv.weight.unflatten(1, (self.num_scales, self.in_channels))  # C', K, C, 1, 1
         y = conv.bias.view(-1, 1, 1)
-        for one, weight in zip(A, weights.unbind(1)):
+        for one, weight in zip(A.unbind(), weights.unbind(1)):
             y = y + recomputed(_graph_then_conv, x, one, weight)
         return act(norm(y))
 
@@ -103,18 +103,16 @@ class WindowGCN(MultiScaleGCN):
     Liu et al., section 3.3. A joint is linked with itself and its neighbours in each frame of the
     window. The windows are centred on every ``stride``-th frame.
 
-    With Ã = A + PA, W and the sum over nodes commute. The order depends on the channels; E = C'.
-    Multiply-adds for each window, and the numbers that each step returns:
+    The 1x1 convolution W and the sum over nodes with Ã = A + PA commute. Which one comes first
+    depends on the channels C and E = C'. The steps, for each window: multiply-adds → numbers that
+    they return.
 
-    ============  ==================================  ==================================
-    step          E > C: graph first                  else: 1x1 convolution first
-    ============  ==================================  ==================================
-    1             Ã: K·C·(w·V)²; K·C·w·V              W: stride·V·K·C·E; stride·V·K·E
-    2             W: w·V·K·C·E; w·V·E                 Ã: K·E·(w·V)²; w·V·E
-    ============  ==================================  ==================================
+    - C < E: Ã, K·C·(w·V)² → K·C·w·V; then W, w·V·K·C·E → w·V·E.
+    - else: W on each frame once, stride·V·K·C·E → stride·V·K·E; then Ã, K·E·(w·V)² → w·V·E. For the
+      backward pass W is computed again, so that its K·E channels are not kept.
 
-    Ã is applied as a convolution over frames whose channels are joints (and scales). So the windows
-    are never copied out, which would take C·w·V numbers for each window.
+    Ã is a convolution over frames whose channels are joints and scales. So the windows are not
+    copied out, which would take C·w·V numbers for each window.
 
     Args:
         in_channels: Channels C of the input.
@@ -152,10 +150,14 @@ class WindowGCN(MultiScaleGCN):
             y = y.unflatten(0, (-1, C)).unflatten(2, (K, -1)).flatten(1, 2)  # N, C·K, w·V, T'
             y = F.conv2d(y, W.transpose(1, 2).reshape(E, C * K, 1, 1), conv.bias)
         else:
+
+            def convolve(x: Tensor, W: Tensor, A: Tensor) -> Tensor:
+                z = F.conv2d(x, W)  # N, E·K, V, T
+                z = z.unflatten(1, (E, K)).flatten(2, 3).flatten(0, 1)  # N·E, K·V, T
+                return over_frames(z, A)  # N·E, w·V, T'
+
             A = A.permute(3, 0, 2, 1).flatten(1, 2)  # w·V, K·V, w
-            y = F.conv2d(x, W.reshape(E * K, C, 1, 1))  # N, E·K, V, T
-            y = y.unflatten(1, (E, K)).flatten(2, 3).flatten(0, 1)  # N·E, K·V, T
-            y = over_frames(y, A)  # N·E, w·V, T'
+            y = _recomputed(convolve, x, W.reshape(E * K, C, 1, 1), A)
             y = y.unflatten(0, (-1, E)) + conv.bias.view(E, 1, 1)
         return act(norm(y))
 
