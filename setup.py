@@ -22,6 +22,8 @@ setup(
     packages=find_packages(include=["pyskl", "pyskl.*"]),
     package_data={
         "pyskl": ["py.typed"],
+        "pyskl.datasets": ["*.txt"],
+        "pyskl.published": ["*.csv"],
         "pyskl.recordings.ntu": ["*.txt"],
         "pyskl.drawing": ["*.css", "*.js"],
         "pyskl.reports.page": ["*.css", "*.js"],

@@ -3,7 +3,7 @@
 Sizes and hashes are None, because this project could not download the originals. The numbers of
 samples of NTU RGB+D are those of the papers without the recordings on the official lists of missing
 skeletons (302 of 56,880; 535 of 114,480); the splits of NTU RGB+D 120 are those that public
-repositories state. Weights have the names of their configs in ``configs/stgcn``.
+repositories state. Weights have the names of their configs below ``configs``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from pyskl.errors import InputError, nearest
 from pyskl.evaluation.fusion import STREAMS
 from pyskl.files.download import cached_checkpoint
+from pyskl.published.results import RESULTS
 
 BASE_URL = "https://download.openmmlab.com/mmaction/pyskl"
 
@@ -71,7 +72,6 @@ _BENCHMARKS = {
     "ntu120_xsub": "NTU RGB+D 120 XSub",
     "ntu120_xset": "NTU RGB+D 120 XSet",
 }
-_TRAINED_ON = {"vanilla": ("ntu60_xsub", "ntu60_xview"), "pyskl": tuple(_BENCHMARKS)}
 
 
 def _annotations() -> Iterator[Published]:
@@ -90,13 +90,15 @@ def _annotations() -> Iterator[Published]:
 
 
 def _weights() -> Iterator[Published]:
-    for practice, benchmarks in _TRAINED_ON.items():
-        for benchmark in benchmarks:
-            for kind, skeletons in (("3dkp", "3D"), ("hrnet", "2D")):
-                for stream, title in STREAMS.items():
-                    name = f"stgcn/stgcn_{practice}_{benchmark}_{kind}/{stream}"
-                    what = f"ST-GCN, {practice}, {_BENCHMARKS[benchmark]}, {skeletons}: {title}"
-                    yield Published(name, f"ckpt/{name}.pth", what)
+    for result in RESULTS.values():
+        vanilla = ", vanilla" if "_vanilla_" in result.folder else ""
+        skeletons = "3D" if result.skeletons == "3dkp" else "2D"
+        path = result.folder.replace("stgcn++", "stgcnpp")
+        for stream, title in STREAMS.items():
+            what = (
+                f"{result.network}{vanilla}, {_BENCHMARKS[result.benchmark]}, {skeletons}: {title}"
+            )
+            yield Published(f"{result.folder}/{stream}", f"ckpt/{path}/{stream}.pth", what)
 
 
 CATALOG: Mapping[str, Published] = {one.name: one for one in (*_annotations(), *_weights())}

@@ -21,43 +21,39 @@ def test_every_config_that_was_published_has_weights(repo_root: Path) -> None:
     folder = repo_root / "configs"
     configs = {
         path.relative_to(folder).with_suffix("").as_posix()
-        for path in folder.glob("stgcn/*_ntu*/*.py")
+        for path in folder.glob("*/*ntu*_*/*.py")
     }
-    assert len(configs) == 48
+    assert len(configs) == 48 + 160
     assert {one.name for one in WEIGHTS} == configs
-
-
-def test_weights_are_where_the_readme_links_them(repo_root: Path) -> None:
-    text = (repo_root / "configs" / "stgcn" / "README.md").read_text(encoding="utf-8")
-    links = {link.replace("http:", "https:") for link in re.findall(r"\((http\S+\.pth)\)", text)}
-    assert {one.url() for one in WEIGHTS} == links
 
 
 @pytest.mark.shared_data
 def test_weights_are_those_of_the_published_table(shared: Path) -> None:
-    text = (shared / "spec" / "model_zoo.md").read_text(encoding="utf-8")
-    (address,) = re.findall(r"`http:(\S+)<directory>/\{j,b,jm,bm\}\.pth`", text)
-    directories = re.findall(r"\| `(stgcn_\w+)` \|", text)
-    assert {one.url() for one in WEIGHTS} == {
-        f"https:{address}{directory}/{stream}.pth"
-        for directory in directories
-        for stream in STREAMS
-    }
+    addresses = {}
+    for document, folder in (("model_zoo.md", "<directory>"), ("model_zoo_family.md", "FOLDER")):
+        text = (shared / "spec" / document).read_text(encoding="utf-8")
+        (address,) = re.findall(rf"`http:(\S+){folder}/\{{j,b,jm,bm\}}\.pth`", text)
+        for found in re.findall(r"\| `?([\w+/]*ntu\d+_\w+)`? \|", text):
+            name = found if folder == "FOLDER" else f"stgcn/{found}"
+            for stream in STREAMS:
+                addresses[f"{name}/{stream}"] = f"https:{address}{found}/{stream}.pth"
+        for name, exception in re.findall(r"^- (\S+): http:(\S+)$", text, re.MULTILINE):
+            assert name in addresses
+            addresses[name] = f"https:{exception}"
+    assert {one.name: one.url() for one in WEIGHTS} == addresses
 
 
 @pytest.mark.parametrize("weights", [one.name for one in WEIGHTS if one.name.endswith("/j")])
 def test_annotations_go_where_the_configs_look_and_have_their_splits(
     repo_root: Path, weights: str
 ) -> None:
-    data = load_config(repo_root / "configs" / f"{weights}.py").data
+    config = load_config(repo_root / "configs" / f"{weights}.py")
+    data = config.data
     (annotations,) = [one for one in ANNOTATIONS if str(one.target()) == data.val.ann_file]
-    for split in (data.train.dataset.split, data.val.split, data.test.split):
+    for split in (data.train.get("dataset", data.train).split, data.val.split, data.test.split):
         assert annotations.splits[split] > 0
     (classes,) = re.findall(r"ntu(\d+)_", annotations.name)
-    assert (
-        int(classes)
-        == load_config(repo_root / "configs" / f"{weights}.py").model.cls_head.num_classes
-    )
+    assert int(classes) == config.model.cls_head.num_classes
 
 
 @pytest.mark.parametrize("one", ANNOTATIONS, ids=lambda one: one.name)
@@ -72,7 +68,8 @@ def test_each_benchmark_shares_all_samples_out(one) -> None:
 def test_names_are_those_of_the_files() -> None:
     for name, one in CATALOG.items():
         assert one.name == name
-        assert one.path.endswith(f"{name}{Path(one.path).suffix}")
+        on_server = name.replace("stgcn++", "stgcnpp")
+        assert one.path.endswith(f"{on_server}{Path(one.path).suffix}")
         assert one.url().startswith("https://")
     assert len({one.target() for one in CATALOG.values()}) == len(CATALOG)
     assert len({one.target("out") for one in CATALOG.values()}) == len(CATALOG)

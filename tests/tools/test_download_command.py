@@ -76,7 +76,7 @@ def test_the_list_shows_what_is_here(download, tmp_path: Path) -> None:
     (tmp_path / ".ntu60_3danno.pkl.partial").write_bytes(bytes(1234))
     lines = download("--list", "--out", tmp_path).out.splitlines()
     rows = {line.split()[0]: line for line in lines if line}
-    assert len(rows) == 1 + 1 + 8 + 12 + 1  # where from, the head, pickles, weights, the foot
+    assert len(rows) == 1 + 1 + 8 + 52 + 1  # where from, the head, pickles, weights, the foot
     assert f"kB here {tmp_path}/ntu60_hrnet.pkl" in " ".join(rows["ntu60_hrnet"].split())
     assert "1.23 kB of it" in rows["ntu60_3danno"]
     assert " absent " in rows["gym_hrnet"]

@@ -1,8 +1,5 @@
 # The vanilla practice: all frames, padded to 300, dropout, step schedule.
 # lr 0.1 is for 8 GPUs x 16 clips = 128 clips a step.
-_base_ = './ntu.py'
-
-model = dict(backbone=dict(tcn_dropout=0.5))
 optimizer = dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.0001)
 optimizer_config = dict(grad_clip=None)
 lr_config = dict(policy='step', step=[2, 10])

@@ -1,8 +1,6 @@
 # The vanilla practice on HRNet 2D skeletons.
 _base_ = './vanilla.py'
 
-model = dict(backbone=dict(graph_cfg=dict(layout='coco')))
-
 
 def pipeline(modality):
     return [
@@ -16,7 +14,7 @@ def pipeline(modality):
     ]
 
 
-# The data by modality, for the configs to pick from; joints where they don't.
+# The pipelines by modality, for the configs to pick from.
 stream = {
     modality: dict(
         train=dict(dataset=dict(pipeline=pipeline(modality))),
@@ -24,4 +22,3 @@ stream = {
         test=dict(pipeline=pipeline(modality)))
     for modality in ('j', 'b', 'jm', 'bm')
 }
-data = stream['j']

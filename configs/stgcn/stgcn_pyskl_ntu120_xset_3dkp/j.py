@@ -1,12 +1,8 @@
 # ST-GCN, PYSKL practice, NTURGB+D 120 XSet, Official 3D Skeleton: joint.
 # bash tools/dist_train.sh configs/stgcn/stgcn_pyskl_ntu120_xset_3dkp/j.py 8 --validate --test-last --test-best
 # Published top-1 (PYSKL): 84.5 %
-_base_ = '../_base_/pyskl_3dkp.py'
+_base_ = ['../../_base_/ntu120_xset_3dkp.py', '../../_base_/pyskl_3dkp.py']
 
-ann_file = 'data/nturgbd/ntu120_3danno.pkl'
-model = dict(cls_head=dict(num_classes=120))
-data = dict(
-    train=dict(dataset=dict(ann_file=ann_file, split='xset_train')),
-    val=dict(ann_file=ann_file, split='xset_val'),
-    test=dict(ann_file=ann_file, split='xset_val'))
+model = dict(backbone=dict(type='STGCN', graph_cfg=dict(mode='stgcn_spatial')))
+data = _base_.stream.j
 work_dir = './work_dirs/stgcn/stgcn_pyskl_ntu120_xset_3dkp/j'

@@ -1,12 +1,8 @@
 # ST-GCN, Vanilla practice, NTURGB+D XView, HRNet 2D Skeleton: joint.
 # bash tools/dist_train.sh configs/stgcn/stgcn_vanilla_ntu60_xview_hrnet/j.py 8 --validate --test-last --test-best
 # Published top-1 (PYSKL): 92.4 %
-_base_ = '../_base_/vanilla_hrnet.py'
+_base_ = ['../../_base_/ntu60_xview_hrnet.py', '../_base_/vanilla_hrnet.py']
 
-ann_file = 'data/nturgbd/ntu60_hrnet.pkl'
-model = dict(cls_head=dict(num_classes=60))
-data = dict(
-    train=dict(dataset=dict(ann_file=ann_file, split='xview_train')),
-    val=dict(ann_file=ann_file, split='xview_val'),
-    test=dict(ann_file=ann_file, split='xview_val'))
+model = dict(backbone=dict(type='STGCN', graph_cfg=dict(mode='stgcn_spatial'), tcn_dropout=0.5))
+data = _base_.stream.j
 work_dir = './work_dirs/stgcn/stgcn_vanilla_ntu60_xview_hrnet/j'

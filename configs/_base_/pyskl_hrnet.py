@@ -1,13 +1,11 @@
-# The PYSKL practice on official 3D skeletons.
+# The PYSKL practice on HRNet 2D skeletons.
 _base_ = './pyskl.py'
-
-model = dict(backbone=dict(graph_cfg=dict(layout='nturgb+d')))
 
 
 def pipeline(modality, num_clips):
     return [
-        dict(type='PreNormalize3D'),
-        dict(type='GenSkeFeat', dataset='nturgb+d', feats=[modality]),
+        dict(type='PreNormalize2D'),
+        dict(type='GenSkeFeat', dataset='coco', feats=[modality]),
         dict(type='UniformSample', clip_len=100, num_clips=num_clips),
         dict(type='PoseDecode'),
         dict(type='FormatGCNInput', num_person=2),
@@ -16,7 +14,7 @@ def pipeline(modality, num_clips):
     ]
 
 
-# The data by modality, for the configs to pick from; joints where they don't.
+# The pipelines by modality, for the configs to pick from.
 stream = {
     modality: dict(
         train=dict(dataset=dict(pipeline=pipeline(modality, num_clips=1))),
@@ -24,4 +22,3 @@ stream = {
         test=dict(pipeline=pipeline(modality, num_clips=10)))
     for modality in ('j', 'b', 'jm', 'bm')
 }
-data = stream['j']

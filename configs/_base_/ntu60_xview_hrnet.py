@@ -1,0 +1,11 @@
+# NTURGB+D XView, HRNet 2D Skeleton.
+_base_ = './ntu.py'
+
+ann_file = 'data/nturgbd/ntu60_hrnet.pkl'
+model = dict(
+    backbone=dict(graph_cfg=dict(layout='coco')),
+    cls_head=dict(num_classes=60))
+data = dict(
+    train=dict(dataset=dict(ann_file=ann_file, split='xview_train')),
+    val=dict(ann_file=ann_file, split='xview_val'),
+    test=dict(ann_file=ann_file, split='xview_val'))

@@ -1,0 +1,7 @@
+# AAGCN, PYSKL practice, NTURGB+D 120 XSet, Official 3D Skeleton: bone.
+# bash tools/dist_train.sh configs/aagcn/aagcn_pyskl_ntu120_xset_3dkp/b.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 86.2 %
+_base_ = './j.py'
+
+data = _base_.stream.b
+work_dir = './work_dirs/aagcn/aagcn_pyskl_ntu120_xset_3dkp/b'

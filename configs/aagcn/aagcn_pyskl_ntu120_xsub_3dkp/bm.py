@@ -1,0 +1,7 @@
+# AAGCN, PYSKL practice, NTURGB+D 120 XSub, Official 3D Skeleton: bone motion.
+# bash tools/dist_train.sh configs/aagcn/aagcn_pyskl_ntu120_xsub_3dkp/bm.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 80.2 %
+_base_ = './j.py'
+
+data = _base_.stream.bm
+work_dir = './work_dirs/aagcn/aagcn_pyskl_ntu120_xsub_3dkp/bm'

@@ -1,0 +1,8 @@
+# AAGCN, PYSKL practice, NTURGB+D 120 XSub, HRNet 2D Skeleton: joint.
+# bash tools/dist_train.sh configs/aagcn/aagcn_pyskl_ntu120_xsub_hrnet/j.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 80.2 %
+_base_ = ['../../_base_/ntu120_xsub_hrnet.py', '../../_base_/pyskl_hrnet.py']
+
+model = dict(backbone=dict(type='AAGCN', graph_cfg=dict(mode='spatial')))
+data = _base_.stream.j
+work_dir = './work_dirs/aagcn/aagcn_pyskl_ntu120_xsub_hrnet/j'

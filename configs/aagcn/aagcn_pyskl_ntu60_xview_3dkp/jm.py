@@ -1,0 +1,7 @@
+# AAGCN, PYSKL practice, NTURGB+D XView, Official 3D Skeleton: joint motion.
+# bash tools/dist_train.sh configs/aagcn/aagcn_pyskl_ntu60_xview_3dkp/jm.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 93.9 %
+_base_ = './j.py'
+
+data = _base_.stream.jm
+work_dir = './work_dirs/aagcn/aagcn_pyskl_ntu60_xview_3dkp/jm'

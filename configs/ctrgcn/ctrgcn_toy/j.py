@@ -1,0 +1,15 @@
+# A small CTR-GCN on synthetic actions (12 classes, 25 joints), unseen subjects: joint. Needs no
+# download: the data set is generated on first use.
+# python tools/train.py configs/ctrgcn/ctrgcn_toy/j.py --validate --test-last --test-best
+_base_ = '../../_base_/toy.py'
+
+model = dict(
+    backbone=dict(
+        type='CTRGCN',
+        graph_cfg=dict(mode='spatial'),
+        base_channels=16,
+        num_stages=4,
+        inflate_stages=[3],
+        down_stages=[2, 3]),
+    cls_head=dict(in_channels=32))
+work_dir = './work_dirs/ctrgcn/ctrgcn_toy/j'

@@ -1,0 +1,10 @@
+# ST-GCN++, PYSKL practice, NTURGB+D 120 XSet, HRNet 2D Skeleton: joint.
+# bash tools/dist_train.sh configs/stgcn++/stgcn++_ntu120_xset_hrnet/j.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 88.1 %
+_base_ = ['../../_base_/ntu120_xset_hrnet.py', '../../_base_/pyskl_hrnet.py']
+
+model = dict(backbone=dict(
+    type='STGCN', gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn',
+    graph_cfg=dict(mode='spatial')))
+data = _base_.stream.j
+work_dir = './work_dirs/stgcn++/stgcn++_ntu120_xset_hrnet/j'

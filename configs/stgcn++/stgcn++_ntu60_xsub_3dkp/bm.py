@@ -1,0 +1,7 @@
+# ST-GCN++, PYSKL practice, NTURGB+D XSub, Official 3D Skeleton: bone motion.
+# bash tools/dist_train.sh configs/stgcn++/stgcn++_ntu60_xsub_3dkp/bm.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 87.3 %
+_base_ = './j.py'
+
+data = _base_.stream.bm
+work_dir = './work_dirs/stgcn++/stgcn++_ntu60_xsub_3dkp/bm'

@@ -1,0 +1,7 @@
+# ST-GCN++, PYSKL practice, NTURGB+D XView, Official 3D Skeleton: joint motion.
+# bash tools/dist_train.sh configs/stgcn++/stgcn++_ntu60_xview_3dkp/jm.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 94.3 %
+_base_ = './j.py'
+
+data = _base_.stream.jm
+work_dir = './work_dirs/stgcn++/stgcn++_ntu60_xview_3dkp/jm'

@@ -1,0 +1,7 @@
+# ST-GCN++, PYSKL practice, NTURGB+D XView, HRNet 2D Skeleton: bone motion.
+# bash tools/dist_train.sh configs/stgcn++/stgcn++_ntu60_xview_hrnet/bm.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 95.4 %
+_base_ = './j.py'
+
+data = _base_.stream.bm
+work_dir = './work_dirs/stgcn++/stgcn++_ntu60_xview_hrnet/bm'

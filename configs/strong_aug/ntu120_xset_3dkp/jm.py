@@ -1,0 +1,7 @@
+# ST-GCN++, strong augmentation, NTURGB+D 120 XSet, Official 3D Skeleton: joint motion.
+# bash tools/dist_train.sh configs/strong_aug/ntu120_xset_3dkp/jm.py 8 --validate --test-last --test-best
+# Published top-1 (PYSKL): 85.1 %
+_base_ = './j.py'
+
+data = _base_.stream.jm
+work_dir = './work_dirs/strong_aug/ntu120_xset_3dkp/jm'
