@@ -157,7 +157,7 @@ class WindowGCN(MultiScaleGCN):
                 return over_frames(z, A)  # N·E, w·V, T'
 
             A = A.permute(3, 0, 2, 1).flatten(1, 2)  # w·V, K·V, w
-            y = _recomputed(convolve, x, W.reshape(E * K, C, 1, 1), A)
+            y = recomputed(convolve, x, W.reshape(E * K, C, 1, 1), A)
             y = y.unflatten(0, (-1, E)) + conv.bias.view(E, 1, 1)
         return act(norm(y))
 
