@@ -6,11 +6,11 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='CTRGCN',
-        base_channels=32,
+        base_channels=16,
         num_stages=6,
         inflate_stages=[3, 5],
         down_stages=[2, 3, 5],
         num_person=1,
         graph_cfg=dict(layout=_base_.layout, mode='spatial')),
-    cls_head=dict(in_channels=128))
+    cls_head=dict(in_channels=64))
 work_dir = './work_dirs/ctrgcn/ctrgcn_hdm05/j'

@@ -6,7 +6,7 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='DGSTGCN',
-        base_channels=32,
+        base_channels=16,
         num_stages=6,
         inflate_stages=[3, 5],
         down_stages=[2, 3, 5],
@@ -15,5 +15,5 @@ model = dict(
         gcn_ada='T',
         graph_cfg=dict(
             layout=_base_.layout, mode='random', num_filter=8, init_off=.04, init_std=.02)),
-    cls_head=dict(in_channels=128))
+    cls_head=dict(in_channels=64))
 work_dir = './work_dirs/dgstgcn/dgstgcn_nwucla/j'

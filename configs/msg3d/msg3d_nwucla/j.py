@@ -6,10 +6,10 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='MSG3D',
-        base_channels=24,
+        base_channels=12,
         num_gcn_scales=8,
         num_g3d_scales=4,
         num_person=1,
         graph_cfg=dict(layout=_base_.layout, mode='binary_adj')),
-    cls_head=dict(in_channels=96))
+    cls_head=dict(in_channels=48))
 work_dir = './work_dirs/msg3d/msg3d_nwucla/j'

@@ -6,7 +6,7 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='STGCN',
-        base_channels=32,
+        base_channels=16,
         num_stages=6,
         inflate_stages=[3, 5],
         down_stages=[2, 3, 5],
@@ -14,5 +14,5 @@ model = dict(
         gcn_with_res=True,
         tcn_type='mstcn',
         graph_cfg=dict(layout=_base_.layout, mode='spatial')),
-    cls_head=dict(in_channels=128))
+    cls_head=dict(in_channels=64))
 work_dir = './work_dirs/stgcn++/stgcn++_hdm05/j'
