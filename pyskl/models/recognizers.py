@@ -24,7 +24,7 @@ class RecognizerGCN(nn.Module):
 
     Args:
         backbone: ``dict(type='STGCN', ...)``, or a module that maps (N, M, T, V, C) to
-            (N, M, C', T', V).
+            (N, M, C', T', V). If it has a method ``init_weights``, that is called.
         cls_head: ``dict(type='GCNHead', ...)``, or a module that maps the features to logits (N, L)
             and has ``loss(scores, labels)``.
         train_cfg: Not used: None or an empty dict.
@@ -59,6 +59,8 @@ class RecognizerGCN(nn.Module):
                     raise ConfigError("unknown key", key=f"{name}.{key}", hint=hint)
         self.average_clips = (test_cfg or {}).get("average_clips", "prob")
         self.backbone = BACKBONES.build(backbone)
+        if hasattr(self.backbone, "init_weights"):  # networks of the family's forks have it
+            self.backbone.init_weights()
         self.cls_head = HEADS.build(cls_head)
 
     @property

@@ -104,8 +104,9 @@ class DynamicGCN(nn.Module):
         self.ctr_act, self.ada_act = _ACTS[ctr_act], _ACTS[ada_act]
         # Names and order are those of published checkpoints.
         self.A = nn.Parameter(adjacency)
-        self.alpha = nn.Parameter(torch.zeros(K))
-        self.beta = nn.Parameter(torch.zeros(K))
+        # The factor of a term that is left out stands in checkpoints, but is not trained.
+        self.alpha = nn.Parameter(torch.zeros(K), requires_grad=ctr is not None)
+        self.beta = nn.Parameter(torch.zeros(K), requires_grad=ada is not None)
         self.pre = nn.Sequential(
             nn.Conv2d(in_channels, K * width, 1), build_norm(norm, K * width), build_activation(act)
         )

@@ -108,8 +108,8 @@ class UnitGCN(nn.Module):
             return self.A + self.PA
         return self.A
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve (N, C, T, V) to (N, C', T, V)."""
+    def forward(self, x: Tensor, _: Tensor | None = None) -> Tensor:
+        """Convolve (N, C, T, V) to (N, C', T, V). Networks of the family pass a second argument."""
         A = self.adjacency()
         if self.conv_pos == "pre":
             y = self.conv(x).unflatten(1, (self.num_subsets, self.out_channels))  # N, K, C', T, V
