@@ -29,10 +29,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyskl.datasets.precompute import flatten
+from pyskl.datasets.precompute import count_rows, flatten
 from pyskl.datasets.sample_checks import classes_needed, label_fault, raise_faults, sample_id
-from pyskl.datasets.store import ABSENT, RowStore, Samples
+from pyskl.datasets.store import ABSENT, ROW_KEYS, RowStore, Samples
 from pyskl.errors import AnnotationError, DeviceError, UntrustedFileError, did_you_mean
+from pyskl.files.freed_memory import return_freed_memory
 from pyskl.registry import TransformConfig
 from pyskl.unpickling.load import load_plain_pickle
 
@@ -202,23 +203,38 @@ class AnnotationFile:
     ) -> AnnotationFile:
         """Flatten the content of a pickle in memory, and apply transforms to its samples.
 
+        ``content.samples`` is emptied on the way, so that the samples are not in memory twice.
+
         Raises:
             AnnotationError: if no sample has usable keypoints, or a transform fails.
         """
-        parts: dict[str, list[np.ndarray]] = {}
-        flat = flatten(
-            content.path,
-            content.samples,
-            precompute,
-            lambda key, rows: parts.setdefault(key, []).append(rows),
-        )
-        rows = {key: np.concatenate(arrays) for key, arrays in parts.items()}
-        for array in rows.values():
-            array.flags.writeable = False
+        splits = split_positions(content)
+        # Transforms that are computed once may drop frames, but add none.
+        total = count_rows(content.samples)
+        rows: dict[str, np.ndarray] = {}
+        done = dict.fromkeys(ROW_KEYS, 0)
+        freed = 0
+
+        def write(key: str, values: np.ndarray) -> None:
+            nonlocal freed
+            if key not in rows:
+                rows[key] = np.empty((total, *values.shape[1:]), dtype=values.dtype)
+            rows[key][done[key] : done[key] + len(values)] = values
+            done[key] += len(values)
+            freed += values.nbytes
+            if freed >= _PIECE:
+                return_freed_memory()
+                freed = 0
+
+        flat = flatten(content.path, content.samples, precompute, write, release=True)
+        return_freed_memory()
+        for key in rows:
+            rows[key] = rows[key][: done[key]]
+            rows[key].flags.writeable = False
         return cls(
             content.path,
             RowStore(rows, flat.persons, flat.frames, flat.columns),
-            split_positions(content),
+            splits,
             flat.faults,
             content.label_names,
             content.joint_names,
@@ -324,7 +340,7 @@ class AnnotationFile:
         return {**self.__dict__, "_device_rows": {}}
 
 
-# Rows are copied to a GPU in pieces of about this many bytes.
+# Rows are copied in pieces of about this many bytes.
 _PIECE = 64 * 2**20
 # The least GPU memory to leave for training.
 _MARGIN = 256 * 2**20

@@ -89,7 +89,8 @@ def load_annotations(
         pack: See :data:`Pack`.
         precompute: Transforms to apply to all samples; see
             :func:`pyskl.datasets.precompute.deterministic_prefix`. A pack that is opened by its own
-            path keeps the transforms that it was made with.
+            path keeps the transforms that it was made with, and files from :data:`AUTO_FROM` bytes
+            on that are read without a pack are not transformed.
 
     Raises:
         AnnotationError: if the file is missing, unreadable or has another structure, if a transform
@@ -109,7 +110,11 @@ def load_annotations(
             packed = _existing_pack(path, precompute)
         elif pack is True or path.stat().st_size >= AUTO_FROM:
             packed = _pack_of(path, precompute, read, required=pack is True)
-    return packed or AnnotationFile.from_content(read(), precompute)
+    if packed:
+        return packed
+    # float16 becomes float32, so in memory only small files are transformed in advance.
+    large = path.is_file() and path.stat().st_size >= AUTO_FROM
+    return AnnotationFile.from_content(read(), () if large else precompute)
 
 
 def _pack_of(

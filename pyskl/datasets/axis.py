@@ -21,8 +21,9 @@ class Axis:
     def __init__(self, persons: np.ndarray, frames: np.ndarray) -> None:
         self.persons = persons
         self.frames = frames
-        self.ends = np.cumsum(persons * frames)
-        self.starts = self.ends - persons * frames
+        rows = persons * frames
+        self.ends = rows.cumsum()
+        self.starts = self.ends - rows
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -32,17 +33,17 @@ class Axis:
     def track_starts(self) -> np.ndarray:
         """The first row of each track (one person of one sample), (sum of M,) int64."""
         frames = self.track_frames
-        return np.cumsum(frames) - frames
+        return frames.cumsum() - frames
 
     @cached_property
     def track_frames(self) -> np.ndarray:
         """The frames of each track."""
-        return np.repeat(self.frames, self.persons)
+        return self.frames.repeat(self.persons)
 
     @cached_property
     def track_sample(self) -> np.ndarray:
         """The sample of each track."""
-        return np.repeat(np.arange(len(self.persons)), self.persons)
+        return np.arange(len(self.persons)).repeat(self.persons)
 
     @cached_property
     def sample(self) -> np.ndarray:

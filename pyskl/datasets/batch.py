@@ -278,9 +278,9 @@ class Batch:
         old = self.axis
         if isinstance(frames, np.ndarray):
             low, high = frames.min(axis=1), frames.max(axis=1)
-            rows = old.track_starts[:, None] + (
-                frames if len(frames) == len(old.track_starts) else frames[old.track_sample]
-            )
+            # The frames of a single sample are broadcast to its persons.
+            single = len(frames) == 1 or len(frames) == len(old.track_starts)
+            rows = old.track_starts[:, None] + (frames if single else frames[old.track_sample])
             rows = rows.reshape(-1)
             lengths = np.full(len(self), frames.shape[1], dtype=np.int64)
         else:

@@ -77,11 +77,24 @@ class FlatSamples:
     faults: dict[int, str]
 
 
+def count_rows(samples: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many rows :func:`flatten` writes for each key without transforms."""
+    kinds = [_row_kind(sample) for sample in samples]
+    kind = next((kind for kind in kinds if kind is not None), None)
+    return sum(
+        sample["keypoint"].shape[0] * sample["keypoint"].shape[1]
+        for sample, own in zip(samples, kinds)
+        if own is not None and own == kind
+    )
+
+
 def flatten(
     path: Path,
-    samples: Sequence[Mapping[str, Any]],
+    samples: list[Sample],
     transforms: Sequence[TransformConfig],
     write: Callable[[str, np.ndarray], None],
+    *,
+    release: bool = False,
 ) -> FlatSamples:
     """Turn samples into rows and columns.
 
@@ -90,27 +103,34 @@ def flatten(
         samples: All samples of it.
         transforms: To apply to each.
         write: Called with a key and the rows of one sample, in order.
+        release: Empty the list on the way, so that the arrays of a sample can be freed once its
+            rows are written.
 
     Raises:
         AnnotationError: if a transform fails on a sample, or no sample has usable keypoints.
     """
-    usable = [sample for sample in samples if _row_kind(sample) is not None]
-    if not usable:
+    first = next((sample for sample in samples if _row_kind(sample) is not None), None)
+    if first is None:
         problem = content_fault(samples[0]) or "no usable keypoints"
         raise AnnotationError(problem, file=path, sample=sample_id(samples[0]), key="keypoint")
-    kind = _row_kind(usable[0])
+    kind, described = _row_kind(first), _described(first)
     dtypes = {
-        key: np.result_type(*{sample[key].dtype for sample in usable if key in sample})
+        key: np.result_type(
+            *{sample[key].dtype for sample in samples if _row_kind(sample) and key in sample}
+        )
         for key in ROW_KEYS
-        if key in usable[0]
+        if key in first
     }
+    del first  # holds its arrays
     steps = [PIPELINES.build(transform) for transform in transforms]
     faults, others, row_shapes = {}, [], {}
     persons, frames = np.zeros((2, len(samples)), dtype=np.int64)
     for index, sample in enumerate(samples):
+        if release:
+            samples[index] = {}
         fault = content_fault(sample)
         if fault is None and _row_kind(sample) != kind:
-            fault = f"{_described(sample)}, but the first sample has {_described(usable[0])}"
+            fault = f"{_described(sample)}, but the first sample has {described}"
         if fault is not None:
             faults[index] = fault
         result: Sample = dict(sample)
@@ -124,6 +144,8 @@ def flatten(
                     write(key, np.ascontiguousarray(rows, dtype=dtype))
                     row_shapes[key] = rows.shape[1:]
         others.append({key: value for key, value in result.items() if key not in ROW_KEYS})
+    if release:
+        samples.clear()
     written = {key: np.dtype(np.float32) if steps else dtypes[key] for key in row_shapes}
     return FlatSamples(row_shapes, written, persons, frames, columns_of(others), faults)
 

@@ -112,23 +112,29 @@ class RowStore:
         def source(key: str) -> tuple[Any, tuple[int, ...]]:
             array = rows[key]
             return (
-                lambda some: batch.take(array, some + shift[axis.sample[some]]),
+                lambda some: batch.take(
+                    array, some + (shift if len(shift) == 1 else shift[axis.sample[some]])
+                ),
                 tuple(array.shape[1:]),
             )
 
         batch = Batch(
             axis,
             {key: source(key) for key in rows},
-            {**self._columns(indices), **values},
+            {**self._columns(indices, values), **values},
             keys,
             device,
         )
         return batch
 
-    def _columns(self, indices: np.ndarray) -> dict[str, Any]:
+    def _columns(self, indices: np.ndarray, without: Mapping[str, Any]) -> dict[str, Any]:
+        numbers = indices.tolist()
         return {
-            key: column[indices] if isinstance(column, np.ndarray) else [column[i] for i in indices]
+            key: column.take(indices, axis=0)
+            if isinstance(column, np.ndarray)
+            else [column[number] for number in numbers]
             for key, column in self.columns.items()
+            if key not in without
         }
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pyskl.datasets import PoseDataset, load_annotations
@@ -107,6 +108,21 @@ def test_large_files_are_packed(ann_file: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cache, "AUTO_FROM", ann_file.stat().st_size)
     load_annotations(ann_file, precompute=PRECOMPUTE)
     assert len(packs(ann_file)) == 1
+
+
+def test_large_files_without_a_pack_keep_their_type(
+    ann_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = load_annotations(ann_file, pack=False, precompute=PRECOMPUTE)
+    monkeypatch.setattr(cache, "AUTO_FROM", 1)
+    large = load_annotations(ann_file, pack=False, precompute=PRECOMPUTE)
+    assert small.precomputed
+    assert not large.precomputed
+    original = pickle.loads(ann_file.read_bytes())["annotations"]
+    assert len(large.samples) == len(original)
+    for found, sample in zip(large.samples, original):
+        assert found["keypoint"].dtype == sample["keypoint"].dtype
+        np.testing.assert_array_equal(found["keypoint"], sample["keypoint"])
 
 
 def test_a_folder_that_can_not_be_written_sends_packs_to_the_cache(

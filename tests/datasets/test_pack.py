@@ -63,11 +63,11 @@ def test_faults_are_told_as_for_the_file(
     )
     original = read_annotation_pickle(path)
     write_pack(tmp_path / "pack", original)
-    found = open_pack(tmp_path / "pack", path)
+    read, found = AnnotationFile.from_content(original), open_pack(tmp_path / "pack", path)
     found.check("good", num_classes=6)
     for split, num_classes in (("bad", 5), ("good", 2), ("lost", None), ("none", None)):
         messages = []
-        for content in (AnnotationFile.from_content(original), found):
+        for content in (read, found):
             with pytest.raises(AnnotationError) as caught:
                 content.check(split, num_classes=num_classes)
             messages.append(str(caught.value))

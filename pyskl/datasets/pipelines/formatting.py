@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -59,15 +60,14 @@ class FormatGCNInput(BatchTransform):
                 found=frames,
                 expected=f"a multiple of num_clips={clips}",
             )
-        kept = np.minimum(axis.persons, self.num_person)
-        places = kept if self.mode == "zero" else np.full_like(kept, self.num_person)
-        time = np.arange(frames).reshape(clips, 1, -1)  # (clips, 1, T)
+        persons = [min(one, self.num_person) for one in axis.persons.tolist()]
         formatted = None
-        for count in {*places.tolist()}:  # samples with equally many persons at a time
-            some = np.flatnonzero(places == count)
-            person = np.arange(count) % kept[some, None]  # (n, M)
-            first = axis.starts[some, None] + person * frames
-            values = batch.gather(first[:, None, :, None] + time)  # (n, clips, M, T, V, C)
+        for kept in {*persons}:  # samples with equally many persons at a time
+            count = kept if self.mode == "zero" else self.num_person
+            inside = _clip_rows(frames, clips, count, kept)
+            some = np.flatnonzero(np.equal(persons, kept)) if len(batch) > 1 else np.zeros(1, int)
+            first = axis.starts[some]
+            values = batch.gather(first[:, None, None, None] + inside)  # (n, clips, M, T, V, C)
             if count == self.num_person and len(some) == len(batch):
                 formatted = values
                 break
@@ -80,6 +80,18 @@ class FormatGCNInput(BatchTransform):
             formatted[chosen, :, count:] = 0
         batch.formatted["keypoint"] = formatted
         batch.pop("keypoint")
+
+
+@lru_cache(maxsize=64)
+def _clip_rows(frames: int, clips: int, count: int, persons: int) -> np.ndarray:
+    """Return the rows of ``count`` persons of a sample by clip, (clips, M, T), read-only.
+
+    If the sample has fewer ``persons``, they are repeated.
+    """
+    person = np.arange(count) % persons
+    rows = person[:, None] * frames + np.arange(frames).reshape(clips, 1, -1)
+    rows.setflags(write=False)
+    return rows
 
 
 @PIPELINES.register_module()

@@ -69,7 +69,8 @@ class UniformSample(BatchTransform):
         """Choose the frames."""
         total = batch.total_frames
         if batch.test_mode:
-            frames = np.stack([self.test_frames(int(length)) for length in total])
+            known = [self.test_frames(length) for length in total.tolist()]
+            frames = np.concatenate(known).reshape(len(known), -1)  # faster than stacking
         else:
             frames = self.train_frames(total, batch.draws)
         _set_frames(batch, frames)
@@ -242,7 +243,10 @@ class SampleFrames(BatchTransform):
 
 
 def _set_frames(batch: Batch, frames: np.ndarray) -> None:
-    batch.values["frame_inds"] = frames + np.asarray(batch.get("start_index", 0))[:, None]
+    start = batch.values.get("start_index", Shared(0))
+    if not (isinstance(start, Shared) and start.value == 0):
+        frames = frames + np.asarray(batch.get("start_index"))[:, None]
+    batch.values["frame_inds"] = frames
 
 
 @PIPELINES.register_module()
