@@ -102,7 +102,7 @@ def train_from_config(
         The metrics of ``'last'`` and ``'best'``, if they were tested.
 
     Raises:
-        ConfigError: with all faults of the config, before anything is started.
+        ConfigError: with all errors in the config, before anything is started.
         DeviceError: if the machine has fewer GPUs than processes.
     """
     with open_run("train", config, settings, cfg_options, work_dir, launcher) as run:

@@ -47,7 +47,7 @@ def benchmark_from_config(
         cfg_options: ``key=value`` overrides, for all configs.
 
     Raises:
-        InputError: for faults of a config, its data or the settings.
+        InputError: for errors in a config, its data or the settings.
     """
     if mode not in MODES:
         hint = did_you_mean(mode, MODES).removeprefix("; ")

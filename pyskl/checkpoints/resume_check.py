@@ -31,7 +31,7 @@ def check_resumable(checkpoint: OpenedCheckpoint) -> None:
     Whether its weights and states fit the model is checked where they are loaded.
 
     Raises:
-        CheckpointError: if training can't be resumed from it; ``errors`` lists all faults.
+        CheckpointError: if training can't be resumed from it; ``errors`` lists all problems.
     """
     meta = checkpoint.meta
     missing = [] if checkpoint.optimizer is not None else ["optimizer"]

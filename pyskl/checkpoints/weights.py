@@ -11,7 +11,7 @@ from pyskl.checkpoints.checkpoint import OpenedCheckpoint
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
 
-_MAX_LISTED = 12  # faults in a message
+_MAX_LISTED = 12  # problems in a message
 
 # Entries of parameter groups that checkpoints of older torch lack; the defaults don't change the
 # update.
@@ -71,18 +71,18 @@ def check_weights_fit(
     }
     missing = [name for name in own if name not in state_dict]
     unexpected = [name for name in state_dict if name not in own]
-    faults = [
+    problems = [
         *(f"{name}: missing in the file" for name in missing),
         *(f"{name}: not in the model" for name in unexpected),
         *(f"{name}: {shapes}" for name, shapes in _describe_shapes(mismatched)),
     ]
-    if faults:
-        more = [f"and {len(faults) - _MAX_LISTED} more"] if len(faults) > _MAX_LISTED else []
+    if problems:
+        more = [f"and {len(problems) - _MAX_LISTED} more"] if len(problems) > _MAX_LISTED else []
         raise CheckpointError(
             f"does not fit the model that the config describes ({len(missing)} missing, "
             f"{len(unexpected)} not in the model, {len(mismatched)} of another shape):",
             file=source,
-            errors=[CheckpointError(fault) for fault in faults[:_MAX_LISTED] + more],
+            errors=[CheckpointError(problem) for problem in problems[:_MAX_LISTED] + more],
         )
     return skipped
 

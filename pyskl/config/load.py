@@ -75,8 +75,8 @@ def _located(path: Path, error: Exception) -> ConfigError:
     for file in config_files(path):  # mmengine parses a copy under another name
         try:
             ast.parse(file.read_bytes())
-        except SyntaxError as fault:
-            where, line, problem = file, fault.lineno, f"SyntaxError: {fault.msg}"
+        except SyntaxError as error:
+            where, line, problem = file, error.lineno, f"SyntaxError: {error.msg}"
             break
     base = "" if where.resolve() == path.resolve() else f"in its base {where}: "
     at_line = "" if line is None else f"line {line}: "

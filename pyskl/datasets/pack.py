@@ -4,7 +4,7 @@ Unpickling gives each process a copy of all samples and takes seconds. A pack op
 at any size, and all processes share the one copy in the page cache of the machine.
 
 =================== ===============================================================================
-``meta.json``       format, origin of the pack, precomputed transforms, names, splits, faults,
+``meta.json``       format, origin of the pack, precomputed transforms, names, splits, problems,
                     the columns that are lists, shapes and types of the rest
 ``KEY.rows``        the rows of ``keypoint`` and ``keypoint_score``, C order, nothing else
 ``columns.npz``     persons, frames, splits and the columns that are arrays
@@ -101,7 +101,7 @@ def open_pack(folder: Path, source: Path | None = None) -> AnnotationFile:
                 columns,
             ),
             splits,
-            {int(index): str(fault) for index, fault in meta["faults"].items()},
+            {int(index): str(problem) for index, problem in meta["faults"].items()},
             tuple(meta["label_names"]) if meta["label_names"] else None,
             tuple(meta["joint_names"]) if meta["joint_names"] else None,
             tuple(meta["precomputed"]),
@@ -210,7 +210,7 @@ def _write_files(
         },
         "columns": columns,
         "splits": splits,
-        "faults": flat.faults,
+        "faults": flat.problems,
         "label_names": content.label_names,
         "joint_names": content.joint_names,
     }

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.batch import Sample
-from pyskl.datasets.sample_checks import content_fault, sample_id
+from pyskl.datasets.sample_checks import content_problem, sample_id
 from pyskl.datasets.store import ROW_KEYS, columns_of
 from pyskl.errors import AnnotationError, ConfigError
 from pyskl.registry import PIPELINES, TransformConfig
@@ -66,7 +66,7 @@ class FlatSamples:
         persons: M of each sample, (S,) int64; 0 for samples that can't be flattened.
         frames: T of each sample, (S,) int64.
         columns: See :class:`pyskl.datasets.store.RowStore`.
-        faults: What is wrong with samples, apart from their labels, by position.
+        problems: What is wrong with samples, apart from their labels, by position.
     """
 
     row_shapes: dict[str, tuple[int, ...]]
@@ -74,7 +74,7 @@ class FlatSamples:
     persons: np.ndarray
     frames: np.ndarray
     columns: dict[str, np.ndarray | list[Any]]
-    faults: dict[int, str]
+    problems: dict[int, str]
 
 
 def flatten(
@@ -96,7 +96,7 @@ def flatten(
     """
     usable = [sample for sample in samples if _row_kind(sample) is not None]
     if not usable:
-        problem = content_fault(samples[0]) or "no usable keypoints"
+        problem = content_problem(samples[0]) or "no usable keypoints"
         raise AnnotationError(problem, file=path, sample=sample_id(samples[0]), key="keypoint")
     kind = _row_kind(usable[0])
     dtypes = {
@@ -105,14 +105,16 @@ def flatten(
         if key in usable[0]
     }
     steps = [PIPELINES.build(transform) for transform in transforms]
-    faults, others, row_shapes = {}, [], {}
+    problems: dict[int, str] = {}
+    others: list[dict[str, Any]] = []
+    row_shapes: dict[str, tuple[int, ...]] = {}
     persons, frames = np.zeros((2, len(samples)), dtype=np.int64)
     for index, sample in enumerate(samples):
-        fault = content_fault(sample)
-        if fault is None and _row_kind(sample) != kind:
-            fault = f"{_described(sample)}, but the first sample has {_described(usable[0])}"
-        if fault is not None:
-            faults[index] = fault
+        found = content_problem(sample)
+        if found is None and _row_kind(sample) != kind:
+            found = f"{_described(sample)}, but the first sample has {_described(usable[0])}"
+        if found is not None:
+            problems[index] = found
         result: Sample = dict(sample)
         if _row_kind(sample) == kind:
             result = _apply(steps, result, path, index)
@@ -125,7 +127,7 @@ def flatten(
                     row_shapes[key] = rows.shape[1:]
         others.append({key: value for key, value in result.items() if key not in ROW_KEYS})
     written = {key: np.dtype(np.float32) if steps else dtypes[key] for key in row_shapes}
-    return FlatSamples(row_shapes, written, persons, frames, columns_of(others), faults)
+    return FlatSamples(row_shapes, written, persons, frames, columns_of(others), problems)
 
 
 def _row_kind(sample: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -151,7 +153,7 @@ def _described(sample: Mapping[str, Any]) -> str:
 
 def _apply(steps: Sequence[Any], sample: Sample, path: Path, index: int) -> Sample:
     try:
-        # A few samples with faults get here, too; they are reported when they are asked for.
+        # A few samples with problems get here, too; they are reported when they are asked for.
         with np.errstate(invalid="ignore", over="ignore"):
             for step in steps:
                 sample = step(sample)

@@ -86,7 +86,7 @@ class LiveReport:
         """Return a summary in one line."""
         text = f"{self.frames} frames, {self.windows} windows scored, {self.skipped} passed over"
         if self.num_errors:
-            text += f", {self.num_errors} faults"
+            text += f", {self.num_errors} errors"
         if self.latencies:
             p50, p99, most = np.percentile(np.array(self.latencies) * 1000, (50, 99, 100))
             text += f"; latency p50 {p50:.1f} ms, p99 {p99:.1f} ms, at most {most:.1f} ms"

@@ -125,12 +125,12 @@ def test_a_best_checkpoint_that_is_gone_is_missed(
     assert "best_top1_acc_epoch_1.pth, is gone" in log.read_text()
 
 
-def test_faults_are_errors_of_their_own(tiny_config: Callable[..., dict], tmp_path: Path) -> None:
+def test_problems_are_errors_of_their_own(tiny_config: Callable[..., dict], tmp_path: Path) -> None:
     with pytest.raises(InputError):
         TrainSettings(test_best=True)
     with pytest.raises(ConfigError) as caught:
         train_from_config(tiny_config(total_epochs=0), work_dir=tmp_path / "work")
-    assert [fault.key for fault in caught.value.errors] == ["total_epochs"]
+    assert [error.key for error in caught.value.errors] == ["total_epochs"]
     with pytest.raises(InputError):
         train_from_config(tiny_config(), TrainSettings(seed=-1), work_dir=tmp_path / "work")
     assert not (tmp_path / "work").exists()

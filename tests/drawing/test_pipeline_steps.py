@@ -102,7 +102,7 @@ def test_transforms_of_others_may_write_into_arrays(sample: dict[str, Any]) -> N
     assert np.array_equal(np.random.get_state()[1], before)  # type: ignore[index]
 
 
-def test_faults_name_the_transform(sample: dict[str, Any]) -> None:
+def test_problems_name_the_transform(sample: dict[str, Any]) -> None:
     short = [*pipeline("j")[:1], dict(type="PadTo", length=3)]
     with pytest.raises(InputError) as raised:
         trace_pipeline(short, sample, NTU)

@@ -33,7 +33,7 @@ def ann_file(tiny_ann_file: Path, tmp_path: Path) -> Path:
         ({"frames": 0}, "frames"),
     ],
 )
-def test_faults(
+def test_problems(
     ann_file: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], key: str | None
 ) -> None:
     monkeypatch.chdir(ann_file.parent)

@@ -1,4 +1,4 @@
-"""Files are read with all their faults, unless there is nothing to look at."""
+"""Files are read with all their problems, unless there is nothing to look at."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_startup(benchmark: Benchmark) -> None:
         (["speed", "CONFIG"], "invalid choice: 'speed'"),
     ],
 )
-def test_each_fault_is_one_message(
+def test_each_error_is_one_message(
     commands: Commands,
     write_tiny_config: Callable[..., Path],
     tmp_path: Path,

@@ -75,7 +75,7 @@ def test_the_folder_of_the_configs_is_the_default(commands: Commands, raw: Path)
         assert (commands.scratch / "data" / "nturgbd" / name).is_file()
 
 
-def test_faults_are_told_in_one_message(commands: Commands, raw: Path, tmp_path: Path) -> None:
+def test_errors_are_reported_in_one_message(commands: Commands, raw: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     broken = tmp_path / "broken"
     write_folder(broken, sample_names(60), frames=20)

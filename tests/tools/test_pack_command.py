@@ -47,7 +47,9 @@ def test_a_pack_trains_as_its_file_does(
     assert len(pickle.loads(scores[0])) == 10
 
 
-def test_faults_are_told_in_one_message(commands: Commands, ann_file: Path, tmp_path: Path) -> None:
+def test_errors_are_reported_in_one_message(
+    commands: Commands, ann_file: Path, tmp_path: Path
+) -> None:
     for arguments, part in (
         ((tmp_path / "none.pkl",), "no such annotation file"),
         ((ann_file, "--out", tmp_path), "exists"),

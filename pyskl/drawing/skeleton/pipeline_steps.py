@@ -80,7 +80,7 @@ def trace_pipeline(
         The input, and one step for each transform.
 
     Raises:
-        ConfigError: for a faulty pipeline.
+        ConfigError: for an invalid pipeline.
         InputError: if a transform fails; ``key`` is the transform.
     """
     states = _apply(pipeline, sample, seed, index)
