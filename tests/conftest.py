@@ -49,9 +49,9 @@ def repo_root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of goldens and recorded sets beside the checkout; skips where it is absent."""
+    """The folder of goldens and recorded sets next to the checkout; skips where it is absent."""
     if not SHARED.is_dir():
-        pytest.skip("needs the shared folder (goldens and recorded sets) beside the checkout")
+        pytest.skip("needs the shared folder (goldens and recorded sets) next to the checkout")
     return SHARED
 
 

@@ -340,7 +340,7 @@ def _scaled_lr(clips: int, cfg: RunConfig, settings: TrainSettings) -> float:
         get_logger().info("lr scaled from %g (for %d clips a step) to %g", lr, base, scaled)
         return scaled
     get_logger().warning(
-        "a step takes %d clips, but lr %g is for %d: in proportion it would be %g "
+        "a step takes %d clips, but lr %g is meant for %d: scaled linearly it would be %g "
         "(--auto-scale-lr does that)",
         clips,
         lr,

@@ -406,10 +406,10 @@ def label_names_of(annotations: AnnotationFile | AnnotationContent) -> tuple[str
     Raises:
         AnnotationError: if the text file can't be read.
     """
-    return annotations.label_names or label_names_beside(annotations.path)
+    return annotations.label_names or label_names_next_to(annotations.path)
 
 
-def label_names_beside(path: Path) -> tuple[str, ...] | None:
+def label_names_next_to(path: Path) -> tuple[str, ...] | None:
     """Return the names of the classes from a text file next to the annotations, if there is one.
 
     Raises:

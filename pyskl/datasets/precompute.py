@@ -1,7 +1,7 @@
-"""Transforms at the start of a pipeline that are computed once instead of each time.
+"""Compute deterministic transforms once instead of in every epoch.
 
-A transform that depends on nothing but the sample gives the same result in every epoch. Those at
-the start of a pipeline are applied when an annotation file is opened or packed.
+If the first transforms of a pipeline depend only on the sample, they are applied when an annotation
+file is opened or packed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pyskl.skeleton import inlined
 
 
 def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]]) -> list[Any]:
-    """Return the configs of the transforms at a pipeline's start that can be computed once.
+    """Return the configs of the first transforms of a pipeline that can be computed once.
 
-    They are those of this package whose class says ``deterministic = True``. A layout file is
-    replaced by its content, so that a pack made with another content is another pack.
+    They are transforms of this package whose class has ``deterministic = True``. The path of a
+    layout file is replaced by its content, so that packs are made again when the file changes.
     """
     prefix: list[Any] = []
     for transform in pipeline if isinstance(pipeline, (list, tuple)) else ():
@@ -39,7 +39,7 @@ def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]
                 for key, value in transform.items()
             }
         except ConfigError:
-            break  # building the pipeline reports it
+            break  # reported when the pipeline is built
         # Not inherited: a user's subclass may not be deterministic.
         promised = cls.__module__.startswith("pyskl.") and vars(cls).get("deterministic", False)
         if not promised or canonical([resolved]) is None:
@@ -49,7 +49,7 @@ def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]
 
 
 def canonical(transforms: Sequence[TransformConfig]) -> str | None:
-    """Return a text that is the same for equal transforms, or None if they have none."""
+    """Return a canonical JSON text of transforms, or None if JSON can't represent them."""
     try:
         return json.dumps(list(transforms), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError):
@@ -131,7 +131,7 @@ def flatten(
 
 
 def _row_kind(sample: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """Return what all samples of a file must have in common, or None for unusable keypoints."""
+    """Return what all samples of a file must share, or None for unusable keypoints."""
     keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
     if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind != "f":
         return None
@@ -153,7 +153,7 @@ def _described(sample: Mapping[str, Any]) -> str:
 
 def _apply(steps: Sequence[Any], sample: Sample, path: Path, index: int) -> Sample:
     try:
-        # A few samples with problems get here, too; they are reported when they are asked for.
+        # Some invalid samples get here, too; they are reported when their split is selected.
         with np.errstate(invalid="ignore", over="ignore"):
             for step in steps:
                 sample = step(sample)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyskl.errors import AnnotationError
 
-# How many invalid samples an error lists.
+# How many invalid samples an error lists at most.
 _SAMPLES_SHOWN = 10
 
 
@@ -27,13 +27,13 @@ def raise_invalid_samples(
     *,
     classes: int | None = None,
 ) -> None:
-    """Raise an error that lists invalid samples, if there are any.
+    """Raise an error that lists the invalid samples, if there are any.
 
     Args:
         path: The annotation file.
         split: The split of the samples.
         problems: Position in the split, id, and what is wrong.
-        classes: How many classes the labels need, if that is more than there are.
+        classes: The number of classes that the labels need, if ``num_classes`` is too small.
 
     Raises:
         AnnotationError: unless ``problems`` is empty.
@@ -56,11 +56,11 @@ def raise_invalid_samples(
 
 
 def classes_needed(labels: Iterable[Any], num_classes: int | None) -> int | None:
-    """Return how many classes labels need, if that is more than ``num_classes``, else None.
+    """Return the number of classes that labels need if it exceeds ``num_classes``, else None.
 
     Args:
         labels: Integers, or lists of them; other values are ignored.
-        num_classes: How many classes there are; None for any number.
+        num_classes: The number of classes; None for any.
     """
     if num_classes is None:
         return None
@@ -71,17 +71,14 @@ def classes_needed(labels: Iterable[Any], num_classes: int | None) -> int | None
     return needed if needed > num_classes else None
 
 
-def sample_problem(
-    sample: Mapping[str, Any], *, num_classes: int | None = None, multi_class: bool = False
-) -> str | None:
+def sample_problem(sample: Mapping[str, Any], *, multi_class: bool = False) -> str | None:
     """Return what is wrong with a sample, or None.
 
     Args:
-        sample: The sample, see the table at the head of :mod:`pyskl.datasets.annotation`.
-        num_classes: Labels must be below it, where given.
+        sample: The sample; the table in :mod:`pyskl.datasets.annotation` has its keys.
         multi_class: Whether ``label`` is a list of classes instead of one.
     """
-    return content_problem(sample) or label_problem(sample["label"], num_classes, multi_class)
+    return content_problem(sample) or label_problem(sample["label"], None, multi_class)
 
 
 def content_problem(sample: Mapping[str, Any]) -> str | None:
@@ -123,7 +120,7 @@ def _score_problem(score: Any, keypoint: np.ndarray) -> str | None:
         return f"keypoint_score should be of a float type, found {score.dtype}"
     if score.shape != keypoint.shape[:3]:
         return (
-            f"keypoint_score should be (M, T, V) = {keypoint.shape[:3]} as keypoint is, "
+            f"keypoint_score should be (M, T, V) = {keypoint.shape[:3]} like keypoint, "
             f"found {score.shape}"
         )
     return _finite_problem("keypoint_score", score)
@@ -134,10 +131,10 @@ def _img_shape_problem(img_shape: Any) -> str | None:
         return None
     try:
         height, width = img_shape
-        sound = height > 0 and width > 0
+        valid = height > 0 and width > 0
     except (TypeError, ValueError):
-        sound = False
-    return None if sound else f"img_shape should be (height, width) in pixels, found {img_shape!r}"
+        valid = False
+    return None if valid else f"img_shape should be (height, width) in pixels, found {img_shape!r}"
 
 
 def _finite_problem(name: str, array: np.ndarray) -> str | None:
@@ -152,7 +149,13 @@ def _finite_problem(name: str, array: np.ndarray) -> str | None:
 
 
 def label_problem(label: Any, num_classes: int | None, multi_class: bool) -> str | None:
-    """Return what is wrong with a label, or None; arguments as of :func:`sample_problem`."""
+    """Return what is wrong with a label, or None.
+
+    Args:
+        label: The value of the key.
+        num_classes: The number of classes; None for any.
+        multi_class: Whether ``label`` is a list of classes instead of one.
+    """
     labels = label if multi_class and isinstance(label, (list, tuple, np.ndarray)) else [label]
     for value in labels:
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool):

@@ -110,7 +110,7 @@ class Monitor:
             state = "finished" if kind is None else f"failed ({kind.__name__})"
             try:
                 self._publish(-1, state)
-            except (RuntimeError, ConnectionError):  # process 0, which holds the store, is gone
+            except (RuntimeError, ConnectionError):  # process 0, which holds the store, has ended
                 return
 
     def report(self, *activity: object) -> None:
@@ -186,7 +186,7 @@ class Monitor:
                 for rank, status in self._ranks.items():
                     if store.check([f"heartbeat/{rank}"]):
                         status.update(json.loads(store.get(f"heartbeat/{rank}")))
-            except (RuntimeError, ConnectionError):  # process 0, which holds the store, is gone
+            except (RuntimeError, ConnectionError):  # process 0, which holds the store, has ended
                 self._store_failed = self._store_failed or time.monotonic()
             else:
                 self._store_answered, self._store_failed = time.monotonic(), None

@@ -221,7 +221,7 @@ def agree_on_run_id(store: dist.Store, env: DistEnv, timeout: float) -> str:
 def exit_after(seconds: float, message: str) -> Iterator[None]:
     """Exit with the status of a lost process if the block takes longer.
 
-    For calls of torch that can't be interrupted and block if a process is gone.
+    For calls of torch that can't be interrupted and block if a process has ended.
 
     Args:
         seconds: How long the block may take.

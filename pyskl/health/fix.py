@@ -176,7 +176,7 @@ def _repair_values(sample: Sample) -> _Done:
     if score is not None:
         sample["keypoint_score"] = score.copy()
         sample["keypoint_score"][bad] = 0
-    return [("nonfinite", f"{count} joint{'s' * (count > 1)} with NaN or infinity made absent")]
+    return [("nonfinite", f"{count} joint{'s' * (count > 1)} with NaN or infinity set to zero")]
 
 
 def _cut_ends(sample: Sample) -> _Done:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import label_names_beside, read_annotation_pickle
+from pyskl.datasets.annotation import label_names_next_to, read_annotation_pickle
 from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import AnnotationError
@@ -88,7 +88,7 @@ def read_raw_annotations(path: str | Path, *, trusted: bool = False) -> RawAnnot
         raise AnnotationError("not an annotation file", file=path)
     file = RawAnnotations(path, list(samples), split, extra)
     if not file.names_of("label_names"):
-        names = label_names_beside(path)
+        names = label_names_next_to(path)
         if names:
             file.extra["label_names"] = list(names)
     return file

@@ -84,7 +84,7 @@ class LiveReport:
 
     def text(self) -> str:
         """Return a summary in one line."""
-        text = f"{self.frames} frames, {self.windows} windows scored, {self.skipped} passed over"
+        text = f"{self.frames} frames, {self.windows} windows scored, {self.skipped} skipped"
         if self.num_errors:
             text += f", {self.num_errors} errors"
         if self.latencies:

@@ -179,7 +179,8 @@ def _mirror_problems(layout: SkeletonLayout) -> list[str]:
     if unlike:
         problems.append(
             "left and right do not mirror the edges: "
-            f"{describe_unmirrored(unlike, 'an edge')}; check the order of both lists, or leave them empty if the skeleton is not symmetric"
+            f"{describe_unmirrored(unlike, 'an edge')}; check the "
+            "order of both lists, or leave them empty if the skeleton is not symmetric"
         )
     return problems
 

@@ -143,7 +143,7 @@ def test_malformed_bvh(tmp_path: Path, old: str, new: str, key: str | None) -> N
 
 @pytest.fixture
 def amc(tmp_path: Path) -> Path:
-    """A motion with its skeleton beside it."""
+    """A motion with its skeleton next to it."""
     write(tmp_path / "07.asf", ASF)
     return write(tmp_path / "07_01.amc", AMC)
 

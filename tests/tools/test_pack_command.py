@@ -19,7 +19,7 @@ def ann_file(tiny_ann_file: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(tiny_ann_file, tmp_path / "tiny.pkl"))
 
 
-def test_beside_the_file_and_as_a_config_asks(
+def test_next_to_the_file_and_as_a_config_asks(
     commands: Commands, ann_file: Path, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = write_tiny_config(tmp_path / "tiny.py", ann_file=ann_file)

@@ -100,7 +100,7 @@ def test_layer_names_run_nothing(
     config.write_text(json.dumps(tiny_config(**{f"model__backbone__{key}": layer})))
     done = commands.quick(*COMMANDS[command](config, tiny_ann_file))
     assert not canary.exists()
-    # check.py reports a problem of a config beside those of the data
+    # check.py reports a problem of a config together with those of the data
     assert done.status == (1 if command == "check" else 2), done.out
     assert "Traceback" not in done.err
     told = done.out if command == "check" else done.err

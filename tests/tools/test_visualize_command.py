@@ -23,7 +23,7 @@ TOOL = "tools/visualize.py"
 
 @pytest.fixture
 def flat(tmp_path: Path) -> Path:
-    """An annotation file of 2D skeletons, and beside it a video of theirs."""
+    """An annotation file of 2D skeletons, and next to it a video of them."""
     rng = np.random.default_rng(0)
     keypoint = rng.uniform(5, 60, size=(2, 6, 17, 2)).astype(np.float32)
     sample = dict(

@@ -274,7 +274,7 @@ def test_3d_without_body_centre_does_not_move(make_sample: MakeSample) -> None:
     "vector", [(0, 0, 0), (1e-7, 1e-7, 1e-7), (0, 0, 2), (1e-8, 0, 1), (0, 0, -2)]
 )
 def test_negligible_vectors_and_angles_give_no_rotation(vector: tuple[float, ...]) -> None:
-    assert shortest_rotation(np.array(vector, dtype=float), np.array([0.0, 0, 1])) is None
+    assert shortest_rotation([float(x) for x in vector], [0.0, 0.0, 1.0]) is None
 
 
 @moderate
