@@ -31,11 +31,11 @@ from pyskl.config.unread_names import unread_names
 from pyskl.errors import ConfigError, did_you_mean, nearest
 from pyskl.registry import Registry
 
-# An unread top-level name that is at least this similar to a key counts as misspelt, others as
-# helper variables. "modality" and "model", "data_root" and "data" are less similar.
+# An unused top-level name counts as a misspelt key if it is at least this similar to one, and as a
+# helper variable otherwise, like "modality" (model) and "data_root" (data).
 _SIMILARITY = 0.7
 
-# Class method by which a class with `**kwargs` lists the arguments that it takes.
+# A class with `**kwargs` lists the arguments that it accepts with this class method.
 _EXTRA_OPTIONS = "extra_options"
 
 
@@ -137,7 +137,7 @@ def check_arguments(
         key: Where the arguments are in the config.
         given: The arguments; the ``type`` of a registered class is ignored.
         cls: A registered class, or a section of the schema.
-        errors: Collects what is wrong.
+        errors: Collects the errors.
         leave_out: Parameters that a config can't set.
     """
     section = _is_subclass(cls, Section)
@@ -149,7 +149,7 @@ def check_arguments(
     takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     parameters = {name: one for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD}
     if hasattr(cls, _EXTRA_OPTIONS):
-        takes_all = True  # stays so if the method fails
+        takes_all = True  # in case the method fails
         with errors.collecting(key):
             parameters.update(getattr(cls, _EXTRA_OPTIONS)(given))
             takes_all = False

@@ -1,4 +1,4 @@
-"""Collect the errors in a config, to report them all at once."""
+"""Collect the errors in a config, so that they are reported together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyskl.errors import ConfigError, InputError
 
 
 class ErrorCollector:
-    """The errors of one config, in the order of discovery.
+    """Collects the errors in a config, in the order in which they are found.
 
     Args:
         source: The config file, for the message.
@@ -39,7 +39,7 @@ class ErrorCollector:
 
     @contextmanager
     def collecting(self, key: str) -> Iterator[None]:
-        """Turn what the block raises into an error at ``key``."""
+        """Add an exception that the block raises as an error at ``key``."""
         try:
             yield
         except (InputError, ValueError, TypeError) as error:
@@ -48,7 +48,7 @@ class ErrorCollector:
             self.add(key, f"{type(error).__name__}: {error}")
 
     def raise_if_any(self) -> None:
-        """Raise a :class:`ConfigError` whose ``errors`` are all errors."""
+        """Raise a :class:`ConfigError` with all errors, if there are any."""
         if self.found:
             count = len(self.found)
             raise ConfigError(

@@ -16,7 +16,8 @@ from pyskl.registry import DATASETS
 class ToyDataset(PoseDataset):
     """:class:`PoseDataset` over synthetic actions that are generated on first use.
 
-    If ``ann_file`` does not exist, it is generated first, which takes a few seconds. See :mod:`pyskl.datasets.toy.generator` for the actions.
+    If ``ann_file`` does not exist, it is generated first, which takes a few seconds. See
+    :mod:`pyskl.datasets.toy.generator` for the actions.
     """
 
     @classmethod

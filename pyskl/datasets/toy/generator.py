@@ -2,14 +2,14 @@
 
 A body, whose stature and proportions differ by subject, performs one of twelve actions. Joint
 angles over time become joint positions by forward kinematics, seen by three cameras at about -45, 0
-and +45 degrees; a simulated sensor adds jitter and short tracking errors. Six actions form pairs that
-differ more in motion than in mean pose (sitting down and standing up, circling the hands clockwise
-and counterclockwise, walking and jogging in place), so a model has to use the motion.
+and +45 degrees; a simulated sensor adds jitter and short tracking errors. Six actions form pairs
+that differ more in motion than in mean pose (sitting down and standing up, circling the hands one
+way and the other, walking and jogging in place), so a model has to use the motion.
 
 Shapes: M persons, T frames, V = 25 joints, C = 3 coordinates. Angles are radians, lengths metres.
 
 There are two frames of reference, both right-handed. The body's: x left, y up, z forward. The
-camera's, as in the Kinect v2: x to the sensor's left (the right-hand side of a person who faces it), y
+camera's, as in the Kinect v2: x to the sensor's left (the right-hand side of a person facing it), y
 up, z depth.
 """
 
