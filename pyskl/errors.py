@@ -1,7 +1,7 @@
 """Errors that the command-line tools report without a traceback.
 
 The message is made from the error's fields (file, sample, key, found, expected, hint). The tools
-print it and exit with the ``exit_status`` of the class: 2 for faulty input, others for a run that
+print it and exit with the ``exit_status`` of the class: 2 for invalid input, others for a run that
 failed (:class:`RunError`).
 """
 
@@ -85,7 +85,7 @@ class InputError(_ErrorWithFields, ValueError):
 
 
 class ConfigError(InputError):
-    """A config has faults; ``errors`` holds all of them, each with its key."""
+    """A config has errors; ``errors`` holds all of them, each with its key."""
 
 
 class AnnotationError(InputError):

@@ -17,9 +17,8 @@ from hypothesis import HealthCheck, settings
 
 from pyskl.logging.log import LOGGER_NAME
 
-# How long an example takes says more of the machine, which may be busy, than of what is tested.
-# The same examples in each run: a change is not blamed for a fault that chance found. To look for
-# more, run `--hypothesis-profile new-examples`.
+# No deadline: the time of an example depends on how busy the machine is. The same examples in each
+# run, so that only a change makes a test fail; `--hypothesis-profile new-examples` tries others.
 settings.register_profile(
     "new-examples", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -50,9 +49,9 @@ def repo_root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of goldens and recorded sets beside the checkout; skips where it is absent."""
+    """The folder of goldens and recorded sets next to the checkout; skips where it is absent."""
     if not SHARED.is_dir():
-        pytest.skip("needs the shared folder (goldens and recorded sets) beside the checkout")
+        pytest.skip("needs the shared folder (goldens and recorded sets) next to the checkout")
     return SHARED
 
 

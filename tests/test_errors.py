@@ -45,8 +45,8 @@ def test_the_message_is_made_from_the_fields() -> None:
 
 def test_one_error_reports_several() -> None:
     parts = [errors.ConfigError("is missing", key=key) for key in ("model", "data")]
-    whole = errors.ConfigError("2 faults", file="a.py", errors=parts)
-    assert str(whole) == "a.py: 2 faults\n  model: is missing\n  data: is missing"
+    whole = errors.ConfigError("2 problems", file="a.py", errors=parts)
+    assert str(whole) == "a.py: 2 problems\n  model: is missing\n  data: is missing"
     assert [part.key for part in whole.errors] == ["model", "data"]
 
 

@@ -32,7 +32,7 @@ def end_with(
 ) -> None:
     """Run a tool and exit with 0, or with one clear message and the status of the error.
 
-    2 for faulty input, 69 for a lost process, 74 for a checkpoint that could not be written, 75
+    2 for invalid input, 69 for a lost process, 74 for a checkpoint that could not be written, 75
     for a run that was asked to stop, 130 for Ctrl-C (the second one in a training). ``args.debug``
     shows the traceback instead of the message; ``interrupted`` is the message for Ctrl-C.
     """

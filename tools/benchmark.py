@@ -19,11 +19,11 @@ def parse_args() -> argparse.Namespace:
     inference = _mode(modes, "inference", "samples/s of scoring")
 
     reading.add_argument(
-        "--beside",
+        "--compare",
         nargs="+",
         default=[],
         metavar="CONFIG",
-        help="other configs to measure in turn with the first one and to compare with it",
+        help="other configs, measured in turn with the first one and compared with it",
     )
     for mode in (reading, loader):
         mode.add_argument(
@@ -89,11 +89,11 @@ def main(args: argparse.Namespace) -> None:
     mode, config, cfg_options, file, _ = map(
         options.pop, ("mode", "config", "cfg_options", "json", "debug")
     )
-    beside = options.pop("beside", [])
+    compare = options.pop("compare", [])
     if file is not None:
-        check_output_file(file, inputs=[config, *beside])
+        check_output_file(file, inputs=[config, *compare])
     settings = BenchmarkSettings(**options, launcher=Path(__file__).with_name("launch.py"))
-    report = benchmark_from_config(mode, config, settings, beside=beside, cfg_options=cfg_options)
+    report = benchmark_from_config(mode, config, settings, compare=compare, cfg_options=cfg_options)
     print(report.text())
     if file is not None:
         write_report(report.as_dict(), file)

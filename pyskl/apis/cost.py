@@ -101,7 +101,7 @@ def cost_from_config(
         cfg_options: ``key=value`` overrides.
 
     Raises:
-        ConfigError: for faults of the config.
+        ConfigError: for errors in the config.
         InputError: for a size that is missing or that the model can't take.
     """
     cfg = load_config(config, cfg_options)

@@ -36,7 +36,7 @@ def pack_file(
         The packs: several if the pipelines of the config start with different transforms.
 
     Raises:
-        InputError: for a faulty file or config, a file that can't be packed, or an ``out`` that
+        InputError: for an invalid file or config, a file that can't be packed, or an ``out`` that
             exists.
     """
     setup_logging()

@@ -1,4 +1,4 @@
-"""Build what a config describes, and report all of its faults at once.
+"""Build what a config describes, and report all of its errors at once.
 
 The run uses the objects that are checked, so each model and data set is built once. Nothing here
 starts a process group or uses a GPU.
@@ -21,7 +21,7 @@ from pyskl.apis.data import build_dataset_for
 from pyskl.apis.settings import TrainSettings
 from pyskl.config import RunConfig, read_config
 from pyskl.config.check import check_arguments
-from pyskl.config.faults import Faults
+from pyskl.config.error_collector import ErrorCollector
 from pyskl.config.schema import EvaluationConfig
 from pyskl.datasets import AnnotationFiles, ConcatDataset, PoseDataset, RepeatDataset
 from pyskl.datasets.dataset_tree import leaves, walk
@@ -37,7 +37,7 @@ from pyskl.errors import (
 from pyskl.evaluation.evaluate import check_metrics, metric_keys
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES
-from pyskl.skeleton import names_fault
+from pyskl.skeleton import joint_names_problem
 from pyskl.training.optimizer import optimizer_class
 from pyskl.training.schedule import LearningRate
 from pyskl.training.seeding import init_random_seed, set_random_seed
@@ -78,44 +78,44 @@ def prepare(
             a test.
 
     Raises:
-        ConfigError: its ``errors`` are all faults of the config, each with its key.
+        ConfigError: its ``errors`` are all errors in the config, each with its key.
     """
-    faults = Faults(str(getattr(config, "filename", None) or "config"))
-    cfg = read_config(config, uses, faults)
+    errors = ErrorCollector(str(getattr(config, "filename", None) or "config"))
+    cfg = read_config(config, uses, errors)
     prepared = Prepared(cfg)
     if training is not None:
         prepared.seed = init_random_seed(cfg.seed if training.seed is None else training.seed)
         set_random_seed(prepared.seed, deterministic=training.deterministic)
-    _check_optimizer(cfg.optimizer, faults)
-    if cfg.lr_config and not faults.under("lr_config"):
+    _check_optimizer(cfg.optimizer, errors)
+    if cfg.lr_config and not errors.under("lr_config"):
         run_length = {"base_lr": 1.0, "epochs": 1, "iters_per_epoch": 1}
-        check_arguments("lr_config", cfg.lr_config, LearningRate, faults, leave_out=[*run_length])
-        if not faults.under("lr_config"):
-            with faults.collecting("lr_config"):
+        check_arguments("lr_config", cfg.lr_config, LearningRate, errors, leave_out=[*run_length])
+        if not errors.under("lr_config"):
+            with errors.collecting("lr_config"):
                 LearningRate(**run_length, **cfg.lr_config)  # type: ignore[arg-type]
-    _check_evaluation(cfg.evaluation, faults)
+    _check_evaluation(cfg.evaluation, errors)
     if [name for name, _ in cfg.workflow] != ["train"]:
-        faults.add(
+        errors.add(
             "workflow",
             "only training is supported",
             found=cfg.workflow,
             expected="[('train', 1)]",
             hint="--validate measures data.val",
         )
-    if cfg.model and not faults.under("model"):
-        with faults.collecting("model"):
+    if cfg.model and not errors.under("model"):
+        with errors.collecting("model"):
             prepared.model = build_model(cfg.model)
-            _check_head(prepared.model, faults)
+            _check_head(prepared.model, errors)
     files = AnnotationFiles()
     for use in uses:
         key, given = f"data.{use}", getattr(cfg.data, use)
-        if not given or faults.at(key):
+        if not given or errors.at(key):
             continue
         if use == "test" and "val" in prepared.datasets and given == cfg.data.val:
             prepared.datasets["test"] = prepared.datasets["val"]
             continue
         error: Exception | None = None
-        if not faults.under(key):
+        if not errors.under(key):
             try:
                 prepared.datasets[use] = build_dataset_for(given, use, trusted=trusted, files=files)
             except RunError:  # such as a request to stop
@@ -123,55 +123,55 @@ def prepare(
             except Exception as caught:  # users' classes may raise anything
                 error = caught
         if use not in prepared.datasets:
-            _locate_faults(key, given, use, faults, trusted=trusted, error=error)
+            _locate_errors(key, given, use, errors, trusted=trusted, error=error)
             continue
-        _check_device(cfg, use, faults)
+        _check_device(cfg, use, errors)
         built = list(wrapped_datasets(prepared.datasets[use]))
         keys = [leaf_key for leaf_key, _ in leaves(given, key)]
         if len(built) != len(keys):  # a wrapper class of the user
             built, keys = [prepared.datasets[use]], [key]
         for where, dataset in zip(keys, built):
-            _check_against_model(where, dataset, use, prepared.model, faults)
-    faults.raise_if_any()
+            _check_against_model(where, dataset, use, prepared.model, errors)
+    errors.raise_if_any()
     return prepared
 
 
-def _check_optimizer(cfg: Mapping[str, Any], faults: Faults) -> None:
-    if not cfg or faults.under("optimizer"):
+def _check_optimizer(cfg: Mapping[str, Any], errors: ErrorCollector) -> None:
+    if not cfg or errors.under("optimizer"):
         return
     try:
         cls = optimizer_class(cfg.get("type"))
     except ConfigError as error:
-        faults.add("optimizer.type", str(error))
+        errors.add("optimizer.type", str(error))
         return
     if "lr" not in cfg:
-        faults.add("optimizer.lr", "is missing")
-    check_arguments("optimizer", cfg, cls, faults, leave_out=["params"])
-    if not faults.under("optimizer"):
+        errors.add("optimizer.lr", "is missing")
+    check_arguments("optimizer", cfg, cls, errors, leave_out=["params"])
+    if not errors.under("optimizer"):
         arguments = {name: value for name, value in cfg.items() if name != "type"}
-        with faults.collecting("optimizer"):
+        with errors.collecting("optimizer"):
             cls([nn.Parameter(torch.zeros(1))], **arguments)
 
 
-def _check_evaluation(cfg: EvaluationConfig, faults: Faults) -> None:
+def _check_evaluation(cfg: EvaluationConfig, errors: ErrorCollector) -> None:
     for metric in cfg.metric_names:
-        with faults.collecting("evaluation.metrics"):
+        with errors.collecting("evaluation.metrics"):
             check_metrics([metric])
     values = metric_keys(cfg.metric_names, cfg.ks)
     known = cfg.save_best in (None, "auto", *values)
-    if not known and not faults.under("evaluation"):
-        faults.add(
+    if not known and not errors.under("evaluation"):
+        errors.add(
             "evaluation.save_best",
             f"{cfg.save_best!r} is not measured",
             hint=did_you_mean(str(cfg.save_best), values).removeprefix("; "),
         )
 
 
-def _check_head(model: Any, faults: Faults) -> None:
+def _check_head(model: Any, errors: ErrorCollector) -> None:
     width = getattr(model.backbone, "out_channels", None)
     takes = getattr(model.cls_head, "in_channels", width)
     if width is not None and takes != width:
-        faults.add(
+        errors.add(
             "model.cls_head.in_channels",
             "does not fit the backbone",
             found=takes,
@@ -182,8 +182,8 @@ def _check_head(model: Any, faults: Faults) -> None:
 # --- data sets ------------------------------------------------------------------------------------
 
 
-def _locate_faults(
-    key: str, cfg: Any, use: str, faults: Faults, *, trusted: bool, error: Exception | None
+def _locate_errors(
+    key: str, cfg: Any, use: str, errors: ErrorCollector, *, trusted: bool, error: Exception | None
 ) -> None:
     """Build each part of a data set separately, to find those that can't be built.
 
@@ -191,65 +191,73 @@ def _locate_faults(
         key: Key of the data set.
         cfg: Its config.
         use: ``'train'``, ``'val'`` or ``'test'``.
-        faults: Collects the faults.
+        errors: Collects the errors.
         trusted: Open annotation files with plain pickle.
         error: The exception from building the whole data set, if that was tried.
     """
-    before = len(faults.found)
+    before = len(errors.found)
     leaf_keys = {leaf_key for leaf_key, _ in leaves(cfg, key)}
     for where, part in walk(cfg, key):
-        if faults.under(f"{where}.type"):
+        if errors.under(f"{where}.type"):
             continue
         kind = part.get("type")
         cls = DATASETS.get(kind) if isinstance(kind, str) else kind
         if where in leaf_keys:
-            _locate_in_leaf(where, part, cls, use, faults, trusted=trusted)
+            _locate_in_leaf(where, part, cls, use, errors, trusted=trusted)
         elif cls in (RepeatDataset, ConcatDataset):
             # Empty data sets, to check only the arguments of the wrapper.
             inner = "dataset" if cls is RepeatDataset else "datasets"
-            if not any(faults.at(f"{where}.{name}") for name in ("times", "test_mode")):
-                with faults.collecting(where):
+            if not any(errors.at(f"{where}.{name}") for name in ("times", "test_mode")):
+                with errors.collecting(where):
                     DATASETS.build({**part, inner: () if cls is RepeatDataset else [()]})
-    if error is not None and len(faults.found) == before:
-        with faults.collecting(key):
+    if error is not None and len(errors.found) == before:
+        with errors.collecting(key):
             raise error
 
 
 def _locate_in_leaf(
-    where: str, leaf: Mapping[str, Any], cls: Any, use: str, faults: Faults, *, trusted: bool
+    where: str,
+    leaf: Mapping[str, Any],
+    cls: Any,
+    use: str,
+    errors: ErrorCollector,
+    *,
+    trusted: bool,
 ) -> None:
     pipeline = leaf.get("pipeline")
     for index, transform in enumerate(pipeline if isinstance(pipeline, (list, tuple)) else ()):
         inner = f"{where}.pipeline[{index}]"
-        if isinstance(transform, Mapping) and not faults.under(inner):
-            with faults.collecting(inner):
+        if isinstance(transform, Mapping) and not errors.under(inner):
+            with errors.collecting(inner):
                 PIPELINES.build(transform)
-    # Without the pipeline, which may have faults too.
+    # Without the pipeline, which may have errors too.
     reads_file = isinstance(cls, type) and issubclass(cls, PoseDataset) and "ann_file" in leaf
-    if reads_file and not any(faults.under(f"{where}.{name}") for name in ("ann_file", "split")):
+    if reads_file and not any(errors.under(f"{where}.{name}") for name in ("ann_file", "split")):
         try:
             build_dataset_for({**leaf, "pipeline": []}, use, trusted=trusted)
         except (AnnotationError, UntrustedFileError) as error:
             of_split = (error.key or "").startswith("split") and not error.errors
-            faults.add(f"{where}.{'split' if of_split else 'ann_file'}", str(error))
+            errors.add(f"{where}.{'split' if of_split else 'ann_file'}", str(error))
             return
         except ValueError:
             pass  # reported below
-    if not faults.under(where):
-        with faults.collecting(where):
+    if not errors.under(where):
+        with errors.collecting(where):
             build_dataset_for(leaf, use, trusted=trusted)
 
 
-def _check_device(cfg: RunConfig, use: str, faults: Faults) -> None:
+def _check_device(cfg: RunConfig, use: str, errors: ErrorCollector) -> None:
     device = cfg.data.loader(use).device
     if device is None:
         return
     own = cfg.given["data"].get(f"{use}_dataloader", {})
-    with faults.collecting(f"data.{use}_dataloader.device" if "device" in own else "data.device"):
+    with errors.collecting(f"data.{use}_dataloader.device" if "device" in own else "data.device"):
         check_data_device(device)
 
 
-def _check_against_model(where: str, dataset: Any, use: str, model: Any, faults: Faults) -> None:
+def _check_against_model(
+    where: str, dataset: Any, use: str, model: Any, errors: ErrorCollector
+) -> None:
     """Check labels, joints and the first sample of a data set against the model."""
     file = getattr(dataset, "ann_file", "the data set")
     classes = getattr(getattr(model, "cls_head", None), "num_classes", None)
@@ -261,7 +269,7 @@ def _check_against_model(where: str, dataset: Any, use: str, model: Any, faults:
             wrong, highest = np.flatnonzero((labels < 0) | (labels >= classes)), labels.max()
         if len(wrong):
             sample, label = dataset.sample_ids[wrong[0]], labels[wrong[0]]
-            faults.add(
+            errors.add(
                 f"{where}.ann_file",
                 f"{len(wrong)} sample(s) have a label that the model has no class for",
                 found=f"label {label} of sample {sample!r} in {file}",
@@ -269,35 +277,37 @@ def _check_against_model(where: str, dataset: Any, use: str, model: Any, faults:
                 hint=f"set model.cls_head.num_classes to {highest + 1}",
             )
     graph = getattr(getattr(model, "backbone", None), "graph", None)
-    other_joints = graph and names_fault(getattr(dataset, "joint_names", None), graph.layout)
+    other_joints = graph and joint_names_problem(
+        getattr(dataset, "joint_names", None), graph.layout
+    )
     if other_joints:
-        faults.add(
+        errors.add(
             f"{where}.ann_file",
             f"{file}: {other_joints}",
             hint="convert the recordings with the layout of the config (--layout), or name their "
             "layout in the config",
         )
-    if faults.under(where):
+    if errors.under(where):
         return
-    with faults.collecting(where):
+    with errors.collecting(where):
         dataset.draw_weights()
         if len(dataset):
             sample = dataset[0]
             if model is not None:
-                _check_sample(where, sample, use, model, faults)
+                _check_sample(where, sample, use, model, errors)
 
 
 def _check_sample(
-    where: str, sample: Mapping[str, Any], use: str, model: Any, faults: Faults
+    where: str, sample: Mapping[str, Any], use: str, model: Any, errors: ErrorCollector
 ) -> None:
     """Check the shape of a sample that went through the pipeline."""
     for name in ("keypoint", "label"):
         if name not in sample:
-            faults.add(where, f"the model needs {name!r}", found=f"samples of {sorted(sample)}")
+            errors.add(where, f"the model needs {name!r}", found=f"samples of {sorted(sample)}")
             return
     shape = tuple(np.shape(sample["keypoint"]))
     if len(shape) != 5:
-        faults.add(
+        errors.add(
             where,
             "wrong shape of keypoint after the pipeline",
             found=shape,
@@ -319,7 +329,7 @@ def _check_sample(
         facts.append(("persons", persons, backbone.num_person, "with data_bn_type='MVC'"))
     for what, found, expected, why in facts:
         if found != expected:
-            faults.add(
+            errors.add(
                 where,
                 f"wrong number of {what} after the pipeline",
                 found=found,

@@ -117,7 +117,7 @@ def _choose(cfg: RunConfig, settings: TrainSettings, work_dir: Path) -> StartPoi
         note = None
         if damage is not None:
             note = (
-                f"{damage}; continuing from {checkpoint.path} instead, which is of iteration "
+                f"{damage}; continuing from {checkpoint.path} instead, from iteration "
                 f"{checkpoint.meta.get('iter')}"
             )
         return StartPoint(checkpoint, True, automatic, note)
@@ -155,7 +155,7 @@ def _find_best(trainer: Trainer, folder: Path, *, trusted: bool) -> None:
         best = _later_best(known, folder, trainer.progress.epoch, trusted=trusted)
     if best is None:
         get_logger().warning(
-            "the best checkpoint so far, %s, is gone: the next validation chooses a new one",
+            "the best checkpoint so far, %s, no longer exists: the next validation picks a new one",
             folder / known["file"],
         )
     elif not (trainer.work_dir / best["file"]).is_file():

@@ -54,7 +54,7 @@ def test_from_config(
         The metrics.
 
     Raises:
-        InputError: for faults of the config, the checkpoint or the settings.
+        InputError: for errors in the config, the checkpoint or the settings.
     """
     settings = settings or TestSettings()
     check_metrics(settings.metrics)

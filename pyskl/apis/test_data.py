@@ -88,7 +88,7 @@ def open_test_data(
         origins: Where the scores come from, if known.
 
     Raises:
-        InputError: for faults of the config, the file or the split.
+        InputError: for errors in the config, the file or the split.
     """
     path = Path(source)
     if path.suffix in (".py", ".json", ".yaml", ".yml"):

@@ -102,7 +102,7 @@ def train_from_config(
         The metrics of ``'last'`` and ``'best'``, if they were tested.
 
     Raises:
-        ConfigError: with all faults of the config, before anything is started.
+        ConfigError: with all errors in the config, before anything is started.
         DeviceError: if the machine has fewer GPUs than processes.
     """
     with open_run("train", config, settings, cfg_options, work_dir, launcher) as run:
@@ -340,7 +340,7 @@ def _scaled_lr(clips: int, cfg: RunConfig, settings: TrainSettings) -> float:
         get_logger().info("lr scaled from %g (for %d clips a step) to %g", lr, base, scaled)
         return scaled
     get_logger().warning(
-        "a step takes %d clips, but lr %g is for %d: in proportion it would be %g "
+        "a step takes %d clips, but lr %g is meant for %d: scaled linearly it would be %g "
         "(--auto-scale-lr does that)",
         clips,
         lr,

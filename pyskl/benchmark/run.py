@@ -34,7 +34,7 @@ def benchmark_from_config(
     config: ConfigLike,
     settings: BenchmarkSettings | None = None,
     *,
-    beside: Sequence[ConfigLike] = (),
+    compare: Sequence[ConfigLike] = (),
     cfg_options: Sequence[str] = (),
 ) -> Report:
     """Do what ``tools/benchmark.py`` does.
@@ -43,17 +43,17 @@ def benchmark_from_config(
         mode: One of :data:`MODES`.
         config: The config, or its path.
         settings: The options of the command line.
-        beside: Other configs to measure in turn with the first one; for ``'pipeline'`` only.
+        compare: Other configs to measure in turn with the first one; for ``'pipeline'`` only.
         cfg_options: ``key=value`` overrides, for all configs.
 
     Raises:
-        InputError: for faults of a config, its data or the settings.
+        InputError: for errors in a config, its data or the settings.
     """
     if mode not in MODES:
         hint = did_you_mean(mode, MODES).removeprefix("; ")
         raise InputError("unknown mode", key="mode", found=mode, hint=hint)
-    if beside and mode != "pipeline":
-        raise InputError("only 'pipeline' compares configs", key="beside", found=mode)
+    if compare and mode != "pipeline":
+        raise InputError("only 'pipeline' compares configs", key="compare", found=mode)
     settings = settings or BenchmarkSettings()
     if find_device(settings.device).type == "cpu" and mode != "startup":
         keep_freed_memory()  # as training does, and before anything large is allocated
@@ -64,7 +64,7 @@ def benchmark_from_config(
             stack.enter_context(
                 open_workload(one, settings, uses=uses, reads=reads, cfg_options=cfg_options)
             )
-            for one in (config, *beside)
+            for one in (config, *compare)
         ]
         if mode != "startup":  # its processes check their config themselves
             for workload in workloads:

@@ -101,14 +101,15 @@ class Timed:
     synchronize: Callable[[], None] = lambda: None
     calls: int = 1
 
-    def prepare(self, seconds: float, *, warm_up: int = 2) -> None:
+    def prepare(self, seconds: float) -> None:
         """Warm up, and set :attr:`calls` so that a measurement takes about ``seconds``.
+
+        The warm-up is two calls, or one if it takes longer than four measurements.
 
         Args:
             seconds: Duration of a measurement, if a single call does not take longer.
-            warm_up: Calls to make first; fewer if one takes longer than four measurements.
         """
-        for _ in range(warm_up):
+        for _ in range(2):
             if self._measure()[0] > 4 * seconds:
                 break
         took, self.calls = self._measure()[0], 1

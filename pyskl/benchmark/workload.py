@@ -175,7 +175,7 @@ def open_workload(
         cfg_options: ``key=value`` overrides.
 
     Raises:
-        ConfigError: for faults of the config.
+        ConfigError: for errors in the config.
         DeviceError: if the device does not exist.
     """
     cfg = load_config(config, cfg_options)

@@ -66,7 +66,7 @@ def open_checkpoint(location: str | Path, *, trusted: bool = False) -> OpenedChe
 
     Args:
         location: Path or URL of what ``torch.save`` wrote, or of a ``.safetensors`` file.
-        trusted: Read it with plain pickle, which runs whatever the file contains, and accept
+        trusted: Read it with plain pickle, which runs any code in the file, and accept
             ``http://``. Only for files from people whose programs you would run.
 
     Raises:
@@ -110,7 +110,7 @@ def open_checkpoint(location: str | Path, *, trusted: bool = False) -> OpenedChe
 
 
 def save_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint with its checksum. The old file stays until the new one is on the disk.
+    """Write a checkpoint with its checksum; the old file is kept until the new one is on disk.
 
     Raises:
         CheckpointError: if it can't be written.
@@ -137,7 +137,7 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
             cause = cause.__cause__ or cause.__context__
         reason = (str(cause or error).splitlines() or [""])[0]
         raise CheckpointError(
-            f"could not be written ({reason}); what was saved before is untouched", file=path
+            f"could not be written ({reason}); the previous file is unchanged", file=path
         ) from error
 
 
@@ -157,7 +157,7 @@ def _checked_sha256(path: Path) -> str:
             found = _with_table(digest, records)
             if found != recorded:
                 raise CheckpointError(
-                    "damaged: it does not have the SHA-256 that was written into it",
+                    "damaged: its SHA-256 is not the recorded one",
                     file=path,
                     found=f"{found[:12]}...",
                     expected=f"{recorded[:12]}...",
@@ -192,7 +192,7 @@ def _update(digest: Any, file: IO[bytes], count: int | None = None) -> None:
 
 
 def _with_table(digest: Any, records: list[zipfile.ZipInfo]) -> str:
-    """Return the checksum: the hash of the bytes so far and of where the records lie."""
+    """Return the checksum: the hash of the bytes so far and of the table of records."""
     digest = digest.copy()
     for record in records:
         entry = (record.filename, record.header_offset, record.file_size, record.compress_type)
@@ -216,7 +216,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
     try:
         return load_file(path)
-    except RunError:  # such as a request to stop
+    except RunError:  # for example a request to stop
         raise
     except Exception as error:  # damaged bytes can cause any error
         problem = f"damaged or not a safetensors file ({short_message(error)})"

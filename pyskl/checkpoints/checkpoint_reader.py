@@ -64,7 +64,7 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
 
     Args:
         path: The file.
-        trusted: Read it with ``torch.load(weights_only=False)``, which runs whatever it contains.
+        trusted: Read it with ``torch.load(weights_only=False)``, which runs any code in the file.
 
     Raises:
         CheckpointError: if the file is damaged or of another format.
@@ -85,7 +85,7 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
             return _LegacyReader(file, path.stat().st_size).load()
     except UntrustedFileError as error:
         raise refused(path, error) from None
-    except RunError:  # such as a request to stop
+    except RunError:  # for example a request to stop
         raise
     except Exception as error:  # damaged bytes can cause any error
         problem = f"damaged or not a checkpoint ({short_message(error)})"
@@ -96,7 +96,7 @@ def read_torch_file(path: Path, *, trusted: bool = False) -> Any:
 
 
 class _StorageType(AllowedName):
-    """Replaces a storage class; its dtype says how the bytes are interpreted."""
+    """Replaces a storage class; its dtype defines how the bytes are interpreted."""
 
     def __init__(self, label: str, dtype: torch.dtype) -> None:
         super().__init__(label)
@@ -352,7 +352,7 @@ class _LegacyReader:
         """Return the content of the file."""
         load = self._unpickler.load
         if load() != _MAGIC_NUMBER:
-            raise ValueError("it does not start as a file of torch does")
+            raise ValueError("it does not start like a file of torch")
         if load() != _LEGACY_VERSION:
             raise ValueError("it is of an unknown version of torch's format")
         system, content, keys = load(), load(), load()

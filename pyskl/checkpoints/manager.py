@@ -158,7 +158,7 @@ def newest_usable(
     latest = work_dir / LATEST
     try:
         return open_checkpoint(latest, trusted=trusted), None
-    except (CheckpointError, UntrustedFileError) as error:  # flipped bits may look like either
+    except (CheckpointError, UntrustedFileError) as error:  # flipped bits can cause either
         damage: InputError = error
     damaged = latest.resolve()
     usable = []
@@ -182,7 +182,7 @@ def newest_usable(
             hint="name another with --resume, or delete the folder's checkpoints to start again",
             errors=[damage],
         ) from damage
-    # Of two checkpoints of one iteration this takes that of the epoch, which is finished.
+    # Of two checkpoints of one iteration this takes that of the finished epoch.
     return max(usable, key=lambda checkpoint: checkpoint.meta["iter"]), damage
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pyskl.checkpoints.checkpoint import OpenedCheckpoint
 from pyskl.errors import CheckpointError
 
-# Far above any real count; larger numbers might overflow.
+# Far above any real count; larger numbers could overflow.
 _MAX_COUNT = 2**53
 
 # Smallest and largest value of each number in `meta`; the last is that of `init_random_seed`.
@@ -26,12 +26,12 @@ _RANGES = {
 
 
 def check_resumable(checkpoint: OpenedCheckpoint) -> None:
-    """Check that a checkpoint holds the position of its run and only possible values.
+    """Check that a checkpoint has the position of its run and only valid values.
 
-    Whether its weights and states fit the model is checked where they are loaded.
+    Loading its weights and states checks whether they fit the model.
 
     Raises:
-        CheckpointError: if training can't be resumed from it; ``errors`` lists all faults.
+        CheckpointError: if training can't be resumed from it; ``errors`` lists all problems.
     """
     meta = checkpoint.meta
     missing = [] if checkpoint.optimizer is not None else ["optimizer"]
@@ -41,7 +41,7 @@ def check_resumable(checkpoint: OpenedCheckpoint) -> None:
         errors = [*_errors_of_meta(meta), *_errors_of_states(checkpoint)]
     if errors:
         raise CheckpointError(
-            "training can't be resumed from it; to start from its weights use load_from:",
+            "training can't be resumed from it; to start from its weights only, use load_from:",
             file=checkpoint.source,
             errors=errors,
         )

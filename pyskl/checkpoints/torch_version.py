@@ -9,7 +9,7 @@ import torch
 
 from pyskl.logging.log import get_logger
 
-# CVE, the version that fixes it, what a file can do before; from the advisories of pytorch/pytorch.
+# From the advisories of pytorch/pytorch: CVE, version that fixes it, what a file can do before.
 _FLAWS = (
     ("CVE-2025-32434", (2, 6, 0), "run a program"),
     ("CVE-2026-24747", (2, 10, 0), "corrupt the memory and so run a program"),
@@ -47,8 +47,8 @@ def warn_of_loader_flaws(version: str = torch.__version__) -> None:
     if flaws:
         get_logger().warning(
             "torch %s has known flaws in torch.load(weights_only=True): %s. This package reads "
-            "checkpoints without that function, but other programs that use this torch are open "
-            "to them: upgrade torch",
+            "checkpoints without that function, but other programs that use this torch are "
+            "vulnerable: upgrade torch",
             version,
             "; ".join(flaws),
         )

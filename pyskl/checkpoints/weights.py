@@ -11,7 +11,7 @@ from pyskl.checkpoints.checkpoint import OpenedCheckpoint
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
 
-_MAX_LISTED = 12  # faults in a message
+_MAX_LISTED = 12  # mismatches in a message
 
 # Entries of parameter groups that checkpoints of older torch lack; the defaults don't change the
 # update.
@@ -71,18 +71,20 @@ def check_weights_fit(
     }
     missing = [name for name in own if name not in state_dict]
     unexpected = [name for name in state_dict if name not in own]
-    faults = [
+    mismatches = [
         *(f"{name}: missing in the file" for name in missing),
         *(f"{name}: not in the model" for name in unexpected),
         *(f"{name}: {shapes}" for name, shapes in _describe_shapes(mismatched)),
     ]
-    if faults:
-        more = [f"and {len(faults) - _MAX_LISTED} more"] if len(faults) > _MAX_LISTED else []
+    if mismatches:
+        shown = mismatches[:_MAX_LISTED]
+        if len(mismatches) > _MAX_LISTED:
+            shown.append(f"and {len(mismatches) - _MAX_LISTED} more")
         raise CheckpointError(
             f"does not fit the model that the config describes ({len(missing)} missing, "
             f"{len(unexpected)} not in the model, {len(mismatched)} of another shape):",
             file=source,
-            errors=[CheckpointError(fault) for fault in faults[:_MAX_LISTED] + more],
+            errors=[CheckpointError(mismatch) for mismatch in shown],
         )
     return skipped
 
@@ -105,7 +107,7 @@ def load_optimizer(optimizer: Optimizer, checkpoint: OpenedCheckpoint) -> None:
             f"does not fit {type(optimizer).__name__} ({error})",
             file=checkpoint.source,
             key="optimizer",
-            hint="to start from its weights use load_from",
+            hint="to start from its weights only, use load_from",
         ) from error
 
 

@@ -87,7 +87,7 @@ class BackgroundWriter:
                     raise WriteError(
                         failure.problem,
                         file=failure.file,
-                        hint="once it can be written the same command continues",
+                        hint="when it can be written, the same command continues the run",
                     ) from failure
                 self._condition.wait(timeout=None if self._failure is None else 0.1)
 
@@ -108,7 +108,7 @@ class BackgroundWriter:
                 self._busy = False
                 if failure is not None and self._failure is None:
                     get_logger().error(
-                        "%s; training continues, and it is tried again every %g s",
+                        "%s; training continues, and the write is retried every %g s",
                         *(failure, RETRY_INTERVAL),
                     )
                 elif failure is None and self._failure is not None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from mmengine.config import Config
 
-from pyskl.config.faults import Faults
+from pyskl.config.error_collector import ErrorCollector
 from pyskl.config.schema import (
     KNOWN_KEYS,
     OTHER_WORDS,
@@ -31,31 +31,31 @@ from pyskl.config.unread_names import unread_names
 from pyskl.errors import ConfigError, did_you_mean, nearest
 from pyskl.registry import Registry
 
-# An unread top-level name that is at least this similar to a key counts as misspelt, others as
-# helper variables. "modality" and "model", "data_root" and "data" are less similar.
+# An unused top-level name counts as a misspelt key if it is at least this similar to one, and as a
+# helper variable otherwise, like "modality" (model) and "data_root" (data).
 _SIMILARITY = 0.7
 
-# Class method by which a class with `**kwargs` lists the arguments that it takes.
+# A class with `**kwargs` lists the arguments that it accepts with this class method.
 _EXTRA_OPTIONS = "extra_options"
 
 
 def read_config(
-    config: Config | Mapping[str, Any], uses: Iterable[str], faults: Faults | None = None
+    config: Config | Mapping[str, Any], uses: Iterable[str], errors: ErrorCollector | None = None
 ) -> RunConfig:
     """Check the keys and types of a config, and fill in the defaults.
 
     Args:
         config: The config, as :func:`pyskl.config.load_config` returns it.
         uses: Some of ``'train'``, ``'val'``, ``'test'``: what the config must be complete for.
-        faults: Collects the faults, for the caller to raise. Faulty values are replaced by their
+        errors: Collects the errors, for the caller to raise. Invalid values are replaced by their
             defaults.
 
     Raises:
-        ConfigError: for a faulty config, if ``faults`` is not given.
+        ConfigError: for an invalid config, if ``errors`` is not given.
     """
     filename: Any = getattr(config, "filename", None)
     given = config.to_dict() if isinstance(config, Config) else dict(config)
-    collected = faults if faults is not None else Faults(str(filename or "config"))
+    collected = errors if errors is not None else ErrorCollector(str(filename or "config"))
     # Unknown names are helper variables, unless they look like misspelt keys.
     is_python = filename is not None and str(filename).endswith(".py")
     unread = unread_names(filename) if is_python else set(given)
@@ -73,19 +73,19 @@ def read_config(
             if section is None:
                 collected.add(path, "is missing")
     keys = _construct(ConfigKeys, _with_complete_loaders(given, collected), "", collected)
-    if faults is None:
+    if errors is None:
         collected.raise_if_any()
     values = {one.name: getattr(keys, one.name) for one in dataclasses.fields(ConfigKeys)}
     return RunConfig(**values, given=given, filename=str(filename) if filename else None)
 
 
-def _with_complete_loaders(given: Mapping[str, Any], faults: Faults) -> Mapping[str, Any]:
+def _with_complete_loaders(given: Mapping[str, Any], errors: ErrorCollector) -> Mapping[str, Any]:
     """Copy the loader settings in ``data`` to each ``data.<use>_dataloader`` that lacks them."""
     data = given.get("data")
     if not isinstance(data, Mapping):
         return given
     names = [one.name for one in dataclasses.fields(LoaderConfig)]
-    common = {name: data[name] for name in names if name in data and not faults.at(f"data.{name}")}
+    common = {name: data[name] for name in names if name in data and not errors.at(f"data.{name}")}
     complete = dict(data)
     for use in ("train", "val", "test"):
         own = data.get(f"{use}_dataloader", {})
@@ -94,13 +94,13 @@ def _with_complete_loaders(given: Mapping[str, Any], faults: Faults) -> Mapping[
     return {**given, "data": complete}
 
 
-def _construct(cls: Any, given: Mapping[str, Any], key: str, faults: Faults) -> Any:
-    """Build a section of the schema, with defaults in place of faulty values."""
+def _construct(cls: Any, given: Mapping[str, Any], key: str, errors: ErrorCollector) -> Any:
+    """Build a section of the schema, with defaults in place of invalid values."""
     hints = typing.get_type_hints(cls, include_extras=True)
     values = {}
     for name, value in given.items():
         inner = _join(key, name)
-        if name not in hints or faults.at(inner):
+        if name not in hints or errors.at(inner):
             continue
         section = next((one for one in _options(hints[name]) if _is_subclass(one, Section)), None)
         if section is not None and isinstance(value, Mapping):
@@ -109,9 +109,9 @@ def _construct(cls: Any, given: Mapping[str, Any], key: str, faults: Faults) -> 
                 for one in dataclasses.fields(section)
                 if one.default is one.default_factory is dataclasses.MISSING
             ]
-            if any(one not in value or faults.at(f"{inner}.{one}") for one in required):
+            if any(one not in value or errors.at(f"{inner}.{one}") for one in required):
                 continue
-            value = _construct(section, value, inner, faults)
+            value = _construct(section, value, inner, errors)
         values[name] = value
     return cls(**values)
 
@@ -127,7 +127,7 @@ def check_arguments(
     key: str,
     given: Mapping[str, Any],
     cls: Any,
-    faults: Faults,
+    errors: ErrorCollector,
     *,
     leave_out: Sequence[str] = (),
 ) -> None:
@@ -137,7 +137,7 @@ def check_arguments(
         key: Where the arguments are in the config.
         given: The arguments; the ``type`` of a registered class is ignored.
         cls: A registered class, or a section of the schema.
-        faults: Collects what is wrong.
+        errors: Collects the errors.
         leave_out: Parameters that a config can't set.
     """
     section = _is_subclass(cls, Section)
@@ -149,8 +149,8 @@ def check_arguments(
     takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     parameters = {name: one for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD}
     if hasattr(cls, _EXTRA_OPTIONS):
-        takes_all = True  # stays so if the method fails
-        with faults.collecting(key):
+        takes_all = True  # in case the method fails
+        with errors.collecting(key):
             parameters.update(getattr(cls, _EXTRA_OPTIONS)(given))
             takes_all = False
     try:
@@ -163,34 +163,34 @@ def check_arguments(
     title = getattr(cls, "__name__", str(cls))
     for name, value in given.items():
         if name in parameters:
-            check_value(_join(key, name), value, hints.get(name, Any), faults)
+            check_value(_join(key, name), value, hints.get(name, Any), errors)
         elif not takes_all and not (name == "type" and not section):
             problem = "there is no such key" if section else f"{title} takes no {name!r}"
             hint = did_you_mean(name, parameters).removeprefix("; ") or None
-            faults.add(_join(key, name), problem, hint=hint)
+            errors.add(_join(key, name), problem, hint=hint)
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in given:
             needed = "" if section else f"; {title} needs it"
-            faults.add(_join(key, name), f"is missing{needed}")
+            errors.add(_join(key, name), f"is missing{needed}")
 
 
-def check_value(key: str, value: Any, hint: Any, faults: Faults) -> None:
+def check_value(key: str, value: Any, hint: Any, errors: ErrorCollector) -> None:
     """Check a value and its items against a type hint."""
     options = _options(hint)
     if isinstance(value, Mapping):
         for option in options:
             registry = _registry_of(option)
             if registry is not None:
-                return _check_built(key, value, registry, faults)
+                return _check_built(key, value, registry, errors)
             if _is_subclass(option, Section):
-                return check_arguments(key, value, option, faults)
+                return check_arguments(key, value, option, errors)
     lists = [one for one in options if _is_subclass(get_origin(one), Sequence)]
     if _is_list(value) and len(lists) == 1 and get_origin(lists[0]) is not tuple:
         for index, item in enumerate(value):
-            check_value(f"{key}[{index}]", item, get_args(lists[0])[0], faults)
+            check_value(f"{key}[{index}]", item, get_args(lists[0])[0], errors)
         return None
     if not any(matches(value, option) for option in options):
-        faults.add(
+        errors.add(
             key,
             "has the wrong type",
             found=f"{type(value).__name__} {value!r}",
@@ -199,30 +199,32 @@ def check_value(key: str, value: Any, hint: Any, faults: Faults) -> None:
     for option in options:
         for note in get_args(option)[1:] if get_origin(option) is Annotated else ():
             if isinstance(note, AtLeast) and matches(value, option) and value < note.least:
-                faults.add(key, "is too small", found=value, expected=f"at least {note.least}")
+                errors.add(key, "is too small", found=value, expected=f"at least {note.least}")
     return None
 
 
-def _check_built(key: str, cfg: Mapping[str, Any], registry: Registry, faults: Faults) -> None:
+def _check_built(
+    key: str, cfg: Mapping[str, Any], registry: Registry, errors: ErrorCollector
+) -> None:
     """Check the config of an object that a registry builds."""
     kind = cfg.get("type")
     if kind is None:
-        faults.add(f"{key}.type", f"is missing; it names the {registry.name}")
+        errors.add(f"{key}.type", f"is missing; it names the {registry.name}")
         return
     try:
         cls = registry.get(kind) if isinstance(kind, str) else kind
     except ConfigError as error:
-        faults.add(f"{key}.type", str(error))
+        errors.add(f"{key}.type", str(error))
         return
     if not callable(cls):
-        faults.add(
+        errors.add(
             f"{key}.type",
             "is not a class",
             found=repr(kind),
             expected=f"the name of a {registry.name}",
         )
         return
-    check_arguments(key, cfg, cls, faults)
+    check_arguments(key, cfg, cls, errors)
 
 
 def matches(value: Any, hint: Any) -> bool:

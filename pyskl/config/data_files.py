@@ -43,7 +43,7 @@ def read_data_config(path: Path) -> dict[str, Any]:
     """Return the content of a ``.json`` or ``.yaml`` config, merged with its bases.
 
     Raises:
-        ConfigError: if a file can't be read or asks for something to be run.
+        ConfigError: if a file can't be read or contains something that would run code.
     """
     return _read_with_bases(path, [], [])
 
@@ -110,7 +110,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _check(path: Path, content: Mapping[str, Any]) -> None:
-    """Check the size of a config with YAML's aliases expanded, and refuse what would run code."""
+    """Check the size with YAML's aliases expanded, and refuse keys that would run code."""
     count = 0
     waiting: list[tuple[str, Any, int]] = [("", content, 0)]
     while waiting:

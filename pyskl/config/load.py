@@ -57,7 +57,7 @@ def _read(path: Path) -> Config:
         content = read_data_config(path)
         try:
             return Config(content, filename=path)
-        except Exception as error:  # keys that mmengine reserves
+        except Exception as error:  # some keys are reserved by mmengine
             raise ConfigError(f"{type(error).__name__}: {str(error)[:300]}", file=path) from error
     try:
         # Only lazy_import=False accepts both `_base_` and `import os`.
@@ -75,8 +75,8 @@ def _located(path: Path, error: Exception) -> ConfigError:
     for file in config_files(path):  # mmengine parses a copy under another name
         try:
             ast.parse(file.read_bytes())
-        except SyntaxError as fault:
-            where, line, problem = file, fault.lineno, f"SyntaxError: {fault.msg}"
+        except SyntaxError as syntax:
+            where, line, problem = file, syntax.lineno, f"SyntaxError: {syntax.msg}"
             break
     base = "" if where.resolve() == path.resolve() else f"in its base {where}: "
     at_line = "" if line is None else f"line {line}: "
@@ -130,8 +130,8 @@ def _override(config: Config, key: str, value: Any) -> None:
         hint = f"did you mean {meant!r}?" if meant else did_you_mean(top, KNOWN_KEYS)[2:]
         if top in config:
             hint = (
-                "it is a helper variable, which has been used already: override the key that it "
-                "sets (tools/print_config.py shows all keys)"
+                "it is a helper variable, which has already been used: override the key that it "
+                "sets (tools/print_config.py prints all keys)"
             )
         raise ConfigError(f"--cfg-options: there is no config key {top!r}", key=key, hint=hint)
     config[top] = _with_value(config.get(top), key, key.split("."), 1, value)

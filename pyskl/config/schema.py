@@ -12,8 +12,6 @@ from typing import Annotated, Any, Literal
 
 from pyskl.registry import DatasetConfig, LoggerHookConfig, RecognizerConfig
 
-Use = Literal["train", "val", "test"]
-
 
 @dataclass(frozen=True)
 class AtLeast:

@@ -67,8 +67,8 @@ def _parts(value: Any) -> tuple[str, str, list[tuple[str, Any]]]:
 
 _NAMES = {"inf": math.inf, "nan": math.nan}
 
-# Keys that would let another file run code, which only the command line may allow.
-_NOT_TAKEN = ("trusted",)
+# Keys that let another file run code, which only the command line may allow.
+_IGNORED = ("trusted",)
 
 
 def read_config_text(text: str, source: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def read_config_text(text: str, source: str) -> dict[str, Any]:
         source: The file, for messages.
 
     Returns:
-        The keys, without ``trusted``: the reader decides which files to trust.
+        The keys, without ``trusted``: the caller decides which files to trust.
 
     Raises:
         ConfigError: if the text contains anything else; only :func:`pyskl.config.load_config`,
@@ -115,11 +115,9 @@ def _value(node: ast.expr) -> Any:
             return _NAMES[name]
         case ast.Dict(keys=keys, values=values) if None not in keys:
             pairs = [(_value(k), _value(v)) for k, v in zip(keys, values) if k is not None]
-            return {key: value for key, value in pairs if key not in _NOT_TAKEN}
+            return {key: value for key, value in pairs if key not in _IGNORED}
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords) if all(
             one.arg is not None for one in keywords
         ):
-            return {
-                str(one.arg): _value(one.value) for one in keywords if one.arg not in _NOT_TAKEN
-            }
+            return {str(one.arg): _value(one.value) for one in keywords if one.arg not in _IGNORED}
     raise ValueError(f"line {node.lineno} is not a plain value")

@@ -30,7 +30,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyskl.datasets.precompute import count_rows, flatten
-from pyskl.datasets.sample_checks import classes_needed, label_fault, raise_faults, sample_id
+from pyskl.datasets.sample_checks import (
+    classes_needed,
+    label_problem,
+    raise_invalid_samples,
+    sample_id,
+)
 from pyskl.datasets.store import ABSENT, ROW_KEYS, RowStore, Samples
 from pyskl.errors import AnnotationError, DeviceError, UntrustedFileError, did_you_mean
 from pyskl.files.freed_memory import return_freed_memory
@@ -179,7 +184,7 @@ class AnnotationFile:
         store: All samples, in file order.
         splits: Positions (len,) of the samples of each split, or what is wrong with the split; None
             for a bare list.
-        faults: What is wrong with samples, apart from their labels, by position.
+        problems: What is wrong with samples, apart from their labels, by position.
         label_names: The names of the classes in their order, if the file has them.
         joint_names: The names of the joints in their order, if the file has them.
         precomputed: Transforms that have been applied to the samples.
@@ -189,7 +194,7 @@ class AnnotationFile:
     path: Path
     store: RowStore
     splits: dict[str, np.ndarray | str] | None
-    faults: dict[int, str]
+    problems: dict[int, str]
     label_names: tuple[str, ...] | None = None
     joint_names: tuple[str, ...] | None = None
     precomputed: tuple[TransformConfig, ...] = ()
@@ -235,7 +240,7 @@ class AnnotationFile:
             content.path,
             RowStore(rows, flat.persons, flat.frames, flat.columns),
             splits,
-            flat.faults,
+            flat.problems,
             content.label_names,
             content.joint_names,
             tuple(precompute),
@@ -295,27 +300,27 @@ class AnnotationFile:
             multi_class: Whether a label is a list of classes.
 
         Raises:
-            AnnotationError: listing the faulty samples by id, with what is wrong.
+            AnnotationError: listing the invalid samples by id, with what is wrong.
         """
         key = (split, num_classes, multi_class)
         if key in self._checked:
             return
         samples = self.select(split)
         labels = samples.values("label")
-        faults = []
+        problems = []
         known: dict[Any, str | None] = {}  # most files have few different labels
         for position, (index, label) in enumerate(zip(samples.indices.tolist(), labels)):
-            fault = self.faults.get(index)
-            if fault is None:
+            problem = self.problems.get(index)
+            if problem is None:
                 name = label if isinstance(label, int) else repr(label)
                 if name not in known:
-                    known[name] = label_fault(label, num_classes, multi_class)
-                fault = known[name]
-            if fault is not None:
-                faults.append((position, self._id(index), fault))
-        if faults:
+                    known[name] = label_problem(label, num_classes, multi_class)
+                problem = known[name]
+            if problem is not None:
+                problems.append((position, self._id(index), problem))
+        if problems:
             needed = classes_needed(self.samples.values("label"), num_classes)
-            raise_faults(self.path, split, faults, classes=needed)
+            raise_invalid_samples(self.path, split, problems, classes=needed)
         self._checked.add(key)
 
     def _id(self, index: int) -> str | None:
@@ -417,10 +422,10 @@ def label_names_of(annotations: AnnotationFile | AnnotationContent) -> tuple[str
     Raises:
         AnnotationError: if the text file can't be read.
     """
-    return annotations.label_names or label_names_beside(annotations.path)
+    return annotations.label_names or label_names_next_to(annotations.path)
 
 
-def label_names_beside(path: Path) -> tuple[str, ...] | None:
+def label_names_next_to(path: Path) -> tuple[str, ...] | None:
     """Return the names of the classes from a text file next to the annotations, if there is one.
 
     Raises:

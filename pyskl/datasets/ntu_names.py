@@ -53,21 +53,11 @@ def parse_name(stem: str) -> SampleName:
     """
     found = _NAME.fullmatch(stem)
     if found is None:
-        raise InputError(f"{stem!r} is no name of NTU RGB+D, which are like S001C002P003R001A004")
+        raise InputError(f"{stem!r} is not a name of NTU RGB+D, such as S001C002P003R001A004")
     name = SampleName(*map(int, found.groups()))
     if not 1 <= name.action <= NTU120_ACTIONS:
         raise InputError(f"{stem!r}: action {name.action} is not one of 1 to {NTU120_ACTIONS}")
     return name
-
-
-def action_of(stem: str) -> int:
-    """Return the action number, from 1, in a sample's name; raises as :func:`parse_name`.
-
-    Example:
-        >>> action_of('S001C002P003R001A004')
-        4
-    """
-    return parse_name(stem).action
 
 
 @lru_cache(maxsize=1)

@@ -1,16 +1,16 @@
-"""A pack: the samples of an annotation file as a folder of flat files.
+"""Packs: the samples of an annotation file in a folder of flat files.
 
 Unpickling gives each process a copy of all samples and takes seconds. A pack opens in milliseconds
-at any size, and all processes share the one copy in the page cache of the machine.
+at any size, and all processes share one copy, in the page cache.
 
 =================== ===============================================================================
-``meta.json``       format, origin of the pack, precomputed transforms, names, splits, faults,
+``meta.json``       format, origin of the pack, precomputed transforms, names, splits, problems,
                     the columns that are lists, shapes and types of the rest
 ``KEY.rows``        the rows of ``keypoint`` and ``keypoint_score``, C order, nothing else
 ``columns.npz``     persons, frames, splits and the columns that are arrays
 =================== ===============================================================================
 
-Nothing in it is a pickle: opening a pack runs nothing.
+A pack contains no pickles: opening it runs no code.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from pyskl.datasets.store import ABSENT, ROW_KEYS, RowStore
 from pyskl.errors import AnnotationError
 from pyskl.registry import TransformConfig
 
-# Raised with every change of what a pack holds, or of what a precomputed transform gives.
+# Increment it with every change of the format, or of the result of a precomputed transform.
 FORMAT = 2
 _META = "meta.json"
 _COLUMNS = "columns.npz"
 
 
 class NotPackableError(Exception):
-    """Samples hold something that a pack can't store; the message says what."""
+    """Samples contain something that a pack can't store; the message says what."""
 
 
 def is_pack(path: Path) -> bool:
@@ -54,7 +54,7 @@ def open_pack(folder: Path, source: Path | None = None) -> AnnotationFile:
 
     Args:
         folder: The pack.
-        source: The annotation file that it was made from, for messages.
+        source: The annotation file that the pack was made from, for messages.
 
     Raises:
         AnnotationError: if it has another format, or is damaged.
@@ -101,7 +101,7 @@ def open_pack(folder: Path, source: Path | None = None) -> AnnotationFile:
                 columns,
             ),
             splits,
-            {int(index): str(fault) for index, fault in meta["faults"].items()},
+            {int(index): str(problem) for index, problem in meta["faults"].items()},
             tuple(meta["label_names"]) if meta["label_names"] else None,
             tuple(meta["joint_names"]) if meta["joint_names"] else None,
             tuple(meta["precomputed"]),
@@ -139,16 +139,16 @@ def write_pack(
     precompute: Sequence[TransformConfig] = (),
     source: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a pack; it appears as a whole or not at all.
+    """Write a pack atomically.
 
     Args:
-        folder: The pack; one that another process has put there in the meantime is left alone.
+        folder: The pack. If another process has written it in the meantime, that one is kept.
         content: What to pack.
         precompute: Transforms to apply.
-        source: What to note about the origin.
+        source: Information about the origin, stored in ``meta.json``.
 
     Raises:
-        NotPackableError: if the samples hold what is not plain.
+        NotPackableError: if the samples contain values that JSON and NumPy can't store.
         AnnotationError: if a transform fails on a sample.
         OSError: if the disk is full, or the folder can't be written.
     """
@@ -156,7 +156,7 @@ def write_pack(
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         _write_files(draft, content, precompute, source or {})
-        mask = os.umask(0)  # which mkdtemp ignores
+        mask = os.umask(0)  # mkdtemp ignores it
         os.umask(mask)
         draft.chmod(0o777 & ~mask)
         try:
@@ -210,7 +210,7 @@ def _write_files(
         },
         "columns": columns,
         "splits": splits,
-        "faults": flat.faults,
+        "faults": flat.problems,
         "label_names": content.label_names,
         "joint_names": content.joint_names,
     }
@@ -221,7 +221,7 @@ def _write_files(
 
 
 def _encoded(key: str, column: list[Any]) -> dict[str, Any]:
-    """Return a column as JSON that gives back equal values."""
+    """Return a column in a form that JSON preserves exactly."""
     absent = [position for position, value in enumerate(column) if value is ABSENT]
     values = [
         [item.item() if isinstance(item, np.generic) else item for item in value]
@@ -234,7 +234,7 @@ def _encoded(key: str, column: list[Any]) -> dict[str, Any]:
         if json.loads(json.dumps(values, allow_nan=False)) != values:
             raise ValueError
     except (TypeError, ValueError, RecursionError):
-        raise NotPackableError(f"{key!r} holds values that a pack can't store") from None
+        raise NotPackableError(f"{key!r} has values that a pack can't store") from None
     return {
         "values": values,
         "absent": absent,

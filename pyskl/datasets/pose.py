@@ -199,7 +199,7 @@ class PoseDataset:
         )
         try:
             return self.pipeline.apply(batch)
-        except RunError:  # a request to stop, say, is no fault of the sample
+        except RunError:  # a request to stop, say, is not an error in the sample
             raise
         except Exception as error:  # whatever a transform may raise
             if len(indices) > 1:  # find the sample that it fails on

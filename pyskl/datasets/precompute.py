@@ -1,7 +1,7 @@
-"""Transforms at the start of a pipeline that are computed once instead of each time.
+"""Compute deterministic transforms once instead of in every epoch.
 
-A transform that depends on nothing but the sample gives the same result in every epoch. Those at
-the start of a pipeline are applied when an annotation file is opened or packed.
+If the first transforms of a pipeline depend only on the sample, they are applied when an annotation
+file is opened or packed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.batch import Sample
-from pyskl.datasets.sample_checks import content_fault, sample_id
+from pyskl.datasets.sample_checks import content_problem, sample_id
 from pyskl.datasets.store import ROW_KEYS, columns_of
 from pyskl.errors import AnnotationError, ConfigError
 from pyskl.registry import PIPELINES, TransformConfig
@@ -23,10 +23,10 @@ from pyskl.skeleton import inlined
 
 
 def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]]) -> list[Any]:
-    """Return the configs of the transforms at a pipeline's start that can be computed once.
+    """Return the configs of the first transforms of a pipeline that can be computed once.
 
-    They are those of this package whose class says ``deterministic = True``. A layout file is
-    replaced by its content, so that a pack made with another content is another pack.
+    They are transforms of this package whose class has ``deterministic = True``. The path of a
+    layout file is replaced by its content, so that packs are made again when the file changes.
     """
     prefix: list[Any] = []
     for transform in pipeline if isinstance(pipeline, (list, tuple)) else ():
@@ -39,7 +39,7 @@ def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]
                 for key, value in transform.items()
             }
         except ConfigError:
-            break  # building the pipeline reports it
+            break  # reported when the pipeline is built
         # Not inherited: a user's subclass may not be deterministic.
         promised = cls.__module__.startswith("pyskl.") and vars(cls).get("deterministic", False)
         if not promised or canonical([resolved]) is None:
@@ -49,7 +49,7 @@ def deterministic_prefix(pipeline: Sequence[TransformConfig | Callable[..., Any]
 
 
 def canonical(transforms: Sequence[TransformConfig]) -> str | None:
-    """Return a text that is the same for equal transforms, or None if they have none."""
+    """Return a canonical JSON text of transforms, or None if JSON can't represent them."""
     try:
         return json.dumps(list(transforms), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError):
@@ -66,7 +66,7 @@ class FlatSamples:
         persons: M of each sample, (S,) int64; 0 for samples that can't be flattened.
         frames: T of each sample, (S,) int64.
         columns: See :class:`pyskl.datasets.store.RowStore`.
-        faults: What is wrong with samples, apart from their labels, by position.
+        problems: What is wrong with samples, apart from their labels, by position.
     """
 
     row_shapes: dict[str, tuple[int, ...]]
@@ -74,7 +74,7 @@ class FlatSamples:
     persons: np.ndarray
     frames: np.ndarray
     columns: dict[str, np.ndarray | list[Any]]
-    faults: dict[int, str]
+    problems: dict[int, str]
 
 
 def count_rows(samples: Sequence[Mapping[str, Any]]) -> int:
@@ -111,7 +111,7 @@ def flatten(
     """
     first = next((sample for sample in samples if _row_kind(sample) is not None), None)
     if first is None:
-        problem = content_fault(samples[0]) or "no usable keypoints"
+        problem = content_problem(samples[0]) or "no usable keypoints"
         raise AnnotationError(problem, file=path, sample=sample_id(samples[0]), key="keypoint")
     kind, described = _row_kind(first), _described(first)
     dtypes = {
@@ -123,16 +123,18 @@ def flatten(
     }
     del first  # holds its arrays
     steps = [PIPELINES.build(transform) for transform in transforms]
-    faults, others, row_shapes = {}, [], {}
+    problems: dict[int, str] = {}
+    others: list[dict[str, Any]] = []
+    row_shapes: dict[str, tuple[int, ...]] = {}
     persons, frames = np.zeros((2, len(samples)), dtype=np.int64)
     for index, sample in enumerate(samples):
         if release:
             samples[index] = {}
-        fault = content_fault(sample)
-        if fault is None and _row_kind(sample) != kind:
-            fault = f"{_described(sample)}, but the first sample has {described}"
-        if fault is not None:
-            faults[index] = fault
+        found = content_problem(sample)
+        if found is None and _row_kind(sample) != kind:
+            found = f"{_described(sample)}, but the first sample has {described}"
+        if found is not None:
+            problems[index] = found
         result: Sample = dict(sample)
         if _row_kind(sample) == kind:
             result = _apply(steps, result, path, index)
@@ -147,11 +149,11 @@ def flatten(
     if release:
         samples.clear()
     written = {key: np.dtype(np.float32) if steps else dtypes[key] for key in row_shapes}
-    return FlatSamples(row_shapes, written, persons, frames, columns_of(others), faults)
+    return FlatSamples(row_shapes, written, persons, frames, columns_of(others), problems)
 
 
 def _row_kind(sample: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """Return what all samples of a file must have in common, or None for unusable keypoints."""
+    """Return what all samples of a file must share, or None for unusable keypoints."""
     keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
     if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind != "f":
         return None
@@ -173,7 +175,7 @@ def _described(sample: Mapping[str, Any]) -> str:
 
 def _apply(steps: Sequence[Any], sample: Sample, path: Path, index: int) -> Sample:
     try:
-        # A few samples with faults get here, too; they are reported when they are asked for.
+        # Some invalid samples get here, too; they are reported when their split is selected.
         with np.errstate(invalid="ignore", over="ignore"):
             for step in steps:
                 sample = step(sample)

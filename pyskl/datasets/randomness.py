@@ -2,8 +2,8 @@
 
 They don't depend on the worker, the number of workers, the device or the order of reading.
 
-The transforms of this package take numbers from :class:`Draws`: a number is a hash of what it is
-for, so any subset of them can be computed in any order, for a whole batch at once. The hash is the
+The transforms of this package use :class:`Draws`: each number is a hash of the sample's key and a
+counter, so any subset can be computed in any order, for a whole batch at once. The hash is the
 output function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
 Generators", OOPSLA 2014), chained over the parts of the key. It needs 64-bit additions,
 multiplications (modulo 2^64) and shifts, which give the same bits in NumPy and in PyTorch.
@@ -45,7 +45,7 @@ def _shifted(words: Words, bits: int) -> Words:
 
 
 def _mixed(words: Words) -> Words:
-    """Return a hash of each word; distinct words have distinct hashes."""
+    """Return a hash of each word; the mapping is one to one."""
     words = (words ^ _shifted(words, 30)) * _MULTIPLIERS[0]
     words = (words ^ _shifted(words, 27)) * _MULTIPLIERS[1]
     return words ^ _shifted(words, 31)
@@ -60,7 +60,7 @@ def sample_keys(seed: int, epoch: int, index: np.ndarray) -> np.ndarray:
         index: Positions of the samples in the data set, (N,) int64.
 
     Returns:
-        (N,) int64, distinct for distinct samples of an epoch.
+        (N,) int64, all different within an epoch.
     """
     state = np.zeros(1, dtype=np.int64)
     for part in (seed, epoch):
@@ -74,19 +74,19 @@ class Draws:
     Args:
         keys: (N,) int64; see :func:`sample_keys`.
 
-    Every method takes the shape to draw for each sample and numbers the draws from 0, so two calls
-    give the same numbers. A transform that draws several times takes a :meth:`stream` for each.
+    Every method takes the shape to draw for each sample. Two calls give the same numbers; to draw
+    several times, take a :meth:`stream` for each.
     """
 
     def __init__(self, keys: np.ndarray) -> None:
         self.keys = keys
 
     def stream(self, number: int) -> Draws:
-        """Return draws that are independent of these and of those of other numbers."""
+        """Return draws that are independent of these and of the other streams."""
         return Draws(_mixed(self.keys + _signed((number + 1) * _STEP)))
 
     def words(self, *shape: int) -> np.ndarray:
-        """Return 64 random bits for each place, (N, *shape) int64."""
+        """Return 64 random bits for each element, (N, *shape) int64."""
         counters = np.arange(1, math.prod(shape) + 1, dtype=np.int64) * _STEP
         words: np.ndarray = _mixed(self.keys[:, None] + counters)
         return words.reshape(-1, *shape)
@@ -97,12 +97,12 @@ class Draws:
 
 
 def hashed(keys: Words, counters: Words) -> Words:
-    """Return 64 random bits for each pair of a key and a counter (from 0), broadcast together."""
+    """Return 64 random bits for each key and counter (from 0), which are broadcast."""
     return _mixed((counters + 1) * _STEP + keys)
 
 
 def below(words: Words, bound: Any) -> Words:
-    """Turn words into whole numbers from 0 to below ``bound``.
+    """Turn words into integers in [0, ``bound``).
 
     Args:
         words: int64.
@@ -135,8 +135,8 @@ class SampleRandomness:
     """The generator of one sample, for transforms that handle one sample at a time.
 
     Args:
-        key: The sample's key; see :func:`sample_keys`. None seeds from NumPy's global generator,
-            so that a pipeline that is called by hand repeats after ``np.random.seed``.
+        key: The sample's key; see :func:`sample_keys`. None takes the seed from NumPy's global
+            generator, so that ``np.random.seed`` controls a pipeline that you call yourself.
     """
 
     def __init__(self, key: int | None) -> None:
@@ -145,7 +145,7 @@ class SampleRandomness:
 
     @property
     def generator(self) -> np.random.Generator:
-        """The generator; it is made on first use and continues from transform to transform."""
+        """The generator, created on first use and shared by all transforms of the sample."""
         if self._generator is None:
             if self.key is None:
                 seed: Any = np.random.randint(0, 2**32, size=4, dtype=np.uint32)
@@ -165,10 +165,10 @@ class SampleRandomness:
 
     @contextmanager
     def seeded_globals(self) -> Iterator[None]:
-        """As :meth:`active`, with the global generators seeded within the block.
+        """As :meth:`active`, and seed the global generators within the block.
 
-        They are those of NumPy, Python and, where it has been imported, PyTorch. Their state is
-        restored afterwards. Without a key they are left alone.
+        These are the ones of NumPy, Python and, if it is imported, PyTorch. Their states are
+        restored afterwards. Without a key they are not seeded.
         """
         if self.key is None:
             with self.active():
@@ -201,14 +201,14 @@ def generator() -> np.random.Generator:
 
 
 def current_key() -> int | None:
-    """Return the key of the sample that is being read, or None outside of a block for one."""
+    """Return the key of the sample that is being read, or None if there is none."""
     active = _active.get()
     return None if active is None else active.key
 
 
 @contextmanager
 def keyed(key: int) -> Iterator[np.random.Generator]:
-    """Let samples that are read within the block draw with a key; see :func:`sample_keys`."""
+    """Set the key of samples that are read within the block; see :func:`sample_keys`."""
     randomness = SampleRandomness(key)
     with randomness.active():
         yield randomness.generator
@@ -216,9 +216,9 @@ def keyed(key: int) -> Iterator[np.random.Generator]:
 
 @contextmanager
 def sample_randomness(seed: int, epoch: int, index: int) -> Iterator[np.random.Generator]:
-    """Let samples that are read within the block draw as sample ``index`` of an epoch does.
+    """Read samples within the block with the randomness of sample ``index`` of an epoch.
 
-    Data loaders do this by themselves; the block is for reading a sample by hand.
+    Data loaders do this themselves; use it to read a sample without a loader.
     """
     with keyed(int(sample_keys(seed, epoch, np.array([index], dtype=np.int64))[0])) as rng:
         yield rng

@@ -10,8 +10,8 @@ import numpy as np
 
 from pyskl.errors import AnnotationError
 
-# How many faulty samples an error lists.
-_FAULTS_SHOWN = 10
+# How many invalid samples an error lists at most.
+_SAMPLES_SHOWN = 10
 
 
 def sample_id(sample: Mapping[str, Any]) -> str | None:
@@ -20,32 +20,32 @@ def sample_id(sample: Mapping[str, Any]) -> str | None:
     return None if identity is None else str(identity)
 
 
-def raise_faults(
+def raise_invalid_samples(
     path: Path,
     split: str | None,
-    faults: Sequence[tuple[int, str | None, str]],
+    problems: Sequence[tuple[int, str | None, str]],
     *,
     classes: int | None = None,
 ) -> None:
-    """Raise an error that lists faulty samples, if there are any.
+    """Raise an error that lists the invalid samples, if there are any.
 
     Args:
         path: The annotation file.
         split: The split of the samples.
-        faults: Position in the split, id, and what is wrong.
-        classes: How many classes the labels need, if that is more than there are.
+        problems: Position in the split, id, and what is wrong.
+        classes: The number of classes that the labels need, if ``num_classes`` is too small.
 
     Raises:
-        AnnotationError: unless ``faults`` is empty.
+        AnnotationError: unless ``problems`` is empty.
     """
-    if not faults:
+    if not problems:
         return
     errors = [
-        AnnotationError(fault, sample=index if identity is None else identity)
-        for index, identity, fault in faults[:_FAULTS_SHOWN]
+        AnnotationError(problem, sample=index if identity is None else identity)
+        for index, identity, problem in problems[:_SAMPLES_SHOWN]
     ]
-    more = len(faults) - len(errors)
-    count = f"{len(faults)} malformed sample{'s' if len(faults) > 1 else ''}"
+    more = len(problems) - len(errors)
+    count = f"{len(problems)} malformed sample{'s' if len(problems) > 1 else ''}"
     raise AnnotationError(
         count + (f", of which {len(errors)} are listed" if more else ""),
         file=path,
@@ -56,11 +56,11 @@ def raise_faults(
 
 
 def classes_needed(labels: Iterable[Any], num_classes: int | None) -> int | None:
-    """Return how many classes labels need, if that is more than ``num_classes``, else None.
+    """Return the number of classes that labels need if it exceeds ``num_classes``, else None.
 
     Args:
         labels: Integers, or lists of them; other values are ignored.
-        num_classes: How many classes there are; None for any number.
+        num_classes: The number of classes; None for any.
     """
     if num_classes is None:
         return None
@@ -71,32 +71,29 @@ def classes_needed(labels: Iterable[Any], num_classes: int | None) -> int | None
     return needed if needed > num_classes else None
 
 
-def sample_fault(
-    sample: Mapping[str, Any], *, num_classes: int | None = None, multi_class: bool = False
-) -> str | None:
+def sample_problem(sample: Mapping[str, Any], *, multi_class: bool = False) -> str | None:
     """Return what is wrong with a sample, or None.
 
     Args:
-        sample: The sample, see the table at the head of :mod:`pyskl.datasets.annotation`.
-        num_classes: Labels must be below it, where given.
+        sample: The sample; the table in :mod:`pyskl.datasets.annotation` has its keys.
         multi_class: Whether ``label`` is a list of classes instead of one.
     """
-    return content_fault(sample) or label_fault(sample["label"], num_classes, multi_class)
+    return content_problem(sample) or label_problem(sample["label"], None, multi_class)
 
 
-def content_fault(sample: Mapping[str, Any]) -> str | None:
+def content_problem(sample: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a sample apart from its label, or None."""
     for key in ("keypoint", "total_frames", "label"):
         if key not in sample:
             return f"the key {key!r} is missing; it has {sorted(map(str, sample))}"
     return (
-        _keypoint_fault(sample["keypoint"], sample["total_frames"])
-        or _score_fault(sample.get("keypoint_score"), sample["keypoint"])
-        or _img_shape_fault(sample.get("img_shape"))
+        _keypoint_problem(sample["keypoint"], sample["total_frames"])
+        or _score_problem(sample.get("keypoint_score"), sample["keypoint"])
+        or _img_shape_problem(sample.get("img_shape"))
     )
 
 
-def _keypoint_fault(keypoint: Any, total_frames: Any) -> str | None:
+def _keypoint_problem(keypoint: Any, total_frames: Any) -> str | None:
     if not isinstance(keypoint, np.ndarray):
         return f"keypoint should be a NumPy array, found {type(keypoint).__name__}"
     if keypoint.dtype.kind != "f":
@@ -111,10 +108,10 @@ def _keypoint_fault(keypoint: Any, total_frames: Any) -> str | None:
         return f"total_frames should be an int, found {type(total_frames).__name__}"
     if total_frames != keypoint.shape[1]:
         return f"total_frames is {total_frames} but keypoint has {keypoint.shape[1]} frames"
-    return _finite_fault("keypoint", keypoint)
+    return _finite_problem("keypoint", keypoint)
 
 
-def _score_fault(score: Any, keypoint: np.ndarray) -> str | None:
+def _score_problem(score: Any, keypoint: np.ndarray) -> str | None:
     if score is None:
         return None
     if not isinstance(score, np.ndarray):
@@ -123,24 +120,24 @@ def _score_fault(score: Any, keypoint: np.ndarray) -> str | None:
         return f"keypoint_score should be of a float type, found {score.dtype}"
     if score.shape != keypoint.shape[:3]:
         return (
-            f"keypoint_score should be (M, T, V) = {keypoint.shape[:3]} as keypoint is, "
+            f"keypoint_score should be (M, T, V) = {keypoint.shape[:3]} like keypoint, "
             f"found {score.shape}"
         )
-    return _finite_fault("keypoint_score", score)
+    return _finite_problem("keypoint_score", score)
 
 
-def _img_shape_fault(img_shape: Any) -> str | None:
+def _img_shape_problem(img_shape: Any) -> str | None:
     if img_shape is None:
         return None
     try:
         height, width = img_shape
-        sound = height > 0 and width > 0
+        valid = height > 0 and width > 0
     except (TypeError, ValueError):
-        sound = False
-    return None if sound else f"img_shape should be (height, width) in pixels, found {img_shape!r}"
+        valid = False
+    return None if valid else f"img_shape should be (height, width) in pixels, found {img_shape!r}"
 
 
-def _finite_fault(name: str, array: np.ndarray) -> str | None:
+def _finite_problem(name: str, array: np.ndarray) -> str | None:
     finite = np.isfinite(array)
     if finite.all():
         return None
@@ -151,8 +148,14 @@ def _finite_fault(name: str, array: np.ndarray) -> str | None:
     )
 
 
-def label_fault(label: Any, num_classes: int | None, multi_class: bool) -> str | None:
-    """Return what is wrong with a label, or None; arguments as of :func:`sample_fault`."""
+def label_problem(label: Any, num_classes: int | None, multi_class: bool) -> str | None:
+    """Return what is wrong with a label, or None.
+
+    Args:
+        label: The value of the key.
+        num_classes: The number of classes; None for any.
+        multi_class: Whether ``label`` is a list of classes instead of one.
+    """
     labels = label if multi_class and isinstance(label, (list, tuple, np.ndarray)) else [label]
     for value in labels:
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool):

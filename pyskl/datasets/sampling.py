@@ -1,7 +1,7 @@
 """Batch samplers for training and testing on several processes.
 
-Batches are lists of :class:`SampleKey`, which include the epoch, so that persistent workers draw
-each sample's randomness from (seed, epoch, index).
+Batches are lists of :class:`SampleKey`. They contain the epoch, so that persistent workers can seed
+each sample with (seed, epoch, index).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from torch.utils.data import Sampler
 
 
 class SampleKey(NamedTuple):
-    """What identifies one draw of a sample in a run."""
+    """Identifies one reading of a sample in a run."""
 
     epoch: int
     index: int  # type: ignore[assignment]  # hides tuple.index
 
 
 class TrainBatches(Sampler[list[SampleKey]]):
-    """Random batches of one process, a new order in every epoch.
+    """The random batches of one process, in a new order in every epoch.
 
-    All processes draw the same order and take every ``world_size``-th sample of it, so that a
-    step of any number of processes covers the same samples. If the number of samples is not a
-    multiple of ``world_size``, the first samples of the order come twice.
+    All processes draw the same order, and each takes every ``world_size``-th sample, so a step
+    covers the same samples for any number of processes. If the number of samples is not a multiple
+    of ``world_size``, the first samples are repeated.
 
     Args:
         length: Samples of the data set.
@@ -33,9 +33,8 @@ class TrainBatches(Sampler[list[SampleKey]]):
         seed: Seed of the run.
         rank: Number of this process.
         world_size: Number of processes.
-        weights: How often an epoch draws each sample on average, (length,); None for once.
+        weights: Expected number of draws of each sample per epoch, (length,); None for one each.
         drop_last: Drop the last batch if it is not full.
-        shuffle: Whether to shuffle.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class TrainBatches(Sampler[list[SampleKey]]):
         world_size: int = 1,
         weights: np.ndarray | None = None,
         drop_last: bool = False,
-        shuffle: bool = True,
     ) -> None:
         self.length = length
         self.batch_size = batch_size
@@ -57,7 +55,6 @@ class TrainBatches(Sampler[list[SampleKey]]):
         self.world_size = world_size
         self.weights = weights
         self.drop_last = drop_last
-        self.shuffle = shuffle
         self.epoch = 0
         self.first_batch = 0
         draws = length if weights is None else max(1, round(float(weights.sum())))
@@ -65,11 +62,11 @@ class TrainBatches(Sampler[list[SampleKey]]):
         self._per_rank = -(-draws // world_size)
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Choose the epoch that the next iteration gives, and the batch of it to start from.
+        """Choose the epoch of the next iteration, and the batch to start with.
 
         Args:
             epoch: From 0.
-            first_batch: From 0; those before it are left out without being read.
+            first_batch: From 0; earlier batches are skipped without being read.
         """
         if not 0 <= first_batch <= len(self):
             raise ValueError(f"first_batch should lie in 0 to {len(self)}, found {first_batch}")
@@ -78,7 +75,7 @@ class TrainBatches(Sampler[list[SampleKey]]):
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the samples of an epoch in order, for all processes together."""
-        rng = np.random.default_rng((self.seed, epoch, self.length))  # the key of no sample
+        rng = np.random.default_rng((self.seed, epoch, self.length))  # no sample has this key
         if self.weights is None:
             drawn = np.arange(self.length)
         else:
@@ -87,7 +84,7 @@ class TrainBatches(Sampler[list[SampleKey]]):
             ends = np.cumsum(self.weights) * (self._draws / self.weights.sum())
             ticks = rng.random() + np.arange(self._draws)
             drawn = np.searchsorted(ends, ticks, side="right").clip(max=self.length - 1)
-        return rng.permutation(drawn) if self.shuffle else drawn
+        return rng.permutation(drawn)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """Yield this process's batches of the epoch."""
@@ -98,7 +95,7 @@ class TrainBatches(Sampler[list[SampleKey]]):
             yield [SampleKey(self.epoch, int(index)) for index in share]
 
     def __len__(self) -> int:
-        """Return the batches of an epoch, the same for every process."""
+        """Return the number of batches of an epoch, the same for every process."""
         if self.drop_last:
             return self._per_rank // self.batch_size
         return -(-self._per_rank // self.batch_size)
@@ -107,7 +104,7 @@ class TrainBatches(Sampler[list[SampleKey]]):
 class TestBatches(Sampler[list[SampleKey]]):
     """Batches in the order of the data set, given to the processes in turn.
 
-    The batches, and so the scores, don't depend on the number of processes; no sample comes twice.
+    Batches, and so scores, don't depend on the number of processes. No sample is repeated.
 
     Args:
         length: Samples of the data set.
@@ -124,7 +121,7 @@ class TestBatches(Sampler[list[SampleKey]]):
         self.starts = range(rank * batch_size, length, world_size * batch_size)
 
     def indices(self) -> list[int]:
-        """Return the samples of this process in the order in which they come."""
+        """Return the samples of this process in order."""
         return [key.index for batch in self for key in batch]
 
     def __iter__(self) -> Iterator[list[SampleKey]]:

@@ -1,8 +1,8 @@
 """Samples as flat arrays.
 
 The joints of all samples are rows of one array: a row is one person in one frame. Sample s owns the
-rows ``starts[s]`` to ``starts[s] + persons[s] * frames[s]``, its persons one after the other. All
-other keys (label, id, image size ...) are columns with one entry per sample.
+rows ``starts[s]`` to ``starts[s] + persons[s] * frames[s]``, one person after the other. All other
+keys (label, id, image size ...) are columns with one entry per sample.
 
 Shapes: S samples, R rows, M persons, T frames, V joints, C channels.
 """
@@ -52,9 +52,9 @@ class RowStore:
 
     @classmethod
     def from_samples(cls, samples: Sequence[Mapping[str, Any]]) -> RowStore:
-        """Copy samples whose arrays have the same kind of row into flat arrays.
+        """Copy samples into flat arrays; V, C and the keys of the arrays must be the same.
 
-        Floating-point types may differ; the widest one is used.
+        If floating-point types differ, the widest one is used.
         """
         keys = [key for key in ROW_KEYS if key in samples[0]]
         rows = {}
@@ -105,7 +105,7 @@ class RowStore:
             device_rows: The rows as tensors of that device.
         """
         axis = Axis(self.axis.persons[indices], self.axis.frames[indices])
-        # From a row of the batch to a row of the store.
+        # The offset from a row of the batch to a row of the store.
         shift = self.axis.starts[indices] - axis.starts
         rows: Mapping[str, Any] = self.rows if device is None else device_rows or {}
 
@@ -183,8 +183,8 @@ class Samples(Sequence[Sample]):
 def columns_of(samples: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray | list[Any]]:
     """Return the columns of all keys that are not rows.
 
-    A column is an array if all its values are plain scalars of one type, or arrays of one shape and
-    type; it gives back equal values. Otherwise it is a list.
+    A column is an array if its values are scalars of one type, or arrays of one shape and type, and
+    the array preserves them. Otherwise it is a list.
     """
     keys = dict.fromkeys(key for sample in samples for key in sample if key not in ROW_KEYS)
     return {key: _column([sample.get(key, ABSENT) for sample in samples]) for key in keys}
@@ -206,7 +206,7 @@ def _column(values: list[Any]) -> np.ndarray | list[Any]:
         kinds == {int} and all(-(2**63) <= value < 2**63 for value in plain)
     ):
         return np.array(plain)
-    # NumPy's strings lose zeros at the end.
+    # NumPy strips trailing null characters.
     if kinds == {str} and not any(value.endswith("\0") for value in plain):
         return np.array(plain)
     return plain

@@ -81,7 +81,7 @@ def _set_variables_from_slurm() -> None:
     _require(("SLURM_PROCID", "SLURM_NTASKS"), "slurm", "start the command with srun")
     environ = os.environ
     tasks = environ["SLURM_NTASKS"]
-    # SLURM_STEP_TASKS_PER_NODE looks like "4" or "4(x2)"; all nodes of a job run as many tasks.
+    # SLURM_STEP_TASKS_PER_NODE looks like "4" or "4(x2)"; all nodes run the same number of tasks.
     per_node = environ.get("SLURM_STEP_TASKS_PER_NODE") or environ.get(
         "SLURM_NTASKS_PER_NODE", tasks
     )
@@ -91,7 +91,7 @@ def _set_variables_from_slurm() -> None:
     environ["LOCAL_WORLD_SIZE"] = per_node.partition("(")[0].partition(",")[0]
     if "MASTER_ADDR" not in environ:
         environ["MASTER_ADDR"] = _first_slurm_host()
-    # All tasks of a job must choose the same port without communication, different jobs should not.
+    # The tasks of a job must agree on a port without communication, different from other jobs.
     job = int(environ.get("SLURM_JOB_ID", "0"))
     environ.setdefault("MASTER_PORT", environ.get("PORT", str(20000 + job % 20000)))
 

@@ -57,7 +57,7 @@ class _RankStatus:
 
 
 class Monitor:
-    """Ends this process if another one is lost or all stall, within a ``with`` block.
+    """Ends this process if another one is lost or all stall; a context manager.
 
     Args:
         env: Rank and world size.
@@ -110,7 +110,7 @@ class Monitor:
             state = "finished" if kind is None else f"failed ({kind.__name__})"
             try:
                 self._publish(-1, state)
-            except (RuntimeError, ConnectionError):  # process 0, which holds the store, is gone
+            except (RuntimeError, ConnectionError):  # process 0, which holds the store, has ended
                 return
 
     def report(self, *activity: object) -> None:
@@ -186,7 +186,7 @@ class Monitor:
                 for rank, status in self._ranks.items():
                     if store.check([f"heartbeat/{rank}"]):
                         status.update(json.loads(store.get(f"heartbeat/{rank}")))
-            except (RuntimeError, ConnectionError):  # process 0, which holds the store, is gone
+            except (RuntimeError, ConnectionError):  # process 0, which holds the store, has ended
                 self._store_failed = self._store_failed or time.monotonic()
             else:
                 self._store_answered, self._store_failed = time.monotonic(), None
@@ -195,7 +195,7 @@ class Monitor:
         last = time.monotonic()
         while not self._closing.wait(HEARTBEAT_INTERVAL):
             now = time.monotonic()
-            if now - last > GRACE_PERIOD:  # this process itself was frozen and received nothing
+            if now - last > GRACE_PERIOD:  # this process was frozen itself
                 self._store_answered = now
                 for status in self._ranks.values():
                     status.beat_time = status.progress_time = now
@@ -218,7 +218,7 @@ class Monitor:
             key: The config key of the timeout, for the message.
         """
         now, main = time.monotonic(), self._ranks[0]
-        cause = "it was killed or stopped, or its machine is gone"
+        cause = "it was killed or stopped, or its machine failed"
         for rank, status in self._ranks.items():
             if rank == self.env.rank:
                 continue
@@ -235,7 +235,7 @@ class Monitor:
                     f"activity was {status.activity}; {cause}"
                 )
         if self._store_failed is not None and now - self._store_failed > grace:
-            return f"process 0 is gone; its last activity was {main.activity}; {cause}"
+            return f"process 0 has ended; its last activity was {main.activity}; {cause}"
         silence = now - self._store_answered
         if silence > timeout and self._store is not None and self.env.rank != 0:
             return (

@@ -1,10 +1,10 @@
-"""How the processes of a run find each other and form a process group.
+"""Form the process group of a run.
 
-``torch.distributed`` alone falls short in three ways: it does not say which process is missing, it
-retries some connections for minutes beyond its timeout, and when torchrun starts failed processes
-again they may read addresses that the earlier processes left in the store of torchrun's agent
-(pytorch/pytorch#135712). The restart count does not identify an attempt, since each machine counts
-its own. So the processes agree on a new random id, and all their keys start with it.
+``torch.distributed`` alone has three problems: it does not report which process is missing, it
+retries some connections for minutes beyond its timeout, and processes that torchrun has restarted
+may read addresses that the earlier ones left in the store of torchrun's agent
+(pytorch/pytorch#135712). The restart count does not identify an attempt, since each machine has its
+own. So the processes agree on a new random id, and all their keys start with it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REPORT_INTERVAL = 30.0
 
 @dataclass(frozen=True)
 class Timeouts:
-    """The times of a config's ``dist_params``, in seconds.
+    """The timeouts in a config's ``dist_params``, in seconds.
 
     Attributes:
         join: How long to wait until all processes have started; long enough to start several
@@ -49,7 +49,7 @@ class Timeouts:
 
     @classmethod
     def from_config(cls, dist_params: Mapping[str, Any] | None) -> Timeouts:
-        """Return the times in ``dist_params``, with defaults for those it lacks."""
+        """Return the timeouts in ``dist_params``, with defaults for missing ones."""
         given = dist_params or {}
         return cls(**{k: float(given[k]) for k in ("join", "timeout", "stall") if k in given})
 
@@ -171,14 +171,14 @@ def init_process_group(
 
 
 def agree_on_run_id(store: dist.Store, env: DistEnv, timeout: float) -> str:
-    """Return an id that all processes of this start share and no earlier start had.
+    """Return a new id that all processes of this start share.
 
     Every other process publishes a random token. Process 0 answers each token with the id until
-    every process has confirmed that it received it. Tokens of an earlier start are answered too,
-    but nobody confirms them.
+    every process has confirmed that it received it. Tokens of an earlier start are answered,
+    too, but never confirmed.
 
     Args:
-        store: May hold anything that earlier starts left.
+        store: May contain keys of earlier starts.
         env: Rank and world size.
         timeout: Seconds to wait for the others.
 
@@ -221,7 +221,7 @@ def agree_on_run_id(store: dist.Store, env: DistEnv, timeout: float) -> str:
 def exit_after(seconds: float, message: str) -> Iterator[None]:
     """Exit with the status of a lost process if the block takes longer.
 
-    For calls of torch that can't be interrupted and block if a process is gone.
+    For calls of torch that can't be interrupted and block if a process has ended.
 
     Args:
         seconds: How long the block may take.
@@ -242,7 +242,7 @@ def exit_after(seconds: float, message: str) -> Iterator[None]:
 
 
 def _accepts_connections(host: str, port: int) -> bool:
-    """Return whether something listens; a TCPStore would print C++ errors while nothing does."""
+    """Return whether a server is listening. A TCPStore would print C++ errors if not."""
     try:
         socket.create_connection((host, port), timeout=5).close()
     except OSError:

@@ -33,10 +33,10 @@ class StopSignals:
     """Turns signals into a request to stop; all ranks stop at the same step.
 
     Works within a ``with`` block of the main thread. In a distributed run every rank has to enter
-    it and to call :meth:`should_continue` equally often.
+    it and call :meth:`should_continue` equally often.
 
-    A signal sets :attr:`requested`, and raises :class:`StoppedError` while :attr:`raise_at_once` is
-    set because there is nothing to save. A second Ctrl-C raises :class:`KeyboardInterrupt`.
+    A signal sets :attr:`requested`. While :attr:`raise_at_once` is set, because there is nothing to
+    save, it raises :class:`StoppedError`. A second Ctrl-C raises :class:`KeyboardInterrupt`.
 
     Args:
         timeout: Seconds to wait for another rank in :meth:`should_continue`.
@@ -108,7 +108,7 @@ class StopSignals:
 
 
 def prepare_workers(loader: DataLoader, timeout: float) -> None:
-    """Let data workers survive a request to stop, and limit the wait for a batch.
+    """Make data workers ignore stop signals, and limit the wait for a batch.
 
     A scheduler signals every process of a job, but the run needs its workers until the step at
     which all processes stop. So workers ignore signals, and are killed when this process ends.

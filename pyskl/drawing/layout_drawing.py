@@ -109,7 +109,7 @@ def layout_svg(layout: SkeletonLayout, *, names: bool = True) -> str:
 
 
 def layout_page(layout: SkeletonLayout) -> str:
-    """Return an HTML page about a layout: the drawing, its joints, and remarks."""
+    """Return an HTML page about a layout: the drawing, its joints, and warnings."""
     neighbours: dict[int, list[int]] = {joint: [] for joint in range(layout.num_joints)}
     for child, parent in layout.edges:
         neighbours[child].append(parent)
@@ -131,12 +131,12 @@ def layout_page(layout: SkeletonLayout) -> str:
     drawing = layout_svg(layout, names=False)
     for role, colour in palette().items():  # follow the page's light or dark theme
         drawing = drawing.replace(colour, f"var(--{role})")
-    remarks = "".join(f"<li>{escape(remark)}</li>" for remark in layout_warnings(layout))
+    warnings = "".join(f"<li>{escape(warning)}</li>" for warning in layout_warnings(layout))
     sections = [
         Section("Drawing", f'<div class="scroll">{drawing}</div>'),
         Section("Facts", table(["", ""], layout_facts(layout))),
         Section("Joints", joints),
-        Section("Remarks", f"<ul>{remarks}</ul>" if remarks else "<p>None.</p>"),
+        Section("Warnings", f"<ul>{warnings}</ul>" if warnings else "<p>None.</p>"),
     ]
     return page(f"Skeleton layout {layout.name}", sections)
 

@@ -132,7 +132,7 @@ def visualize(source: str | Path | None, settings: DrawSettings | None = None) -
         The file that was written.
 
     Raises:
-        InputError: if the input is faulty, or the file can't be written.
+        InputError: if the input is invalid, or the file can't be written.
 
     Example:
         >>> visualize('data/mine.pkl', DrawSettings(sample='clip3', out='clip3.gif'))

@@ -128,7 +128,7 @@ def export_model(
         cfg_options: ``key=value`` overrides.
 
     Raises:
-        InputError: for faults of the config, the checkpoint or the settings.
+        InputError: for errors in the config, the checkpoint or the settings.
         DisparityError: if the exported model differs too much from the original. No file is
             written, and an existing one is kept.
         WriteError: if the file can't be written.

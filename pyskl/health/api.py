@@ -33,7 +33,7 @@ def check_health(
     """Do what ``tools/data/check.py`` does, apart from printing.
 
     Args:
-        ann_file: The annotation pickle. Everything but its top-level structure may be faulty.
+        ann_file: The annotation pickle. Everything but its top-level structure may be invalid.
         config: A config (or its path) to compare it with.
         json_file: Where to write all findings, and the changes of the cleaned copy.
         html_file: Where to write a page with findings, changes and charts.

@@ -17,7 +17,7 @@ from pyskl.errors import ConfigError, did_you_mean
 from pyskl.health.measure import SampleMeasurements
 from pyskl.health.report import Finding, Item, Statistics
 from pyskl.health.splits import Splits
-from pyskl.skeleton import SkeletonLayout, names_fault, resolve_layout
+from pyskl.skeleton import SkeletonLayout, joint_names_problem, resolve_layout
 
 # Transforms that sample clip_len frames.
 _SAMPLING = ("UniformSample", "UniformSampleFrames", "UniformSampleDecode", "SampleFrames")
@@ -58,14 +58,14 @@ class ConfigExpectations:
         layout: Layout of the model's graph, if any.
         num_classes: Number of classes of the model, if known.
         uses: Its data sets.
-        faults: Faults of the config itself.
+        config_errors: Errors in the config itself.
     """
 
     source: str
     layout: SkeletonLayout | None = None
     num_classes: int | None = None
     uses: tuple[DatasetUse, ...] = ()
-    faults: tuple[str, ...] = ()
+    config_errors: tuple[str, ...] = ()
 
     def split_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs of training and test splits."""
@@ -85,7 +85,7 @@ def expectations_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> C
         ann_file: The file. If the config names it, only the data sets that read it count.
 
     Raises:
-        ConfigError: if the config can't be read. Its other faults are part of the result.
+        ConfigError: if the config can't be read. Its other errors are part of the result.
     """
     loaded = config if isinstance(config, Mapping) else load_config(config)
     content = loaded.to_dict() if isinstance(loaded, Config) else dict(loaded)
@@ -109,22 +109,22 @@ def expectations_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> C
         for key, leaf in leaves(value("data", name), f"data.{name}")
     ]
     here = [(key, leaf) for key, leaf in data_sets if reads_this_file(leaf)]
-    faults: tuple[str, ...] = ()
+    config_errors: tuple[str, ...] = ()
     try:
         prepare(loaded, ())  # does not open the data sets
     except ConfigError as error:
-        faults = tuple(map(str, error.errors)) or (str(error),)
+        config_errors = tuple(map(str, error.errors)) or (str(error),)
     layout = value("model", "backbone", "graph_cfg", "layout")
     try:
         layout = None if layout is None else resolve_layout(layout)
-    except (ConfigError, ValueError):  # already one of the faults of the config
+    except (ConfigError, ValueError):  # already one of the errors in the config
         layout = None
     return ConfigExpectations(
         source=str(getattr(loaded, "filename", None) or "config"),
         layout=layout,
         num_classes=_int_or_none(value("model", "cls_head", "num_classes")),
         uses=tuple(_use(key, leaf) for key, leaf in here or data_sets),
-        faults=faults,
+        config_errors=config_errors,
     )
 
 
@@ -178,7 +178,7 @@ def expectation_findings(
         if use.split is not None and use.split not in splits.ids
     ]
     found = {
-        "config_faults": [Item(fault) for fault in expected.faults],
+        "config_errors": [Item(problem) for problem in expected.config_errors],
         "config_split": missing_splits,
         "config_mirror": _mirror_items(expected.layout, bones),
         **_layout_items(expected, statistics, joint_names),
@@ -199,11 +199,11 @@ def _layout_items(
         return {}
     if layout is not None:
         if layout.num_joints == V:
-            fault = names_fault(joint_names, layout)
+            problem = joint_names_problem(joint_names, layout)
         else:
-            fault = f"the layout has {layout.num_joints} joints, the samples {V}"
-        if fault is not None:
-            joints.append(Item(layout.name, fault))
+            problem = f"the layout has {layout.num_joints} joints, the samples {V}"
+        if problem is not None:
+            joints.append(Item(layout.name, problem))
         if layout.dim > C:
             detail = f"the layout has {layout.dim} coordinates, the samples {C}"
             coordinates.append(Item(layout.name, detail))

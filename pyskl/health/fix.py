@@ -1,4 +1,4 @@
-"""Make a cleaned copy of an annotation file, with all unambiguous faults fixed.
+"""Make a cleaned copy of an annotation file, with all unambiguous problems fixed.
 
 Shapes: M persons, T frames, V joints, C coordinates.
 """
@@ -14,7 +14,7 @@ from pyskl.errors import AnnotationError
 from pyskl.health.duplicates import identical_groups, labels_text
 from pyskl.health.examine import is_multi_class
 from pyskl.health.expectations import ConfigExpectations
-from pyskl.health.measure import SampleMeasurements, is_keypoint, measure, sample_faults
+from pyskl.health.measure import SampleMeasurements, is_keypoint, measure, sample_problems
 from pyskl.health.raw_annotations import RawAnnotations
 from pyskl.health.rules import most_common
 from pyskl.health.splits import Splits, resolve_splits
@@ -44,8 +44,8 @@ def fix(
 ) -> tuple[RawAnnotations, list[Change]]:
     """Return a cleaned copy of an annotation file, and all changes.
 
-    Faulty samples are repaired or dropped in all splits. Duplicates leave the training splits only,
-    so that results on test splits stay comparable.
+    Invalid samples are repaired or dropped in all splits. Duplicates are removed from the training
+    splits only, so that results on test splits stay comparable.
 
     Args:
         file: The file; it is not modified.
@@ -94,9 +94,9 @@ def _repaired(raw: Any, *, needs_id: bool, multi_class: bool) -> tuple[Sample | 
         *_repair_length(sample),
         *_repair_values(sample),
     ]
-    faults = sample_faults(sample, needs_id=needs_id, multi_class=multi_class)
-    if faults:
-        return None, [*done, (faults[0].kind, f"dropped: {faults[0].text}")]
+    problems = sample_problems(sample, needs_id=needs_id, multi_class=multi_class)
+    if problems:
+        return None, [*done, (problems[0].kind, f"dropped: {problems[0].text}")]
     if not sample["keypoint"].any():
         return None, [*done, ("all_zero", "dropped: all keypoints are zero")]
     return sample, [*done, *_cut_ends(sample)]
@@ -176,7 +176,7 @@ def _repair_values(sample: Sample) -> _Done:
     if score is not None:
         sample["keypoint_score"] = score.copy()
         sample["keypoint_score"][bad] = 0
-    return [("nonfinite", f"{count} joint{'s' * (count > 1)} with NaN or infinity made absent")]
+    return [("nonfinite", f"{count} joint{'s' * (count > 1)} with NaN or infinity set to zero")]
 
 
 def _cut_ends(sample: Sample) -> _Done:

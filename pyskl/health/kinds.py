@@ -227,7 +227,7 @@ unbalanced | note | training splits with ten times more samples of one class tha
 The accuracy of rare classes suffers.
 > class_prob of PoseDataset draws rare classes more often.
 
-config_faults | error | faults of the config itself
+config_errors | error | errors in the config itself
 Training refuses the config.
 > Change the config as each message says.
 

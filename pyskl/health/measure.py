@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from pyskl.datasets.sample_checks import content_fault, label_fault, sample_fault, sample_id
+from pyskl.datasets.sample_checks import content_problem, label_problem, sample_id, sample_problem
 from pyskl.skeleton import SkeletonLayout
 
 # Joints below this score may be anywhere, so they do not count as jumps.
@@ -32,8 +32,8 @@ _VALID: Mapping[str, Any] = {
 }
 
 
-class Fault(NamedTuple):
-    """A structural fault: the kind of finding, and what was found."""
+class Problem(NamedTuple):
+    """A structural problem: the kind of finding, and what was found."""
 
     kind: str
     text: str
@@ -88,8 +88,8 @@ class SampleMeasurements:
 
     Attributes:
         name: Its name in reports.
-        faults: Structural faults.
-        labels: Its classes: one, or several in multi-class data; none if faulty.
+        problems: Structural problems.
+        labels: Its classes: one, or several in multi-class data; none if invalid.
         body: None if the keypoints can't be read.
         scores: Least and greatest score, or None without scores.
         img_shape: (height, width), if it is valid.
@@ -98,7 +98,7 @@ class SampleMeasurements:
     """
 
     name: str
-    faults: list[Fault]
+    problems: list[Problem]
     labels: tuple[int, ...] = ()
     body: Body | None = None
     scores: tuple[float, float] | None = None
@@ -128,12 +128,12 @@ def measure(
         are all zero.
     """
     found = SampleMeasurements(
-        name, sample_faults(sample, needs_id=needs_id, multi_class=multi_class)
+        name, sample_problems(sample, needs_id=needs_id, multi_class=multi_class)
     )
-    faulty = {fault.kind for fault in found.faults}
+    invalid = {problem.kind for problem in found.problems}
     if not isinstance(sample, Mapping):
         return found, None
-    if "label" in sample and "label" not in faulty:
+    if "label" in sample and "label" not in invalid:
         found.labels = tuple(int(one) for one in np.atleast_1d(sample["label"]))
     keypoint = sample.get("keypoint")
     if not is_keypoint(keypoint):
@@ -141,7 +141,7 @@ def measure(
     half = keypoint.dtype.itemsize < 4  # float16 can't hold such values
     values = (keypoint if half else keypoint.clip(-_HUGE, _HUGE)).astype(np.float32)
     broken: np.ndarray | None = None
-    if "nonfinite" in faulty:
+    if "nonfinite" in invalid:
         broken = np.any(~np.isfinite(keypoint), axis=-1)
         values[broken] = 0
     exists = np.logical_or.reduce(
@@ -184,23 +184,23 @@ def is_keypoint(keypoint: Any) -> TypeGuard[np.ndarray]:
     )
 
 
-def sample_faults(sample: Any, *, needs_id: bool, multi_class: bool = False) -> list[Fault]:
-    """Return all structural faults of a sample; arguments as for :func:`measure`."""
+def sample_problems(sample: Any, *, needs_id: bool, multi_class: bool = False) -> list[Problem]:
+    """Return all structural problems of a sample; arguments as for :func:`measure`."""
     if not isinstance(sample, Mapping):
-        return [Fault("structure", f"should be a dict, found {type(sample).__name__}")]
-    faults = []
+        return [Problem("structure", f"should be a dict, found {type(sample).__name__}")]
+    problems = []
     if needs_id and sample_id(sample) is None:
-        faults.append(Fault("structure", "has neither 'frame_dir' nor 'filename'"))
+        problems.append(Problem("structure", "has neither 'frame_dir' nor 'filename'"))
     missing = [key for key in _KEYS if key not in sample]
-    if not missing and sample_fault(sample, multi_class=multi_class) is None:
-        return faults
-    faults += [Fault("structure", f"the key {key!r} is missing") for key in missing]
+    if not missing and sample_problem(sample, multi_class=multi_class) is None:
+        return problems
+    problems += [Problem("structure", f"the key {key!r} is missing") for key in missing]
 
     def check(kind: str, **parts: Any) -> bool:
-        """Add the fault of some parts of the sample, if any; return whether there is one."""
-        text = content_fault({**_VALID, **parts})
+        """Add the problem of some parts of the sample, if any; return whether there is one."""
+        text = content_problem({**_VALID, **parts})
         if text is not None:
-            faults.append(Fault(kind, text))
+            problems.append(Problem(kind, text))
         return text is not None
 
     keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
@@ -217,11 +217,11 @@ def sample_faults(sample: Any, *, needs_id: bool, multi_class: bool = False) -> 
             ):
                 check("nonfinite", **parts, keypoint_score=score)
     if "label" in sample:
-        text = label_fault(sample["label"], None, multi_class)
+        text = label_problem(sample["label"], None, multi_class)
         if text is not None:
-            faults.append(Fault("label", text))
+            problems.append(Problem("label", text))
     check("structure", img_shape=sample.get("img_shape"))
-    return faults
+    return problems
 
 
 def _zeros_like(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import label_names_beside, read_annotation_pickle
+from pyskl.datasets.annotation import label_names_next_to, read_annotation_pickle
 from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import AnnotationError
@@ -18,11 +18,11 @@ from pyskl.unpickling.load import load_plain_pickle
 
 @dataclass
 class RawAnnotations:
-    """An annotation file as it is, including faulty samples.
+    """An annotation file as it is, including invalid samples.
 
     Attributes:
         path: The file.
-        samples: The items of the list of samples: dicts, unless the file is faulty.
+        samples: The items of the list of samples: dicts, unless the file is invalid.
         split: Ids of each split; None for a bare list.
         extra: The other top-level keys of the file.
         names: Name of each sample in reports: its id, or ``#`` and its index.
@@ -54,7 +54,7 @@ class RawAnnotations:
 
 
 def read_raw_annotations(path: str | Path, *, trusted: bool = False) -> RawAnnotations:
-    """Read an annotation file, however faulty its samples are.
+    """Read an annotation file, however invalid its samples are.
 
     Args:
         path: The pickle.
@@ -88,7 +88,7 @@ def read_raw_annotations(path: str | Path, *, trusted: bool = False) -> RawAnnot
         raise AnnotationError("not an annotation file", file=path)
     file = RawAnnotations(path, list(samples), split, extra)
     if not file.names_of("label_names"):
-        names = label_names_beside(path)
+        names = label_names_next_to(path)
         if names:
             file.extra["label_names"] = list(names)
     return file

@@ -102,8 +102,8 @@ def sample_findings(samples: Sequence[SampleMeasurements]) -> list[Finding]:
     """Return the findings about single samples."""
     found: dict[str, list[Item]] = {kind: [] for kind in _RULES}
     for sample in samples:
-        for fault in sample.faults:
-            found.setdefault(fault.kind, []).append(Item(sample.name, fault.text))
+        for problem in sample.problems:
+            found.setdefault(problem.kind, []).append(Item(sample.name, problem.text))
         if sample.body is not None:
             for kind, rule in _RULES.items():
                 detail = rule(sample.body)

@@ -139,7 +139,7 @@ def split_findings(splits: Splits, samples: Sequence[SampleMeasurements]) -> lis
         found["unlisted"] = [
             Item(name)
             for index, name in enumerate(names)
-            # A sample without an id can't be listed; that is a structural fault.
+            # A sample without an id can't be listed; that is a structural problem.
             if index not in splits.of_sample and name != f"#{index}"
         ]
     where: dict[int, list[str]] = {}

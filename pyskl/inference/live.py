@@ -84,9 +84,9 @@ class LiveReport:
 
     def text(self) -> str:
         """Return a summary in one line."""
-        text = f"{self.frames} frames, {self.windows} windows scored, {self.skipped} passed over"
+        text = f"{self.frames} frames, {self.windows} windows scored, {self.skipped} skipped"
         if self.num_errors:
-            text += f", {self.num_errors} faults"
+            text += f", {self.num_errors} errors"
         if self.latencies:
             p50, p99, most = np.percentile(np.array(self.latencies) * 1000, (50, 99, 100))
             text += f"; latency p50 {p50:.1f} ms, p99 {p99:.1f} ms, at most {most:.1f} ms"
@@ -249,7 +249,7 @@ def run_live(
         settings: Window, stride and what to write.
         write: Is called with each line: ``frame`` (number of the newest one), its ``time`` if
             known, ``start`` and ``end`` of the window, ``topk`` (empty if nobody is in it),
-            ``latency_ms``, and ``passed_over`` if windows were skipped.
+            ``latency_ms``, and ``skipped`` if windows were skipped.
         report: Is updated while frames arrive.
 
     Returns:
@@ -315,5 +315,5 @@ def _line(window: Window, ensemble: Ensemble, settings: LiveSettings) -> Line:
     if sample is not None:
         line["topk"] = topk_entries(ensemble, ensemble.score(sample), settings.topk)
     if window.skipped:
-        line["passed_over"] = window.skipped
+        line["skipped"] = window.skipped
     return line

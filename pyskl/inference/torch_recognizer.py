@@ -142,7 +142,7 @@ def open_recognizer(
         trusted: Load the checkpoint with plain pickle, which can run code.
 
     Raises:
-        InputError: for faults of the config or the checkpoint.
+        InputError: for errors in the config or the checkpoint.
         DeviceError: if there is no such device.
     """
     place = choose_device(DistEnv()) if device == "auto" else _device(device)

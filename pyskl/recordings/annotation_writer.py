@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from pyskl.datasets.annotation import LABELS_SUFFIX
-from pyskl.datasets.sample_checks import sample_fault
+from pyskl.datasets.sample_checks import sample_problem
 from pyskl.errors import AnnotationError, WriteError, did_you_mean
 from pyskl.files.atomic import AtomicFile, write_text
 from pyskl.recordings.recording import Recording, RecordingError
@@ -97,9 +97,9 @@ class AnnotationWriter:
         """
         number = self._label(label, recording.name)
         sample = recording.sample(number)
-        fault = sample_fault(sample)
-        if fault is not None:
-            raise RecordingError(fault, sample=recording.name)
+        problem = sample_problem(sample)
+        if problem is not None:
+            raise RecordingError(problem, sample=recording.name)
         self._check_consistent(recording)
         try:
             if self._output is None:

@@ -65,7 +65,7 @@ class ConversionReport:
         lines.append(f"splits: {splits or 'none'}")
         if self.ignored:
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.ignored.most_common(6))
-            lines.append(f"left alone: {kinds}")
+            lines.append(f"other files: {kinds}")
         lines += [f"note: {note}" for note in self.notes]
         if self.failures:
             lines.append(f"left out: {len(self.failures)}")

@@ -221,9 +221,9 @@ def _report_layout(
         return
     same = layout_with(first.joint_names)
     if same is not None:
-        order = "in that order" if first.joint_names == same.joint_names else "IN ANOTHER ORDER"
+        order = "in the same order" if first.joint_names == same.joint_names else "IN ANOTHER ORDER"
         report.notes.append(
-            f"the joints have the names of {same.name!r}, {order}; say --layout {same.name}"
+            f"the joints have the names of {same.name!r}, {order}; use --layout {same.name}"
         )
     elif not report.notes:
         report.notes.append(

@@ -184,7 +184,7 @@ class ModelMetadata(BaseModel):
 
         Raises:
             InputError: if the text is missing or a value is not acceptable; ``errors`` has one
-                entry for each faulty key.
+                entry for each invalid key.
         """
         if not text:
             raise InputError(
@@ -203,7 +203,7 @@ class ModelMetadata(BaseModel):
 
 
 def field_errors(error: ValidationError) -> list[InputError]:
-    """Return one error for each faulty field of :class:`ModelMetadata`."""
+    """Return one error for each invalid field of :class:`ModelMetadata`."""
     return [
         InputError(
             one["msg"],

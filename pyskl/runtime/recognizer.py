@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import softmax
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.datasets.sample_checks import sample_fault
+from pyskl.datasets.sample_checks import sample_problem
 from pyskl.errors import AnnotationError, ConfigError, InputError
 from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
@@ -213,9 +213,9 @@ def complete_sample(sample: Mapping[str, Any] | np.ndarray) -> dict[str, Any]:
     keypoint = full.get("keypoint")
     frames = keypoint.shape[1] if isinstance(keypoint, np.ndarray) and keypoint.ndim == 4 else 0
     full.setdefault("total_frames", frames)
-    fault = sample_fault(full)
-    if fault is not None:
-        raise AnnotationError(fault, sample=full["frame_dir"])
+    problem = sample_problem(full)
+    if problem is not None:
+        raise AnnotationError(problem, sample=full["frame_dir"])
     return {"start_index": 0, "modality": "Pose", **full, "test_mode": True}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pyskl.skeleton.builtin import ALIASES, LAYOUTS
-from pyskl.skeleton.checks import LayoutError, layout_faults
+from pyskl.skeleton.checks import LayoutError, layout_problems
 from pyskl.skeleton.files import layout_to_json
 from pyskl.skeleton.graph import Graph
-from pyskl.skeleton.joint_names import layout_with, names_fault
+from pyskl.skeleton.joint_names import joint_names_problem, layout_with
 from pyskl.skeleton.layout import SkeletonLayout, joint_columns
 from pyskl.skeleton.layout_warnings import layout_warnings
-from pyskl.skeleton.resolve import find_faults, inlined, resolve_layout
+from pyskl.skeleton.resolve import find_problems, inlined, resolve_layout
 
 __all__ = [
     "ALIASES",
@@ -17,13 +17,13 @@ __all__ = [
     "LAYOUTS",
     "LayoutError",
     "SkeletonLayout",
-    "find_faults",
+    "find_problems",
     "inlined",
     "joint_columns",
-    "layout_faults",
+    "layout_problems",
     "layout_warnings",
     "layout_to_json",
     "layout_with",
-    "names_fault",
+    "joint_names_problem",
     "resolve_layout",
 ]

@@ -1,4 +1,4 @@
-"""Faults of skeleton layouts; legal but unusual ones get :mod:`pyskl.skeleton.layout_warnings`."""
+"""Find the errors in skeleton layouts; ``layout_warnings`` has what is only unusual."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from pyskl.errors import ConfigError
 if TYPE_CHECKING:
     from pyskl.skeleton.layout import Pair, SkeletonLayout
 
-# How many items of a list a message shows.
+# The longest list in a message.
 _SHOWN = 12
 
 
 class LayoutError(ConfigError):
-    """A skeleton layout has faults.
+    """A skeleton layout has problems.
 
     Attributes:
-        faults: The messages, without the layout's name.
+        problems: The messages, without the layout's name.
     """
 
-    faults: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, faults: Sequence[str], *, file: str = "") -> LayoutError:
-        """Return the error that lists the faults of a layout.
+    def of(cls, name: str, problems: Sequence[str], *, file: str = "") -> LayoutError:
+        """Return an error that lists the problems of a layout.
 
         Args:
             name: The name of the layout.
-            faults: At least one.
+            problems: At least one.
             file: The file that the layout was read from, if any.
         """
         where = f"{file}: " if file else ""
-        error = cls(f"{where}skeleton layout {name!r}: " + "; ".join(faults))
-        error.faults = tuple(faults)
+        error = cls(f"{where}skeleton layout {name!r}: " + "; ".join(problems))
+        error.problems = tuple(problems)
         return error
 
 
-# --- faults ---------------------------------------------------------------------------------------
+# --- problems -------------------------------------------------------------------------------------
 
 
-def layout_faults(layout: SkeletonLayout) -> list[str]:
+def layout_problems(layout: SkeletonLayout) -> list[str]:
     """Return everything that is wrong with a layout, in the order of its fields.
 
     The constructor of :class:`~pyskl.skeleton.SkeletonLayout` raises them; for a dict or a file use
-    :func:`pyskl.skeleton.find_faults`.
+    :func:`pyskl.skeleton.find_problems`.
     """
     if layout.num_joints < 1:
         return [f"num_joints is {layout.num_joints}, a layout has at least one joint"]
@@ -56,12 +56,12 @@ def layout_faults(layout: SkeletonLayout) -> list[str]:
     if outside:  # the other checks index by joint
         return outside
     return [
-        *_edge_faults(layout),
-        *_bone_faults(layout),
-        *_name_faults(layout),
-        *_mirror_faults(layout),
+        *_edge_problems(layout),
+        *_bone_problems(layout),
+        *_name_problems(layout),
+        *_mirror_problems(layout),
         *([] if layout.dim in (2, 3) else [f"dim is {layout.dim}, expected 2 or 3"]),
-        *_pose_faults(layout),
+        *_pose_problems(layout),
     ]
 
 
@@ -76,21 +76,21 @@ def _outside(layout: SkeletonLayout) -> list[str]:
         "spine": layout.spine,
         "shoulders": layout.shoulders,
     }
-    faults = []
+    problems = []
     for key, joints in groups.items():
         outside = sorted({joint for joint in joints if not 0 <= joint < layout.num_joints})
         if outside:
-            faults.append(
-                f"{key} has {listed(outside)}, outside of the joints 0 to {layout.num_joints - 1}"
+            problems.append(
+                f"{key} has {listed(outside)}, outside the joints 0 to {layout.num_joints - 1}"
             )
-    return faults
+    return problems
 
 
-def _edge_faults(layout: SkeletonLayout) -> list[str]:
-    faults = []
+def _edge_problems(layout: SkeletonLayout) -> list[str]:
+    problems = []
     loops = [edge for edge in layout.edges if edge[0] == edge[1]]
     if loops:
-        faults.append(f"edges has {listed(loops)}, from a joint to itself")
+        problems.append(f"edges has {listed(loops)}, from a joint to itself")
     seen: set[Pair] = set()
     twice, both_ways = set(), set()
     for child, parent in layout.edges:
@@ -100,24 +100,24 @@ def _edge_faults(layout: SkeletonLayout) -> list[str]:
             both_ways.add((parent, child))
         seen.add((child, parent))
     if twice:
-        faults.append(f"edges has {listed(sorted(twice))} more than once")
+        problems.append(f"edges has {listed(sorted(twice))} more than once")
     if both_ways:
-        faults.append(f"edges has {listed(sorted(both_ways))} both ways, expected (child, parent)")
+        problems.append(f"edges has {listed(sorted(both_ways))} in both directions")
     reached = hops(layout)
     missing = layout.num_joints - len(reached)
     if missing:
         cut_off = (joint for joint in range(layout.num_joints) if joint not in reached)
-        faults.append(
+        problems.append(
             f"edges does not link the joints {listed(cut_off, count=missing)} to the centre"
         )
-    return faults
+    return problems
 
 
-def _bone_faults(layout: SkeletonLayout) -> list[str]:
+def _bone_problems(layout: SkeletonLayout) -> list[str]:
     parents: dict[int, list[int]] = {}
     for child, parent in layout.bones:
         parents.setdefault(child, []).append(parent)
-    faults = [
+    problems = [
         f"joint {child} has {len(found)} bone pairs, to {listed(found)}, expected one: "
         "check that edges are (child, parent), or give bones"
         for child, found in sorted(parents.items())
@@ -126,12 +126,12 @@ def _bone_faults(layout: SkeletonLayout) -> list[str]:
     missing = layout.num_joints - len(parents)
     if missing:
         lacking = (joint for joint in range(layout.num_joints) if joint not in parents)
-        faults.append(f"bones has no pair for the joints {listed(lacking, count=missing)}")
+        problems.append(f"bones has no pair for the joints {listed(lacking, count=missing)}")
     for cycle in _bone_cycles({child: found[0] for child, found in parents.items()}):
-        faults.append(
-            f"bones lead in a circle, {_path(cycle)}, and never to a joint that is its own parent"
+        problems.append(
+            f"bones form a cycle, {_path(cycle)}; they must end at a joint that is its own parent"
         )
-    return faults
+    return problems
 
 
 def _bone_cycles(parents: dict[int, int]) -> Iterator[list[int]]:
@@ -150,47 +150,49 @@ def _bone_cycles(parents: dict[int, int]) -> Iterator[list[int]]:
             yield [*cycle[first:], *cycle[:first]]
 
 
-def _name_faults(layout: SkeletonLayout) -> list[str]:
-    faults = []
+def _name_problems(layout: SkeletonLayout) -> list[str]:
+    problems = []
     names = layout.joint_names
     if names and len(names) != layout.num_joints:
-        faults.append(f"joint_names has {len(names)}, expected {layout.num_joints}")
+        problems.append(f"joint_names has {len(names)}, expected {layout.num_joints}")
     if len(set(names)) != len(names):
-        faults.append(f"joint_names has {listed(map(repr, _repeated(names)))} more than once")
+        problems.append(f"joint_names has {listed(map(repr, _repeated(names)))} more than once")
     odd = [name for name in (layout.name, *names) if not name.isprintable()]
     if odd:
-        faults.append(f"the names {listed(map(repr, odd))} can't be printed")
-    return faults
+        problems.append(f"the names {listed(map(repr, odd))} can't be printed")
+    return problems
 
 
-def _mirror_faults(layout: SkeletonLayout) -> list[str]:
-    faults = []
+def _mirror_problems(layout: SkeletonLayout) -> list[str]:
+    problems = []
     if len(layout.left) != len(layout.right):
-        faults.append(
-            f"left has {len(layout.left)} joints and right {len(layout.right)}, expected as many"
+        problems.append(
+            f"left has {len(layout.left)} joints and right {len(layout.right)}, expected the same "
+            "number"
         )
     sides = [*layout.left, *layout.right]
     if len(set(sides)) != len(sides):
-        faults.append(f"left and right have {listed(_repeated(sides))} more than once")
-    if faults:
-        return faults
+        problems.append(f"left and right have {listed(_repeated(sides))} more than once")
+    if problems:
+        return problems
     unlike = not_mirrored(layout, layout.edges, directed=False)
     if unlike:
-        faults.append(
-            f"left and right do not mirror the edges: {unlike_text(unlike, 'edge')}; check the "
-            "order of both lists, or leave them empty if the skeleton has no two sides"
+        problems.append(
+            "left and right do not mirror the edges: "
+            f"{describe_unmirrored(unlike, 'an edge')}; check the "
+            "order of both lists, or leave them empty if the skeleton is not symmetric"
         )
-    return faults
+    return problems
 
 
-def _pose_faults(layout: SkeletonLayout) -> list[str]:
-    faults = []
+def _pose_problems(layout: SkeletonLayout) -> list[str]:
+    problems = []
     pose = layout.rest_pose
     if pose and len(pose) != layout.num_joints:
-        faults.append(f"rest_pose has {len(pose)} points, expected {layout.num_joints}")
+        problems.append(f"rest_pose has {len(pose)} points, expected {layout.num_joints}")
     if not all(math.isfinite(number) for point in pose for number in point):
-        faults.append("rest_pose has numbers that are not finite")
-    return faults
+        problems.append("rest_pose has numbers that are not finite")
+    return problems
 
 
 # --- shared with the warnings ---------------------------------------------------------------------
@@ -204,7 +206,7 @@ def hops(layout: SkeletonLayout) -> dict[int, int]:
         neighbours.setdefault(parent, set()).add(child)
     found = {layout.center: 0}
     front = [layout.center]
-    for joint in front:  # grows in the loop
+    for joint in front:  # breadth first; the loop appends
         for other in neighbours.get(joint, ()):
             if other not in found:
                 found[other] = found[joint] + 1
@@ -227,11 +229,11 @@ def not_mirrored(
     return [(pair, image) for pair, image in images if image not in known]
 
 
-def unlike_text(unlike: Sequence[tuple[Pair, Pair]], what: str) -> str:
+def describe_unmirrored(unlike: Sequence[tuple[Pair, Pair]], what: str) -> str:
     """Describe the result of :func:`not_mirrored`."""
     shown = ", ".join(f"{image} of {pair}" for pair, image in unlike[:3])
     rest = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
-    return f"the image {shown}{rest} is no {what}"
+    return f"the image {shown}{rest} is not {what}"
 
 
 def _repeated(items: Iterable[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from pyskl.skeleton.layout import SkeletonLayout
 
 SUFFIX = ".json"
 
-# A layout of 136 joints, with drawing, has 8 kilobytes.
+# A layout of 136 joints with its rest pose takes 8 kB.
 _MAX_BYTES = 1 << 20
 _WIDTH = 100
 
@@ -29,7 +29,7 @@ def read_layout_file(path: Path) -> dict[str, Any]:
         found = json.loads(
             path.read_text(encoding="utf-8-sig"),
             object_pairs_hook=_object,
-            parse_constant=_no_number,
+            parse_constant=_refuse_constant,
         )
     except FileNotFoundError as error:
         raise ConfigError(
@@ -40,8 +40,8 @@ def read_layout_file(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
-        what = "it nests too deep" if isinstance(error, RecursionError) else str(error)
-        raise ConfigError(f"{path}: it is no JSON: {what}") from error
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigError(f"{path}: not valid JSON: {what}") from error
     if not isinstance(found, dict):
         raise ConfigError(
             f"{path}: a skeleton layout is an object with the keys num_joints, edges and center, "
@@ -58,12 +58,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands in it twice")
+        raise ValueError(f"the key {twice!r} appears twice")
     return found
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def layout_to_json(layout: SkeletonLayout) -> str:
@@ -82,7 +82,7 @@ def layout_to_json(layout: SkeletonLayout) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a field's value as JSON, long lists over several lines."""
+    """Return a field's value as JSON, with long lists wrapped."""
     whole = _dumps(value)
     if not isinstance(value, tuple) or len(whole) < _WIDTH - 20:
         return whole
@@ -97,7 +97,7 @@ def _text(value: Any) -> str:
 
 
 def _dumps(value: Any) -> str:
-    """Return JSON, with whole coordinates as integers."""
+    """Return compact JSON; floats that are whole numbers are written as integers."""
     if isinstance(value, tuple):
         return "[" + ", ".join(_dumps(item) for item in value) + "]"
     if isinstance(value, float) and value.is_integer():

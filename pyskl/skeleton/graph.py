@@ -21,8 +21,8 @@ class Graph:
 
     The modes:
 
-    - ``'stgcn_spatial'``: the neighbours at each distance up to ``max_hop``, split into those that
-      are nearer to the centre and the others (Yan et al., "Spatial temporal graph convolutional
+    - ``'stgcn_spatial'``: for each distance up to ``max_hop``, the neighbours nearer to the centre
+      and the others (Yan et al., "Spatial temporal graph convolutional
       networks", AAAI 2018, section 3.3); K = 1 + 2 · max_hop.
     - ``'spatial'``: self, inward and outward edges; K = 3.
     - ``'binary_adj'``: all edges both ways, not normalised; K = 1.
@@ -31,8 +31,8 @@ class Graph:
     Args:
         layout: A layout, the name of a built-in one, a mapping, or the path of a ``.json`` file
             (:func:`pyskl.skeleton.resolve_layout`).
-        mode: How the edges are split and weighted, see above.
-        max_hop: The largest distance, in edges, between neighbours in ``'stgcn_spatial'``.
+        mode: One of the modes above.
+        max_hop: The largest distance between neighbours, in edges; for ``'stgcn_spatial'``.
         num_filter: Number of subsets of ``'random'``.
         init_std: Standard deviation of the weights of ``'random'``.
         init_off: Mean of the weights of ``'random'``.
@@ -107,8 +107,8 @@ class Graph:
         hop = self.hop_dis
         weights = normalize_columns((hop <= self.max_hop).astype(np.float64))
         to_center = hop[:, self.center]
-        # Joints farther than max_hop from the centre all count as infinitely far, so they tie.
-        # Published weights were trained this way.
+        # Joints farther than max_hop from the centre all have distance inf, so they tie, as in the
+        # code that published weights were trained with.
         no_nearer = to_center[:, None] >= to_center[None, :]
         subsets = []
         for distance in range(self.max_hop + 1):

@@ -9,7 +9,7 @@ from pyskl.skeleton.layout import SkeletonLayout
 
 
 def layout_with(names: Sequence[str]) -> SkeletonLayout | None:
-    """Return the built-in layout whose joints have these names, in any order; None for none.
+    """Return the built-in layout whose joints have these names in any order, or None.
 
     Example:
         >>> layout_with(LAYOUTS['coco'].joint_names[::-1]).name
@@ -23,16 +23,16 @@ def layout_with(names: Sequence[str]) -> SkeletonLayout | None:
     return found[0] if found else None
 
 
-def names_fault(names: Sequence[str] | None, layout: SkeletonLayout) -> str | None:
+def joint_names_problem(names: Sequence[str] | None, layout: SkeletonLayout) -> str | None:
     """Return how joint names differ from those of a layout, or None if they don't.
 
     Args:
         names: The joint names in order, if known.
-        layout: The layout. Without names or with another number of joints it is not compared.
+        layout: The layout. The result is None if it has no names or another number of joints.
 
     Example:
         >>> arm = SkeletonLayout('arm', 2, [(1, 0)], 0, joint_names=['elbow', 'wrist'])
-        >>> names_fault(['wrist', 'elbow'], arm)
+        >>> joint_names_problem(['wrist', 'elbow'], arm)
         "the joints of the samples are those of the layout 'arm' in another order: joint 0 is \
 'wrist', not 'elbow'"
     """

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.skeleton.checks import LayoutError, layout_faults
+from pyskl.skeleton.checks import LayoutError, layout_problems
 
 Pair = tuple[int, int]
 Point = tuple[float, float]
@@ -36,9 +36,9 @@ class SkeletonLayout:
         edges: Pairs (child, parent) that link all joints; the graph of a model. Cycles are
             allowed: distances follow the shortest path.
         center: The joint that the edges lead to.
-        bones: Pairs (child, parent) of the bone stream, one for each joint; the parents lead to a
-            joint that is its own parent. By default the edges. The pair (centre, centre), a bone
-            of length zero, is added if the centre has none.
+        bones: Pairs (child, parent) of the bone stream, one for each joint; following the
+            parents leads to a joint that is its own parent. By default the edges. If the centre has
+            no bone, (centre, centre) is added, a bone of length zero.
         joint_names: One name for each joint, or nothing.
         left: Joints of the body's left side.
         right: Their mirror images, in the same order. The mirror image of an edge is an edge.
@@ -54,8 +54,8 @@ class SkeletonLayout:
             unit; or empty. The body faces the viewer, so its left side has the larger x.
 
     Raises:
-        LayoutError: a ``ConfigError``, with the list of all that is wrong
-            (:func:`pyskl.skeleton.layout_faults`).
+        LayoutError: a ``ConfigError`` with all problems
+            (:func:`pyskl.skeleton.layout_problems`).
 
     Example:
         >>> arm = SkeletonLayout('arm', 4, edges=[(1, 0), (2, 1), (3, 2)], center=0)
@@ -77,7 +77,7 @@ class SkeletonLayout:
     dim: int
     rest_pose: tuple[Point, ...]
 
-    # Written out, as arguments may have more types (lists, None) than the fields.
+    # Written by hand, because arguments may be lists or None where the fields are tuples.
     def __init__(
         self,
         name: str,
@@ -115,12 +115,12 @@ class SkeletonLayout:
         for key in ("spine", "shoulders"):
             if values[key] is not None:
                 values[key] = read(key, values[key], _pair, "two joints, whole numbers")
-        read.raise_if_faulty()
+        read.raise_if_invalid()
         for key, value in _with_defaults(values).items():
             object.__setattr__(self, key, value)
-        faults = layout_faults(self)
-        if faults:
-            raise LayoutError.of(self.name, faults)
+        problems = layout_problems(self)
+        if problems:
+            raise LayoutError.of(self.name, problems)
 
     @cached_property
     def parents(self) -> np.ndarray:
@@ -178,7 +178,7 @@ def joint_columns(joints: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """Fill in the fields of a layout that were left out."""
+    """Fill in the fields that were not given."""
     filled = dict(values)
     joints, center = filled["num_joints"], filled["center"]
     bones = filled["edges"] if filled["bones"] is None else filled["bones"]
@@ -194,33 +194,33 @@ def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
-# --- what a field may be given as -----------------------------------------------------------------
+# --- conversion of arguments ----------------------------------------------------------------------
 
 _PAIRS = "pairs (child, parent) of whole numbers"
 
 
 class _Reader:
-    """Converts the arguments of a layout, and collects those of a wrong type."""
+    """Converts the arguments of a layout and collects type errors."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.faults: list[str] = []
+        self.problems: list[str] = []
 
     def __call__(self, key: str, value: Any, reader: Callable[[Any], Any], expected: str) -> Any:
         try:
             return reader(value)
         except (TypeError, ValueError, OverflowError):
-            self.faults.append(f"{key} is {reprlib.repr(value)}, expected {expected}")
+            self.problems.append(f"{key} is {reprlib.repr(value)}, expected {expected}")
             return None
 
-    def raise_if_faulty(self) -> None:
-        if self.faults:
-            raise LayoutError.of(self.name, self.faults)
+    def raise_if_invalid(self) -> None:
+        if self.problems:
+            raise LayoutError.of(self.name, self.problems)
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool):
-        raise TypeError("a truth value is no joint")
+        raise TypeError("a bool is not a joint")
     return operator.index(value)
 
 
@@ -239,12 +239,12 @@ def _pairs(pairs: Iterable[Any]) -> tuple[Pair, ...]:
 
 def _names(names: Iterable[Any]) -> tuple[str, ...]:
     if isinstance(names, str):
-        raise TypeError("one text is no list of names")
+        raise TypeError("a string is not a list of names")
     return tuple(str(name) for name in names)
 
 
 def _points(points: Iterable[Any]) -> tuple[Point, ...]:
     if isinstance(points, str):
-        raise TypeError("text has no points")
+        raise TypeError("a string is not a list of points")
     listed = [tuple(float(number) for number in point) for point in points]
     return tuple((x, y) for x, y in listed)

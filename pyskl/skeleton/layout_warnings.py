@@ -1,15 +1,15 @@
-"""What is unusual about a skeleton layout but legal, and may be a mistake."""
+"""Warn about skeleton layouts that are valid but unusual, and so may be wrong."""
 
 from __future__ import annotations
 
 import re
 
-from pyskl.skeleton.checks import hops, listed, not_mirrored, unlike_text
+from pyskl.skeleton.checks import describe_unmirrored, hops, listed, not_mirrored
 from pyskl.skeleton.layout import SkeletonLayout
 
 
 def layout_warnings(layout: SkeletonLayout) -> list[str]:
-    """Return what is unusual about a layout but legal.
+    """Return what is valid but unusual about a layout.
 
     Example:
         >>> from pyskl.skeleton import LAYOUTS
@@ -20,7 +20,7 @@ def layout_warnings(layout: SkeletonLayout) -> list[str]:
         *_edge_warnings(layout),
         *_bone_warnings(layout),
         *_side_warnings(layout),
-        *_turning_warnings(layout),
+        *_orientation_warnings(layout),
         *_pose_warnings(layout),
     ]
 
@@ -31,8 +31,8 @@ def _edge_warnings(layout: SkeletonLayout) -> list[str]:
     extra = len(layout.edges) - (layout.num_joints - 1)
     if extra > 0:
         warnings.append(
-            f"edges has {extra} more than a tree of {layout.num_joints} joints, so some ways to "
-            "the centre part: hops are counted the shortest way"
+            f"edges has {extra} more than a tree of {layout.num_joints} joints, so it has cycles: "
+            "distances to the centre follow the shortest path"
         )
     away = [
         (child, parent) for child, parent in layout.edges if to_center[child] < to_center[parent]
@@ -53,34 +53,38 @@ def _bone_warnings(layout: SkeletonLayout) -> list[str]:
         )
     unlike = not_mirrored(layout, layout.bones, directed=True)
     if unlike:
-        warnings.append(f"left and right do not mirror the bones: {unlike_text(unlike, 'bone')}")
+        warnings.append(
+            f"left and right do not mirror the bones: {describe_unmirrored(unlike, 'a bone')}"
+        )
     return warnings
 
 
 def _side_warnings(layout: SkeletonLayout) -> list[str]:
     warnings = []
     if layout.center in (*layout.left, *layout.right):
-        warnings.append(f"the centre {layout.center} is not in the middle: it has a mirror image")
+        warnings.append(
+            f"the centre {layout.center} is on one side of the body: it has a mirror image"
+        )
     if not layout.joint_names:
         return warnings
     sides = {joint: _side(name) for joint, name in enumerate(layout.joint_names)}
     for key, other in (("left", "right"), ("right", "left")):
         wrong = [joint for joint in getattr(layout, key) if sides[joint] == other]
         if wrong:
-            warnings.append(
-                f"{key} has {listed(layout.label(joint) for joint in wrong)}, of the {other} side "
-                "by their names"
-            )
+            labels = listed(layout.label(joint) for joint in wrong)
+            warnings.append(f"{key} has {labels}, named after the {other} side")
     paired = {*layout.left, *layout.right}
     single = [joint for joint, side in sides.items() if side and joint not in paired]
     if single:
         warnings.append(
-            f"{listed(layout.label(joint) for joint in single)} are of one side by their names, "
-            "but in neither left nor right: flips leave them where they are"
+            f"{listed(layout.label(joint) for joint in single)} are named after a side, but are in "
+            "neither left nor right: Flip does not swap them"
         )
-    by_name = {(side, _sideless(layout.joint_names[joint])): joint for joint, side in sides.items()}
+    by_name = {
+        (side, _without_side(layout.joint_names[joint])): joint for joint, side in sides.items()
+    }
     for left, right in zip(layout.left, layout.right):
-        named = by_name.get(("right", _sideless(layout.joint_names[left])))
+        named = by_name.get(("right", _without_side(layout.joint_names[left])))
         if sides[left] == "left" and named not in (None, right):
             warnings.append(
                 f"{layout.label(left)} mirrors {layout.label(right)}, not {layout.label(named)}"
@@ -88,7 +92,7 @@ def _side_warnings(layout: SkeletonLayout) -> list[str]:
     return warnings
 
 
-def _turning_warnings(layout: SkeletonLayout) -> list[str]:
+def _orientation_warnings(layout: SkeletonLayout) -> list[str]:
     """Check the fields that only PreNormalize3D uses."""
     if layout.dim != 3:
         return []
@@ -96,7 +100,9 @@ def _turning_warnings(layout: SkeletonLayout) -> list[str]:
     for key, what in (("spine", "upright"), ("shoulders", "to face the viewer")):
         first, second = getattr(layout, key)
         if first == second:
-            warnings.append(f"{key} is joint {first} twice: PreNormalize3D does not turn it {what}")
+            warnings.append(
+                f"{key} is joint {first} twice: PreNormalize3D does not turn bodies {what}"
+            )
     right, left = layout.shoulders
     if right != left and layout.left:
         if right in layout.left and left in layout.right:
@@ -104,7 +110,7 @@ def _turning_warnings(layout: SkeletonLayout) -> list[str]:
                 f"shoulders is {layout.shoulders}, (left, right), usually (right, left)"
             )
         elif layout.mirror[right] != left:
-            warnings.append(f"shoulders is {layout.shoulders}, which is no mirror pair")
+            warnings.append(f"shoulders is {layout.shoulders}, which is not a mirror pair")
     return warnings
 
 
@@ -120,7 +126,7 @@ def _pose_warnings(layout: SkeletonLayout) -> list[str]:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name: ``left_eye``, ``LeftEye``, ``L Eye`` and ``LEye`` have two."""
+    """Split a name: ``left_eye``, ``LeftEye``, ``L Eye`` and ``LEye`` have two words each."""
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
 
 
@@ -128,9 +134,9 @@ _SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
 
 
 def _side(name: str) -> str | None:
-    """Return ``'left'`` or ``'right'`` where a joint's name says so."""
+    """Return ``'left'`` or ``'right'`` if a joint's name contains a side."""
     return next((_SIDES[word] for word in _words(name) if word in _SIDES), None)
 
 
-def _sideless(name: str) -> tuple[str, ...]:
+def _without_side(name: str) -> tuple[str, ...]:
     return tuple(word for word in _words(name) if word not in _SIDES)

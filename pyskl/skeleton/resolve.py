@@ -15,8 +15,8 @@ from pyskl.skeleton.layout import SkeletonLayout
 
 _FIELDS = tuple(SkeletonLayout.__dataclass_fields__)
 _REQUIRED = ("num_joints", "edges", "center")
-# PYSKL's keys → ours.
-_FAMILY = {"num_node": "num_joints", "inward": "edges", "joints": "joint_names"}
+# Keys of PYSKL → ours.
+_PYSKL_KEYS = {"num_node": "num_joints", "inward": "edges", "joints": "joint_names"}
 _BASE = "base"
 
 
@@ -33,8 +33,8 @@ def resolve_layout(
             of a built-in layout, supplies the other keys; ``edges`` without ``bones`` set both.
 
     Raises:
-        ConfigError: for an unknown name, or a mapping or file that does not make a layout
-            (:class:`LayoutError`, with the list of faults).
+        ConfigError: for an unknown name, or for an invalid mapping or file
+            (:class:`LayoutError`, with the list of problems).
 
     Example:
         >>> resolve_layout('coco').num_joints
@@ -63,7 +63,7 @@ def resolve_layout(
 def inlined(layout: Any) -> Any:
     """Return a config's layout with the path of a file replaced by the file's content.
 
-    A pack that was made with the layout is then made again when the file changes.
+    Packs store the result, so they are made again when the file changes.
 
     Raises:
         ConfigError: if the file can't be read.
@@ -77,22 +77,22 @@ def inlined(layout: Any) -> Any:
     return layout
 
 
-def find_faults(
+def find_problems(
     layout: str | os.PathLike[str] | Mapping[str, Any] | SkeletonLayout,
 ) -> list[str]:
-    """Return everything that is wrong with a layout, given as for :func:`resolve_layout`.
+    """Return all problems of a layout, which is given as for :func:`resolve_layout`.
 
     Raises:
-        ConfigError: for a name or file that does not exist, or a file that is no JSON.
+        ConfigError: for a name or file that does not exist, or a file that is not valid JSON.
 
     Example:
-        >>> find_faults(dict(num_joints=3, edges=[(1, 0)], center=0))[0]
+        >>> find_problems(dict(num_joints=3, edges=[(1, 0)], center=0))[0]
         'edges does not link the joints 2 to the centre'
     """
     try:
         resolve_layout(layout)
     except LayoutError as error:
-        return list(error.faults)
+        return list(error.problems)
     return []
 
 
@@ -116,15 +116,15 @@ def _from_mapping(layout: Mapping[str, Any], name: str, *, file: str = "") -> Sk
         file: The file that it was read from, for messages.
     """
     values: dict[str, Any] = {}
-    faults = []
+    problems = []
     for key, value in layout.items():
-        field = _FAMILY.get(key, key)
+        field = _PYSKL_KEYS.get(key, key)
         if field not in (*_FIELDS, _BASE):
-            faults.append(
-                f"unknown key {key!r}{did_you_mean(str(key), (*_FIELDS, _BASE, *_FAMILY))}"
+            problems.append(
+                f"unknown key {key!r}{did_you_mean(str(key), (*_FIELDS, _BASE, *_PYSKL_KEYS))}"
             )
         elif field in values:
-            faults.append(f"{field} is given twice (as {key!r} too)")
+            problems.append(f"{field} is given twice (also as {key!r})")
         else:
             values[field] = value
     if _BASE in values:
@@ -132,13 +132,13 @@ def _from_mapping(layout: Mapping[str, Any], name: str, *, file: str = "") -> Sk
     name = str(values.setdefault("name", name))
     missing = [field for field in _REQUIRED if field not in values]
     if missing:
-        faults.append(f"needs {', '.join(missing)}")
-    if faults:
-        raise LayoutError.of(name, faults, file=file)
+        problems.append(f"needs {', '.join(missing)}")
+    if problems:
+        raise LayoutError.of(name, problems, file=file)
     try:
         return SkeletonLayout(**values)
     except LayoutError as error:
-        raise LayoutError.of(name, error.faults, file=file) from error
+        raise LayoutError.of(name, error.problems, file=file) from error
 
 
 def _over_base(values: Mapping[str, Any], file: str) -> dict[str, Any]:

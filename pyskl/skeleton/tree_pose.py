@@ -1,4 +1,4 @@
-"""Joint positions for drawings of layouts without a rest pose: a tree below the centre."""
+"""Joint positions for drawing a layout that has no rest pose."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pyskl.skeleton.layout import Point, SkeletonLayout
 
 
 def tree_pose(layout: SkeletonLayout) -> tuple[Point, ...]:
-    """Return a point for each joint: the centre on top, and below it a row for each distance.
+    """Return a point for each joint, drawn as a tree: the centre on top, one row for each distance.
 
-    Leaves are evenly spaced, the body's right side on the left, as it faces the viewer; parents are
-    centred above their children. Edges that close a cycle are ignored.
+    End joints are evenly spaced, and parents are centred above their children. The body faces the
+    viewer, so its right side is on the left. Edges that close a cycle are ignored.
 
     Example:
         >>> arm = SkeletonLayout('arm', 3, edges=[(1, 0), (2, 0)], center=0)
@@ -22,7 +22,7 @@ def tree_pose(layout: SkeletonLayout) -> tuple[Point, ...]:
         for child in children[joint]:
             depth[child] = depth[joint] + 1
     across: dict[int, float] = {}
-    waiting = [layout.center]  # depth first, so that leaves come from left to right
+    waiting = [layout.center]  # depth first: end joints from left to right
     while waiting:
         joint = waiting.pop()
         if not children[joint]:
@@ -44,10 +44,10 @@ def _spanning_tree(layout: SkeletonLayout) -> tuple[dict[int, list[int]], list[i
         neighbours[parent].add(child)
     children: dict[int, list[int]] = {}
     order, seen = [layout.center], {layout.center}
-    for joint in order:  # grows on the way
+    for joint in order:  # breadth first; the loop appends
         found = sorted(neighbours[joint] - seen, key=lambda other: (sides.get(other, 0), other))
         if sides.get(joint) == -1:
-            found.reverse()  # the mirror image of the other side
+            found.reverse()  # so that it mirrors the left side
         children[joint] = found
         order += found
         seen.update(found)

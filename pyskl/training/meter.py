@@ -54,7 +54,7 @@ class Meter:
         self._last = time.perf_counter()
 
     def discount_step(self) -> None:
-        """Do not count a step that was added with zeros."""
+        """Do not count a step whose metrics were added as zeros."""
         self.steps -= 1
 
     def log_line(self, epoch: int, step: int, lr: float, device: torch.device) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Meter:
         """
         totals, steps = dict(state["totals"]), int(state["steps"])
         if steps < 0 or (steps and not totals) or any(one.ndim > 0 for one in totals.values()):
-            raise ValueError(f"the sums of {steps} steps can't be {totals}")
+            raise ValueError(f"invalid sums for {steps} steps: {totals}")
         self.clear()
         self.totals = {name: value.to(device) for name, value in totals.items()}
         self.steps = steps

@@ -37,7 +37,7 @@ class TrainingError(InputError):
 
 
 class NonFiniteGuard:
-    """Keeps values that are not finite out of a model.
+    """Prevents updates of a model with values that are not finite.
 
     Args:
         model: The model.
@@ -90,7 +90,7 @@ class NonFiniteGuard:
             if not self.scaled:
                 if self.policy == "stop":
                     bad = self._stopped = bad if self._stopped is None else bad | self._stopped
-                # As a gradient scaler does; the fused kernels then skip the update.
+                # What a gradient scaler sets, too: the fused kernels then skip the update.
                 self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
                 self.optimizer.grad_scale = None  # type: ignore[attr-defined]
             return True
@@ -138,7 +138,7 @@ class NonFiniteGuard:
 
 
 class NonFiniteStep:
-    """A step whose loss or gradients were not finite, as this process saw it.
+    """A step whose loss or gradients were not finite, seen from this process.
 
     The samples are a function of the seed, the epoch and the step, so they can be read again later.
 

@@ -167,7 +167,7 @@ class RunState:
         """Continue from a checkpoint.
 
         Raises:
-            CheckpointError: if it does not fit, or holds no training state.
+            CheckpointError: if it does not fit, or has no training state.
         """
         check_resumable(checkpoint)
         meta = checkpoint.meta
@@ -192,7 +192,7 @@ class RunState:
                     file=checkpoint.path,
                     key="processes",
                     found=f"{type(error).__name__}: {error}",
-                    hint="to start from its weights only use load_from",
+                    hint="to start from its weights only, use load_from",
                 ) from error
 
     def _load_own_state(self, processes: Sequence[Any], device: torch.device) -> None:
@@ -200,7 +200,9 @@ class RunState:
         buffers = self._own_buffers()
         for name, value in state["buffers"].items():
             if buffers[name].shape != value.shape:
-                raise ValueError(f"{name} is {tuple(value.shape)} for {tuple(buffers[name].shape)}")
+                raise ValueError(
+                    f"{name} has shape {tuple(value.shape)}, not {tuple(buffers[name].shape)}"
+                )
             buffers[name].copy_(value)
         self.meter.load_state_dict(state["meter"], device)
         set_random_states(state["random"])

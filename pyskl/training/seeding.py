@@ -22,7 +22,7 @@ def init_random_seed(seed: int | None = None) -> int:
     """
     if seed is not None:
         if not 0 <= seed < 2**63:
-            raise InputError(f"the seed should be a whole number from 0 to 2**63 - 1, found {seed}")
+            raise InputError(f"the seed should be an integer from 0 to 2**63 - 1, found {seed}")
         return seed
     return int(broadcast_object(int(np.random.default_rng().integers(2**31))))
 
@@ -31,7 +31,7 @@ def set_random_seed(seed: int, *, deterministic: bool = False) -> None:
     """Seed Python's, NumPy's and torch's global generators.
 
     Args:
-        seed: From 0 up.
+        seed: At least 0.
         deterministic: Also make torch choose deterministic algorithms, which may be slower; an
             operation that has none raises an error.
     """
@@ -47,7 +47,7 @@ def set_random_seed(seed: int, *, deterministic: bool = False) -> None:
 def seed_step(seed: int, iteration: int, rank: int) -> None:
     """Seed torch for one training step.
 
-    Dropout masks then depend on the step only, so a resumed run has the same ones.
+    Dropout masks then depend only on the step, so a resumed run draws the same masks.
     """
     state = np.random.SeedSequence((seed, iteration, rank)).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))

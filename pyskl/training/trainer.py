@@ -367,7 +367,7 @@ class Trainer:
         """Continue from a checkpoint: weights, optimizer, position, best score.
 
         Raises:
-            CheckpointError: if it does not fit, or holds no training state.
+            CheckpointError: if it does not fit, or has no training state.
         """
         self.state.resume(checkpoint, self.device)
         self._saved_iteration = self.progress.iteration

@@ -1,4 +1,4 @@
-"""Model and data sets are built from a config, or all of its faults are listed with their keys."""
+"""Model and data sets are built from a config, or all of its errors are listed with their keys."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MakeConfig = Callable[..., dict[str, Any]]
 ALL = ("train", "val", "test")
 
 
-def faults_of(config: Any, uses: Sequence[str] = ALL, **options: Any) -> dict[str, list[str]]:
-    """Return the messages of a config's faults by key; empty for a config without any."""
+def errors_of(config: Any, uses: Sequence[str] = ALL, **options: Any) -> dict[str, list[str]]:
+    """Return the messages of the errors in a config by key; empty for a config without any."""
     found: dict[str, list[str]] = {}
     try:
         prepare(config, uses, **options)
     except ConfigError as error:
-        for fault in error.errors:
-            found.setdefault(str(fault.key), []).append(str(fault))
+        for one in error.errors:
+            found.setdefault(str(one.key), []).append(str(one))
     return found
 
 
@@ -75,8 +75,8 @@ def test_equal_validation_and_test_sets_are_one(tiny_config: MakeConfig) -> None
 
 def test_only_what_is_used_is_checked(tiny_config: MakeConfig) -> None:
     config = tiny_config(data__val__ann_file="nowhere.pkl", data__test__split="gone")
-    assert faults_of(config, ["train"]) == {}
-    assert set(faults_of(config)) == {"data.val.ann_file", "data.test.split"}
+    assert errors_of(config, ["train"]) == {}
+    assert set(errors_of(config)) == {"data.val.ann_file", "data.test.split"}
 
 
 def test_objects_can_stand_in_place_of_configs(tiny_config: MakeConfig) -> None:
@@ -86,7 +86,7 @@ def test_objects_can_stand_in_place_of_configs(tiny_config: MakeConfig) -> None:
     config = tiny_config()
     config["data"]["train"]["pipeline"].insert(1, double)
     config["data"]["val"]["type"] = PoseDataset
-    assert faults_of(config) == {}
+    assert errors_of(config) == {}
 
 
 def test_classes_of_users_are_built(
@@ -119,15 +119,15 @@ def test_classes_of_users_are_built(
     assert len(prepare(config, ["train"]).datasets["train"]) == 17
     config["data"]["train"]["pipeline"][0]["strength"] = -1
     config["model"]["backbone"] = dict(type="Fragile")
-    found = faults_of(config, ["train"])
+    found = errors_of(config, ["train"])
     assert set(found) == {"model", "data.train.pipeline[0]"}
     assert "RuntimeError: it asserts" in found["model"][0]
 
 
-# --- faults ---------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
-def test_all_faults_are_listed_at_once(tiny_config: MakeConfig) -> None:
+def test_all_errors_are_listed_at_once(tiny_config: MakeConfig) -> None:
     changes: dict[str, Any] = {
         "totl_epochs": 3,
         "model.backbone.tpye": "STGCN",
@@ -152,7 +152,7 @@ def test_all_faults_are_listed_at_once(tiny_config: MakeConfig) -> None:
         }
     )
     expected = set(changes) - {"data.train.pipeline[4].num_person", "log_config.hooks"}
-    found = faults_of(config)
+    found = errors_of(config)
     assert set(found) == expected | {"data.train.pipeline[4]", "log_config.hooks[0].type"}
     assert len(found["evaluation.metrics"]) == 2
 
@@ -198,15 +198,15 @@ def test_the_error_names_the_file(
         ("data__val_dataloader", dict(device="gpu"), "data.val_dataloader.device"),
     ],
 )
-def test_one_fault(tiny_config: MakeConfig, key: str, value: Any, where: str) -> None:
-    found = faults_of(tiny_config(**{key: value}))
+def test_one_error(tiny_config: MakeConfig, key: str, value: Any, where: str) -> None:
+    found = errors_of(tiny_config(**{key: value}))
     assert set(found) == {where}, found
 
 
 @pytest.mark.parametrize("key", ["optimizer__dampening", "evaluation__save_best"])
 def test_values_that_are_right(tiny_config: MakeConfig, key: str) -> None:
     value = 0.5 if key == "optimizer__dampening" else "top5_acc"
-    assert faults_of(tiny_config(**{key: value})) == {}
+    assert errors_of(tiny_config(**{key: value})) == {}
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -216,24 +216,24 @@ def test_values_that_are_right(tiny_config: MakeConfig, key: str) -> None:
 def test_labels_without_a_class(tiny_config: MakeConfig, classes: int, count: int) -> None:
     with pytest.raises(ConfigError) as caught:
         prepare(tiny_config(model__cls_head__num_classes=classes), ["train"])
-    (fault,) = caught.value.errors
-    assert fault.key == "data.train.ann_file"
-    assert fault.problem.startswith(f"{count} ")
-    assert fault.expected == f"0 to {classes - 1}"
-    assert f"'clip{classes}'" in fault.found
+    (error,) = caught.value.errors
+    assert error.key == "data.train.ann_file"
+    assert error.problem.startswith(f"{count} ")
+    assert error.expected == f"0 to {classes - 1}"
+    assert f"'clip{classes}'" in error.found
 
 
 def test_several_labels_a_sample(tiny_config: MakeConfig) -> None:
     several = dict(data__train__multi_class=True, data__train__num_classes=3)
-    assert faults_of(tiny_config(**several), ["train"]) == {}
-    found = faults_of(tiny_config(model__cls_head__num_classes=2, **several), ["train"])
+    assert errors_of(tiny_config(**several), ["train"]) == {}
+    found = errors_of(tiny_config(model__cls_head__num_classes=2, **several), ["train"])
     assert set(found) == {"data.train.ann_file"}
 
 
 def test_a_file_that_is_no_annotation_file(tiny_config: MakeConfig, tmp_path: Path) -> None:
     path = tmp_path / "garbage.pkl"
     path.write_bytes(b"no pickle at all")
-    found = faults_of(tiny_config(ann_file=path))
+    found = errors_of(tiny_config(ann_file=path))
     assert set(found) == {f"data.{use}.ann_file" for use in ALL}
 
 
@@ -250,7 +250,7 @@ def test_joints_of_other_names_or_in_another_order(
         (names[:-1], set()),  # a number that no joints have: the key means something else
     ):
         path.write_bytes(pickle.dumps({**content, "joint_names": joint_names}))
-        assert set(faults_of(tiny_config(ann_file=path), ["train"])) == keys
+        assert set(errors_of(tiny_config(ann_file=path), ["train"])) == keys
 
 
 def _without_format(config: dict[str, Any]) -> None:
@@ -298,13 +298,13 @@ def test_samples_that_do_not_fit_the_model(
 ) -> None:
     config = tiny_config()
     change(config)
-    found = faults_of(config, ["train"])
+    found = errors_of(config, ["train"])
     assert set(found) == {"data.train"}
     assert part in found["data.train"][0]
 
 
 def test_the_number_of_persons_is_free_otherwise(tiny_config: MakeConfig) -> None:
-    assert faults_of(tiny_config(data__train__pipeline__4__num_person=2)) == {}
+    assert errors_of(tiny_config(data__train__pipeline__4__num_person=2)) == {}
 
 
 def test_annotations_that_need_trust(
@@ -315,10 +315,10 @@ def test_annotations_that_need_trust(
     ids = [sample["frame_dir"] for sample in samples]
     path.write_bytes(pickle.dumps({"split": {"train": ids}, "annotations": samples}))
     config = tiny_config(ann_file=path)
-    assert set(faults_of(config, ["train"])) == {"data.train.ann_file"}
-    assert faults_of(config, ["train"], trusted=True) == {}
+    assert set(errors_of(config, ["train"])) == {"data.train.ann_file"}
+    assert errors_of(config, ["train"], trusted=True) == {}
     config["data"]["train"]["trusted"] = True
-    assert faults_of(config, ["train"]) == {}
+    assert errors_of(config, ["train"]) == {}
 
 
 # --- data sets inside others ----------------------------------------------------------------------
@@ -339,12 +339,12 @@ def test_repeated_and_concatenated_data(tiny_config: MakeConfig) -> None:
 
 
 @pytest.mark.parametrize("name", ["RepeatDataset", "pyskl.RepeatDataset", "class"])
-def test_faults_inside_a_repeated_data_set(tiny_config: MakeConfig, name: str) -> None:
+def test_errors_inside_a_repeated_data_set(tiny_config: MakeConfig, name: str) -> None:
     config = tiny_config()
     kind: Any = DATASETS.get("RepeatDataset") if name == "class" else name
     inner = {**config["data"]["train"], "split": "gone"}
     config["data"]["train"] = dict(type=kind, times=0, dataset=inner)
-    found = faults_of(config, ["train"])
+    found = errors_of(config, ["train"])
     assert set(found) == {"data.train", "data.train.dataset.split"}
 
 
@@ -356,14 +356,14 @@ def test_faults_inside_a_repeated_data_set(tiny_config: MakeConfig, name: str) -
         (dict(times=2), {".dataset"}),
     ],
 )
-def test_faults_of_the_repetition_itself(
+def test_errors_of_the_repetition_itself(
     tiny_config: MakeConfig, repeat: dict[str, Any], keys: set[str]
 ) -> None:
     config = tiny_config(data__train=dict(type="RepeatDataset", **repeat))
-    assert set(faults_of(config, ["train"])) == {f"data.train{key}" for key in keys}
+    assert set(errors_of(config, ["train"])) == {f"data.train{key}" for key in keys}
 
 
-def test_faults_inside_concatenated_data_sets(tiny_config: MakeConfig) -> None:
+def test_errors_inside_concatenated_data_sets(tiny_config: MakeConfig) -> None:
     config = tiny_config()
     train = config["data"]["train"]
     parts = [
@@ -374,8 +374,8 @@ def test_faults_inside_concatenated_data_sets(tiny_config: MakeConfig) -> None:
     ]
     inside = ["[0].split", "[2].ann_file", "[3].dataset.pipelin"]
     config["data"]["train"] = dict(type="ConcatDataset", datasets=parts)
-    assert set(faults_of(config, ["train"])) == {f"data.train.datasets{key}" for key in inside}
+    assert set(errors_of(config, ["train"])) == {f"data.train.datasets{key}" for key in inside}
     config["data"]["train"] = parts
-    assert set(faults_of(config, ["train"])) == {f"data.train{key}" for key in inside}
+    assert set(errors_of(config, ["train"])) == {f"data.train{key}" for key in inside}
     config["data"]["train"] = dict(type="ConcatDataset", datasets=[])
-    assert set(faults_of(config, ["train"])) == {"data.train"}
+    assert set(errors_of(config, ["train"])) == {"data.train"}

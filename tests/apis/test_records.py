@@ -1,4 +1,4 @@
-"""What a training tells trackers, and writes beside its scores."""
+"""What a training sends to trackers, and writes next to its scores."""
 
 from __future__ import annotations
 

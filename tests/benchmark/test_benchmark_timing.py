@@ -112,5 +112,5 @@ def test_a_rate_is_samples_over_the_time_until_the_device_is_done(
 
 def test_one_long_call_is_warm_up_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, 10.0, on_device=False)
-    Timed(clock.work, clock.wait).prepare(1.0, warm_up=5)
+    Timed(clock.work, clock.wait).prepare(1.0)
     assert clock.now == 20  # one to warm up, one to measure how long it takes

@@ -131,7 +131,7 @@ def test_other_states_that_are_impossible(name: str, wrong: Any) -> None:
     assert _wrong_keys(_checkpoint(**{name: wrong})) == [name]
 
 
-def test_all_faults_are_reported_together_and_briefly() -> None:
+def test_all_problems_are_reported_together_and_briefly() -> None:
     checkpoint = _checkpoint({"epoch": "x" * 1000, "interim": 1}, scaler=3)
     assert _wrong_keys(checkpoint) == ["meta.epoch", "meta.interim", "scaler"]
     with pytest.raises(CheckpointError) as error:

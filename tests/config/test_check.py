@@ -14,7 +14,7 @@ from torch import nn
 
 from pyskl.config import load_config, read_config
 from pyskl.config.check import check_arguments, check_value, describe, matches
-from pyskl.config.faults import Faults
+from pyskl.config.error_collector import ErrorCollector
 from pyskl.config.schema import AtLeast, EvaluationConfig, RunConfig
 from pyskl.errors import ConfigError
 from pyskl.registry import TransformConfig
@@ -23,11 +23,11 @@ MakeConfig = Callable[..., dict[str, Any]]
 ALL = ("train", "val", "test")
 
 
-def faults_of(config: Any, uses: Sequence[str] = ALL) -> dict[str | None, ConfigError]:
-    """Return the faults of a config by key."""
-    faults = Faults("config")
-    read_config(config, uses, faults)
-    return {fault.key: fault for fault in faults.found}
+def errors_of(config: Any, uses: Sequence[str] = ALL) -> dict[str | None, ConfigError]:
+    """Return the errors in a config by key."""
+    errors = ErrorCollector("config")
+    read_config(config, uses, errors)
+    return {error.key: error for error in errors.found}
 
 
 # --- the resolved config --------------------------------------------------------------------------
@@ -62,13 +62,13 @@ def test_a_changed_config_is_written_down_changed(tiny_config: MakeConfig) -> No
     assert (cfg.seed, cfg.given["seed"]) == (5, 5)
 
 
-def test_faulty_values_are_replaced_while_faults_are_collected(tiny_config: MakeConfig) -> None:
-    faults = Faults("config")
+def test_invalid_values_are_replaced_while_errors_are_collected(tiny_config: MakeConfig) -> None:
+    errors = ErrorCollector("config")
     changes = dict(seed="one", data__videos_per_gpu=0, optimizer_config__grad_clip={})
-    cfg = read_config(tiny_config(**changes), ALL, faults)
+    cfg = read_config(tiny_config(**changes), ALL, errors)
     assert (cfg.seed, cfg.data.loader("train").videos_per_gpu) == (None, 1)
     assert cfg.optimizer_config.grad_clip is None
-    assert {fault.key for fault in faults.found} == {
+    assert {error.key for error in errors.found} == {
         "seed",
         "data.videos_per_gpu",
         "optimizer_config.grad_clip.max_norm",
@@ -84,7 +84,7 @@ def test_helper_variables_pass(tiny_config: MakeConfig, tmp_path: Path) -> None:
     lines += ["modle = 3\n", "seed = modle\n"]  # similar to 'model', but it is read
     path = tmp_path / "config.py"
     path.write_text("".join(lines))
-    assert faults_of(load_config(path)) == {}
+    assert errors_of(load_config(path)) == {}
 
 
 @pytest.mark.parametrize(
@@ -105,21 +105,21 @@ def test_other_words_for_keys(
     json_file = tmp_path / "config.json"
     json_file.write_text(json.dumps(config))
     for source in (config, load_config(json_file)):
-        (fault,) = faults_of(source).values()
-        assert (fault.key, fault.hint) == (key, f"did you mean {meant!r}?")
+        (error,) = errors_of(source).values()
+        assert (error.key, error.hint) == (key, f"did you mean {meant!r}?")
 
 
 def test_what_a_use_requires() -> None:
     training = {"model", "data.train", "optimizer", "lr_config", "total_epochs"}
-    assert set(faults_of({}, ["train"])) == training
-    assert set(faults_of({"data": None}, ALL)) >= {*training, "data.val", "data.test"}
-    assert faults_of({}, ()) == {}
+    assert set(errors_of({}, ["train"])) == training
+    assert set(errors_of({"data": None}, ALL)) >= {*training, "data.val", "data.test"}
+    assert errors_of({}, ()) == {}
 
 
 @pytest.mark.parametrize("section", ["model", "data", "optimizer", "lr_config", "evaluation"])
 @pytest.mark.parametrize("value", ["text", 3, [dict(type="SGD")], True])
 def test_sections_of_another_type(tiny_config: MakeConfig, section: str, value: Any) -> None:
-    assert faults_of(tiny_config(**{section: value}))[section].expected == "dict"
+    assert errors_of(tiny_config(**{section: value}))[section].expected == "dict"
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_sections_of_another_type(tiny_config: MakeConfig, section: str, value: 
         ("dist_params", dict(stall=0.5), "dist_params.stall"),
     ],
 )
-def test_one_fault(tiny_config: MakeConfig, key: str, value: Any, where: str) -> None:
-    assert set(faults_of(tiny_config(**{key: value}))) == {where}
+def test_one_error(tiny_config: MakeConfig, key: str, value: Any, where: str) -> None:
+    assert set(errors_of(tiny_config(**{key: value}))) == {where}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_one_fault(tiny_config: MakeConfig, key: str, value: Any, where: str) ->
     ],
 )
 def test_values_that_are_right(tiny_config: MakeConfig, key: str, value: Any) -> None:
-    assert faults_of(tiny_config(**{key: value})) == {}
+    assert errors_of(tiny_config(**{key: value})) == {}
 
 
 def test_the_whole_message(tiny_config: MakeConfig) -> None:
@@ -175,7 +175,7 @@ def test_the_whole_message(tiny_config: MakeConfig) -> None:
     with pytest.raises(ConfigError) as caught:
         read_config(config, ALL)
     assert str(caught.value) == (
-        "config: 3 faults in the config\n"
+        "config: 3 errors in the config\n"
         "  totl_epochs: there is no such key; did you mean 'total_epochs'?\n"
         "  data.videos_per_gpu: is too small; found 0, expected at least 1\n"
         "  log_level: has the wrong type; found str 'LOUD', expected 'DEBUG' or 'INFO' or "
@@ -200,10 +200,10 @@ def test_arguments_are_checked_against_the_signature() -> None:
     class Wobble:
         def __init__(self, strength: float, axis: int = 0) -> None: ...
 
-    faults = Faults("config")
+    errors = ErrorCollector("config")
     given = dict(type="Wobble", axes=1, axis="x")
-    check_arguments("here", given, Wobble, faults)
-    assert {fault.key: (fault.hint, fault.expected) for fault in faults.found} == {
+    check_arguments("here", given, Wobble, errors)
+    assert {error.key: (error.hint, error.expected) for error in errors.found} == {
         "here.axes": ("did you mean 'axis'?", None),
         "here.axis": (None, "int"),
         "here.strength": (None, None),
@@ -211,20 +211,20 @@ def test_arguments_are_checked_against_the_signature() -> None:
 
 
 def test_a_class_can_say_which_other_options_it_takes() -> None:
-    faults = Faults("config")
-    check_arguments("here", dict(size=1, wide=True), Options, faults)
-    assert [fault.key for fault in faults.found] == ["here.wide"]
-    faults = Faults("config")
-    check_arguments("here", dict(size=2, wide=True), Options, faults)
-    assert faults.found == []
-    check_arguments("here", dict(wide=True), Options, faults)  # its method raises KeyError
-    assert [fault.key for fault in faults.found] == ["here", "here.size"]
+    errors = ErrorCollector("config")
+    check_arguments("here", dict(size=1, wide=True), Options, errors)
+    assert [error.key for error in errors.found] == ["here.wide"]
+    errors = ErrorCollector("config")
+    check_arguments("here", dict(size=2, wide=True), Options, errors)
+    assert errors.found == []
+    check_arguments("here", dict(wide=True), Options, errors)  # its method raises KeyError
+    assert [error.key for error in errors.found] == ["here", "here.size"]
 
 
 def test_ranges_and_items_of_lists() -> None:
-    faults = Faults("config")
-    check_value("k", [1, 0, "a"], int | Sequence[Annotated[int, AtLeast(1)]], faults)
-    assert [(fault.key, fault.found) for fault in faults.found] == [
+    errors = ErrorCollector("config")
+    check_value("k", [1, 0, "a"], int | Sequence[Annotated[int, AtLeast(1)]], errors)
+    assert [(error.key, error.found) for error in errors.found] == [
         ("k[1]", 0),
         ("k[2]", "str 'a'"),
     ]

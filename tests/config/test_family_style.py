@@ -102,7 +102,7 @@ def test_only_the_data_are_missing(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         prepare(load_config(config_file), ["train", "val", "test"])
-    keys = [fault.key for fault in caught.value.errors]
+    keys = [error.key for error in caught.value.errors]
     assert keys == ["data.train.dataset.ann_file", "data.val.ann_file", "data.test.ann_file"]
 
 
@@ -141,4 +141,4 @@ def test_with_data_nothing_is_missing_and_all_can_be_built(
     config_file.write_text(lines)
     with pytest.raises(ConfigError) as caught:
         prepare(load_config(config_file), ["train"])
-    assert {fault.key for fault in caught.value.errors} == {"total_epoch", "total_epochs"}
+    assert {error.key for error in caught.value.errors} == {"total_epoch", "total_epochs"}

@@ -95,7 +95,7 @@ def test_nothing_is_missing_but_the_data(
         return
     with pytest.raises(ConfigError) as caught:
         prepare(config, uses)
-    assert [fault.key for fault in caught.value.errors] == [
+    assert [error.key for error in caught.value.errors] == [
         f"data.{use}{'.dataset' if 'dataset' in config.data[use] else ''}.ann_file" for use in uses
     ]
 

@@ -10,7 +10,7 @@ import pytest
 
 from pyskl.datasets import load_annotations
 from pyskl.datasets.annotation import Sample
-from pyskl.datasets.sample_checks import sample_fault, sample_id
+from pyskl.datasets.sample_checks import label_problem, sample_id, sample_problem
 from pyskl.errors import AnnotationError, UntrustedFileError
 
 MakeSample = Callable[..., Sample]
@@ -37,7 +37,7 @@ def without(key: str) -> Callable[[Sample], Sample]:
 
 
 # A change of a healthy 2D sample of 12 frames, by the key that is then wrong.
-FAULTS: dict[str, dict[str, Callable[[Sample], Sample]]] = {
+PROBLEMS: dict[str, dict[str, Callable[[Sample], Sample]]] = {
     "keypoint": {
         "rank 3": changed("keypoint", lambda k: k[0]),
         "rank 5": changed("keypoint", lambda k: k[None]),
@@ -94,7 +94,7 @@ def sample(make_sample: MakeSample) -> Sample:
     ("key", "change"),
     [
         pytest.param(key, change, id=f"{key} {name}")
-        for key, changes in FAULTS.items()
+        for key, changes in PROBLEMS.items()
         for name, change in changes.items()
     ],
 )
@@ -106,40 +106,39 @@ def test_a_malformed_sample_is_named(
     change: Callable[[Sample], Sample],
     bare: bool,
 ) -> None:
-    samples = [{**sample, "frame_dir": "sound"}, {**change(sample), "frame_dir": "faulty"}]
-    split = None if bare else {"train": ["sound", "faulty"]}
+    samples = [{**sample, "frame_dir": "sound"}, {**change(sample), "frame_dir": "invalid"}]
+    split = None if bare else {"train": ["sound", "invalid"]}
     path = write_annotations(tmp_path / "a.pkl", samples, split)
     annotations = load_annotations(path)
     with pytest.raises(AnnotationError) as caught:
         annotations.check(None if bare else "train", num_classes=60)
     assert caught.value.file == str(path)
-    (fault,) = caught.value.errors
-    assert fault.sample == "faulty"
-    assert key in fault.problem
+    (error,) = caught.value.errors
+    assert error.sample == "invalid"
+    assert key in error.problem
 
 
-def test_a_sound_sample_has_no_fault(sample: Sample, make_sample: MakeSample) -> None:
-    assert sample_fault(sample, num_classes=60) is None
-    assert sample_fault(make_sample()) is None
+def test_a_valid_sample_has_no_problem(sample: Sample, make_sample: MakeSample) -> None:
+    assert sample_problem(sample) is None
+    assert sample_problem(make_sample()) is None
     for dtype in ("float16", "float32", "float64"):
-        assert sample_fault(make_sample(dtype=dtype)) is None
+        assert sample_problem(make_sample(dtype=dtype)) is None
     for key in ("keypoint_score", "img_shape", "original_shape", "frame_dir"):
-        assert sample_fault(without(key)(sample)) is None
-    assert sample_fault({**sample, "label": np.int64(3), "total_frames": np.int32(12)}) is None
-    assert sample_fault({**sample, "label": 10**6}) is None  # the number of classes is unknown
-    assert sample_fault({**sample, "img_shape": np.array([1080, 1920])}) is None
+        assert sample_problem(without(key)(sample)) is None
+    assert sample_problem({**sample, "label": np.int64(3), "total_frames": np.int32(12)}) is None
+    assert sample_problem({**sample, "label": 10**6}) is None  # the number of classes is unknown
+    assert sample_problem({**sample, "img_shape": np.array([1080, 1920])}) is None
 
 
 def test_several_labels_are_for_multi_class_only(sample: Sample) -> None:
     for labels in ([0, 3], (0, 3), np.array([0, 3]), 3):
-        several = {**sample, "label": labels}
-        assert sample_fault(several, num_classes=4, multi_class=True) is None
-    assert sample_fault({**sample, "label": [0, 3]}) is not None
-    fault = sample_fault({**sample, "label": [0, 4]}, num_classes=4, multi_class=True)
-    assert fault == "label 4 is outside 0 to 3"
+        assert sample_problem({**sample, "label": labels}, multi_class=True) is None
+        assert label_problem(labels, 4, True) is None
+    assert sample_problem({**sample, "label": [0, 3]}) is not None
+    assert label_problem([0, 4], 4, True) is not None
 
 
-def test_many_faults_are_counted_and_some_are_shown(
+def test_many_problems_are_counted_and_some_are_shown(
     tmp_path: Path, sample: Sample, write_annotations: WriteAnnotations
 ) -> None:
     samples = [{**sample, "frame_dir": f"c{i:02}", "total_frames": 1} for i in range(25)]
@@ -156,10 +155,10 @@ def test_only_the_samples_of_the_split_are_checked(
     path = write_annotations(tmp_path / "a.pkl", samples, {"x": ["a"], "y": ["b"]})
     annotations = load_annotations(path)
     annotations.check("x", num_classes=5)
-    for _ in range(2):  # a fault is not forgotten
+    for _ in range(2):  # the problem is found again
         with pytest.raises(AnnotationError) as caught:
             annotations.check("y", num_classes=5)
-        assert [fault.sample for fault in caught.value.errors] == ["b"]
+        assert [error.sample for error in caught.value.errors] == ["b"]
     annotations.check("y", num_classes=10)
     with pytest.raises(AnnotationError):  # nor covered by a check against more classes
         annotations.check("y", num_classes=5)
@@ -289,7 +288,7 @@ def test_an_untrusted_file_is_refused_as_such(tmp_path: Path) -> None:
     assert caught.value.sample == 0
 
 
-def test_samples_of_another_kind_than_the_first_are_faulty(
+def test_samples_of_another_kind_than_the_first_are_invalid(
     tmp_path: Path, sample: Sample, make_sample: MakeSample, write_annotations: WriteAnnotations
 ) -> None:
     samples = [
@@ -301,7 +300,7 @@ def test_samples_of_another_kind_than_the_first_are_faulty(
     annotations = load_annotations(write_annotations(tmp_path / "a.pkl", samples))
     with pytest.raises(AnnotationError) as caught:
         annotations.check(None)
-    assert [fault.sample for fault in caught.value.errors] == ["joints", "scores"]
+    assert [error.sample for error in caught.value.errors] == ["joints", "scores"]
     assert annotations.samples[3]["keypoint"].dtype == np.float64
 
 

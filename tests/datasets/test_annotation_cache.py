@@ -35,9 +35,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def packs(ann_file: Path) -> list[Path]:
-    """Return the packs beside a file."""
-    beside = ann_file.with_name(f"{ann_file.name}.packed")
-    return [path for path in beside.glob("*") if is_pack(path)]
+    """Return the packs of a file."""
+    folder = ann_file.with_name(f"{ann_file.name}.packed")
+    return [path for path in folder.glob("*") if is_pack(path)]
 
 
 def opened(ann_file: Path, precompute: list[dict[str, Any]] = PRECOMPUTE) -> Any:

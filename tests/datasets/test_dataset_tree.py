@@ -59,9 +59,9 @@ def test_the_first_with_that_has_a_key() -> None:
     cfg = dict(data=dict(train=NESTED, test=[B]))
     assert first_with(cfg, "train") is A
     assert first_with(cfg, "train", "ann_file") is B
-    for faulty, use in ((cfg, "test"), ({}, "val")):
+    for invalid, use in ((cfg, "test"), ({}, "val")):
         with pytest.raises(ConfigError) as caught:
-            first_with(faulty, use)
+            first_with(invalid, use)
         assert caught.value.key == f"data.{use}"
 
 

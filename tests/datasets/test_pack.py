@@ -50,7 +50,7 @@ def test_a_pack_opens_without_pickle(packed: Path, monkeypatch: pytest.MonkeyPat
     assert len(open_pack(packed).select("train")) == 16
 
 
-def test_faults_are_told_as_for_the_file(
+def test_errors_are_reported_as_for_the_file(
     make_sample: Callable[..., Sample], write_annotations: Callable[..., Path], tmp_path: Path
 ) -> None:
     samples = [make_sample(i, label=i, frame_dir=f"s{i}") for i in range(6)]

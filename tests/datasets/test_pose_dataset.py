@@ -222,17 +222,17 @@ def test_an_interrupt_stays_an_interrupt(ann_file: Path) -> None:
         PoseDataset(ann_file, [interrupt])[0]
 
 
-def test_faults_of_the_file_show_when_the_dataset_is_made(
+def test_problems_of_the_file_show_when_the_dataset_is_made(
     ann_file: Path, tmp_path: Path, make_sample: MakeSample, write_annotations: WriteAnnotations
 ) -> None:
     bare = write_annotations(tmp_path / "bare.pkl", [make_sample()])
-    faulty: list[tuple[Path, dict[str, Any]]] = [
+    invalid: list[tuple[Path, dict[str, Any]]] = [
         (ann_file, {"split": "trian"}),
         (ann_file, {"num_classes": 3}),
         (tmp_path / "none.pkl", {}),
         (bare, {"split": "train"}),
     ]
-    for path, arguments in faulty:
+    for path, arguments in invalid:
         with pytest.raises(AnnotationError) as caught:
             PoseDataset(path, [], **arguments)
         assert caught.value.file == str(path)

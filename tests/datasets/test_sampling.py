@@ -155,11 +155,6 @@ def test_an_epoch_can_start_from_any_batch(world_size: int, drop_last: bool) -> 
         assert list(batches) == whole
 
 
-def test_without_shuffle_the_order_is_that_of_the_dataset() -> None:
-    assert train(7, 3, 1, shuffle=False, epoch=4) == [[[0, 1, 2], [3, 4, 5], [6]]]
-    assert train(7, 2, 2, shuffle=False) == [[[0, 2], [4, 6]], [[1, 3], [5, 0]]]
-
-
 @moderate
 @given(
     st.lists(st.floats(0, 5), min_size=1, max_size=40).filter(lambda w: sum(w) > 0.1),

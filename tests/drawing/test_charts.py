@@ -67,7 +67,7 @@ def test_bars_are_as_long_as_their_values(values: list[float]) -> None:
             assert length == pytest.approx(share * max(lengths, default=0), abs=0.11)
 
 
-def test_each_series_has_a_bar_beside_each_label_and_a_place_in_the_legend() -> None:
+def test_each_series_has_a_bar_at_each_label_and_an_entry_in_the_legend() -> None:
     chart = parsed(grouped_bars(["a", "b"], {"train": [4, 0], "val": [1, 2]}, title="t"))
     tooltips = [title.text for bar in chart.iter(f"{SVG}rect") for title in bar.iter(f"{SVG}title")]
     assert tooltips == ["a, train: 4", "b, train: 0", "a, val: 1", "b, val: 2"]

@@ -94,7 +94,7 @@ def test_recordings_know_their_layout(tmp_path: Path) -> None:
         open_source(tmp_path / "none.npy")
 
 
-def test_faulty_samples_are_drawn_as_far_as_they_go(
+def test_invalid_samples_are_drawn_as_far_as_they_go(
     tmp_path: Path, tiny_samples: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     samples = tiny_samples()[:3]

@@ -33,7 +33,7 @@ def ann_file(tiny_ann_file: Path, tmp_path: Path) -> Path:
         ({"frames": 0}, "frames"),
     ],
 )
-def test_faults(
+def test_problems(
     ann_file: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], key: str | None
 ) -> None:
     monkeypatch.chdir(ann_file.parent)
@@ -66,8 +66,8 @@ def test_a_folder_that_can_not_be_written_is_told(
 
 def test_classes_are_named_where_names_are_known(ann_file: Path) -> None:
     out = ann_file.parent / "not" / "there" / "a.html"
-    beside = ann_file.with_name("tiny.pkl.labels.txt")
-    beside.write_text("bow\nkick\n", encoding="utf-8")
+    names_file = ann_file.with_name("tiny.pkl.labels.txt")
+    names_file.write_text("bow\nkick\n", encoding="utf-8")
     for sample, words in (("clip1", "1 (kick)"), ("clip2", "2")):
         visualize(ann_file, DrawSettings(out=out, sample=sample))
         page = out.read_text(encoding="utf-8")

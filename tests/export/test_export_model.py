@@ -1,4 +1,4 @@
-"""Exports as a whole: settings, faults, and that only a file that passes gets its name."""
+"""Exports as a whole: settings, problems, and that only a file that passes gets its name."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_bad_paths_are_refused(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) 
         assert caught.value.file == str(path)
 
 
-def test_faults_of_config_and_checkpoint(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+def test_problems_of_config_and_checkpoint(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
     config, checkpoint = tiny_checkpoint()
     out = tmp_path / "model.pt"
     with pytest.raises(CheckpointError):

@@ -1,4 +1,4 @@
-"""Fuzz the readers of files from strangers.
+"""Fuzz the readers of untrusted files.
 
 ``python tests/fuzz/fuzz.py --seconds 60 --seed 1`` feeds each reader for that long, in a process
 that monitors itself (see guarded.py), and prints a table. It exits with 1 if anything failed; the

@@ -1,7 +1,7 @@
 """Load files in a process that monitors what it runs, its time and its memory.
 
 ``python guarded.py TARGET`` reads paths from its input, one per line, and answers each with one
-line of JSON: the outcome of loading it. The targets are the readers of files from strangers.
+line of JSON: the outcome of loading it. The targets are the readers of untrusted files.
 
 These count as failures: anything that is run or written (reported by the interpreter's audit
 events), an error other than :class:`pyskl.errors.InputError` or one that does not name the file,

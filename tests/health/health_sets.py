@@ -1,4 +1,4 @@
-"""Made-up data sets without a fault, for tests that put one in.
+"""Made-up data sets without a problem, for tests that put one in.
 
 Shapes: M persons, T frames, V joints, C coordinates.
 """

@@ -135,7 +135,8 @@ def test_joints_that_are_no_number_become_absent_with_score_zero() -> None:
 
     sample, told = repaired(keypoint_score=broken)
     assert sample is not None
-    assert told == ["1 joint with NaN or infinity made absent"]
+    assert len(told) == 1
+    assert "1 joint" in told[0]
     assert not sample["keypoint"][0, 2, 3].any()
     assert sample["keypoint_score"][0, 2, 3] == 0
     others = healthy_set(dims=2)[1]

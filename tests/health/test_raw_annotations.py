@@ -1,4 +1,4 @@
-"""Files are read with all their faults, unless there is nothing to look at."""
+"""Files are read with all their problems, unless there is nothing to look at."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_missing_file_and_a_program_are_refused(tmp_path: Path) -> None:
         read_raw_annotations(write(tmp_path / "a.pkl", [print]))
 
 
-def test_names_of_classes_stand_in_the_file_or_beside_it(tmp_path: Path) -> None:
+def test_class_names_are_in_the_file_or_next_to_it(tmp_path: Path) -> None:
     data = healthy_set()
     path = write(tmp_path / "a.pkl", data.content())
     assert read_raw_annotations(path).names_of("label_names") == []

@@ -89,7 +89,7 @@ def test_names_of_classes(ensemble: Ensemble) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 3, 16])
-def test_batches_keep_the_order_and_only_faulty_samples_fail(
+def test_batches_keep_the_order_and_only_invalid_samples_fail(
     ensemble: Ensemble, telling: Telling, batch: int
 ) -> None:
     # Refused in preparing, refused by the model, NaN; and samples of another length.

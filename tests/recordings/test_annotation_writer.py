@@ -163,15 +163,15 @@ def test_folders_are_made_if_possible(tmp_path: Path) -> None:
 def test_label_names_are_in_the_pickle_and_next_to_it(tmp_path: Path) -> None:
     path = written(tmp_path / "mine.pkl", ["übung", "b c"])
     assert read_label_names(path) == ("übung", "b c")
-    beside = tmp_path / "mine.pkl.labels.txt"
-    assert beside.read_text(encoding="utf-8") == "übung\nb c\n"
-    beside.unlink()
+    names_file = tmp_path / "mine.pkl.labels.txt"
+    assert names_file.read_text(encoding="utf-8") == "übung\nb c\n"
+    names_file.unlink()
     assert read_label_names(path) == ("übung", "b c")
     # A file without names leaves no names of an older file.
     written(path, ["a"])
     written(path, None)
     assert read_label_names(path) is None
-    assert not beside.exists()
+    assert not names_file.exists()
 
 
 def test_label_names_of_packs_and_published_files(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recording_files import VALID_FILES, recording_path
 
-from pyskl.datasets.sample_checks import sample_fault
+from pyskl.datasets.sample_checks import sample_problem
 from pyskl.errors import InputError
 from pyskl.recordings import FORMATS, read_recordings
 
@@ -57,7 +57,7 @@ def test_damaged_files_give_clear_errors_or_valid_recordings(
             found, file = [], str(error.file)
     assert file.startswith(str(path.parent))
     for recording in found:
-        assert sample_fault(recording.sample(0)) is None
+        assert sample_problem(recording.sample(0)) is None
         assert recording.keypoint.dtype == np.float32
         assert persons is None or len(recording.keypoint) <= persons
 

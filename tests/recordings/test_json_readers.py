@@ -145,7 +145,7 @@ def test_coco_videos_are_folders_or_video_ids(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[0].keypoint, one)
 
 
-def test_coco_crowds_and_boxes_without_joints_are_passed_over(tmp_path: Path) -> None:
+def test_coco_crowds_and_boxes_without_joints_are_skipped(tmp_path: Path) -> None:
     keypoint = people(17)
     content = coco(keypoint, names=COCO)
     content["annotations"] += [

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from pyskl.recordings import RecordingError, read_recording
 from pyskl.recordings.mocap.hierarchy import hierarchy_layout, mirror_pairs
-from pyskl.skeleton import layout_faults, layout_to_json, resolve_layout
+from pyskl.skeleton import layout_problems, layout_to_json, resolve_layout
 
 
 def error_of(path: Path, text: str, old: str, key: str | None) -> None:
@@ -106,7 +106,7 @@ def test_bvh_makes_a_layout_that_can_be_written_and_read(tmp_path: Path) -> None
     assert (layout.center, layout.body_center, layout.dim) == (0, 0, 3)
     assert (layout.left, layout.right) == ((1, 2), (3, 4))
     assert (layout.spine, layout.shoulders) == ((0, 5), (3, 1))
-    assert not layout_faults(layout)
+    assert not layout_problems(layout)
     path = write(tmp_path / "walk.json", layout_to_json(layout))
     assert resolve_layout(str(path)) == layout
 
@@ -143,7 +143,7 @@ def test_malformed_bvh(tmp_path: Path, old: str, new: str, key: str | None) -> N
 
 @pytest.fixture
 def amc(tmp_path: Path) -> Path:
-    """A motion with its skeleton beside it."""
+    """A motion with its skeleton next to it."""
     write(tmp_path / "07.asf", ASF)
     return write(tmp_path / "07_01.amc", AMC)
 
@@ -310,7 +310,7 @@ def test_a_tree_that_differs_on_the_two_sides_has_no_sides() -> None:
     assert hierarchy_layout("odd", names, [-1, 0, 1, 0, 1]).left == ()
 
 
-def test_a_faulty_skeleton_names_the_file(tmp_path: Path) -> None:
+def test_an_invalid_skeleton_names_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.bvh", BVH.replace("Spine", "Sp\u200bine"))
     with pytest.raises(RecordingError) as error:
         read_recording(path)

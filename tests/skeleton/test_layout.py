@@ -74,14 +74,14 @@ def test_layouts_are_read_only() -> None:
     ("change", "message"),
     [
         ({"num_joints": 0}, "num_joints is 0"),
-        ({"num_joints": 3}, "edges has 3, outside of the joints 0 to 2"),
+        ({"num_joints": 3}, "edges has 3, outside the joints 0 to 2"),
         ({"num_joints": "4"}, "num_joints is '4', expected a whole number"),
         ({"num_joints": True}, "num_joints is True, expected a whole number"),
         ({"center": 4}, "center has 4"),
         ({"center": None}, "center is None, expected a whole number"),
         ({"edges": [(1, 0), (2, 1), (3, 3)]}, r"\(3, 3\), from a joint to itself"),
         ({"edges": [(1, 0), (2, 1), (3, 2), (3, 2)]}, r"\(3, 2\) more than once"),
-        ({"edges": [(1, 0), (2, 1), (3, 2), (2, 3)]}, r"\(3, 2\) both ways"),
+        ({"edges": [(1, 0), (2, 1), (3, 2), (2, 3)]}, r"\(3, 2\) in both directions"),
         ({"edges": [(1, 0), (2, 1)]}, "does not link the joints 3"),
         ({"edges": [(1, 0), (2, 1), (2, 3)]}, "joint 2 has 2 bone pairs, to 1, 3"),
         ({"edges": [1, 2]}, r"edges is \[1, 2\], expected pairs"),
@@ -90,7 +90,7 @@ def test_layouts_are_read_only() -> None:
         ({"edges": "10"}, "edges is '10', expected pairs"),
         ({"bones": [(1, 0), (2, 1)]}, "bones has no pair for the joints 3"),
         ({"bones": [(1, 0), (2, 1), (3, 2), (3, 1)]}, "joint 3 has 2 bone pairs"),
-        ({"bones": [(1, 2), (2, 3), (3, 1)]}, "bones lead in a circle, 1 → 2 → 3 → 1"),
+        ({"bones": [(1, 2), (2, 3), (3, 1)]}, "bones form a cycle, 1 → 2 → 3 → 1"),
         ({"bones": [(0, 1), (1, 0), (2, 3), (3, 2)]}, "0 → 1 → 0.*2 → 3 → 2"),
         ({"joint_names": ["a", "b"]}, "joint_names has 2, expected 4"),
         ({"joint_names": ["a", "b", "b", "c"]}, "'b' more than once"),
@@ -111,7 +111,7 @@ def test_layouts_are_read_only() -> None:
         ({"rest_pose": [(0, 0, 0)] * 4}, r"expected points \(x, y\)"),
     ],
 )
-def test_faults_are_named(change: dict[str, object], message: str) -> None:
+def test_problems_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SkeletonLayout(**{**ARM, **change})
     with pytest.raises(ConfigError, match=message) as caught:
@@ -119,10 +119,10 @@ def test_faults_are_named(change: dict[str, object], message: str) -> None:
     assert "skeleton layout 'arm': " in str(caught.value)
 
 
-def test_all_faults_are_listed_at_once() -> None:
+def test_all_problems_are_listed_at_once() -> None:
     with pytest.raises(ValueError, match=r"edges does not .*joint_names has 1.*dim is 7") as caught:
         SkeletonLayout("bad", 3, [(1, 0)], 0, bones=[(1, 0), (2, 1)], joint_names=["a"], dim=7)
-    assert len(caught.value.faults) == 3  # type: ignore[attr-defined]
-    assert pickle.loads(pickle.dumps(caught.value)).faults == caught.value.faults  # type: ignore[attr-defined]
+    assert len(caught.value.problems) == 3  # type: ignore[attr-defined]
+    assert pickle.loads(pickle.dumps(caught.value)).problems == caught.value.problems  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match=r"num_joints is 'x'.*center is 'y'.*left is 'z'"):
         SkeletonLayout("bad", "x", [], "y", left="z")  # type: ignore[arg-type]

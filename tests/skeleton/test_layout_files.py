@@ -23,7 +23,7 @@ from pyskl.skeleton import (
     Graph,
     LayoutError,
     SkeletonLayout,
-    find_faults,
+    find_problems,
     inlined,
     layout_to_json,
     resolve_layout,
@@ -58,7 +58,7 @@ def test_built_in_layouts_come_back_from_a_file(name: str, write_layout: WriteLa
     path = write_layout(text)
     assert resolve_layout(path) == LAYOUTS[name]
     assert resolve_layout(Path(path)) == LAYOUTS[name]
-    assert find_faults(path) == []
+    assert find_problems(path) == []
 
 
 def test_names_of_any_script_come_back(write_layout: WriteLayout) -> None:
@@ -123,17 +123,17 @@ def test_a_file_may_leave_out_its_name_and_speak_as_the_family(write_layout: Wri
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "it is no JSON: Expecting property name"),
+        ("{", "not valid JSON: Expecting property name"),
         ("[1, 2]", "an object with the keys num_joints, edges and center, found an array"),
         ("null", "found null"),
         ("17", "found int"),
-        ('{"center": 0, "center": 1}', "the key 'center' stands in it twice"),
-        ('{"center": NaN}', "NaN is no number of JSON"),
-        ("[" * 100_000, "it is no JSON: it nests too deep"),
+        ('{"center": 0, "center": 1}', "the key 'center' appears twice"),
+        ('{"center": NaN}', "NaN is not a JSON number"),
+        ("[" * 100_000, "not valid JSON: nested too deeply"),
         ('{"num_joints": 2, "edges": [[1, 0]]}', "skeleton layout 'mine': needs center"),
         (json.dumps({**ARM, "centre": 0}), "unknown key 'centre'; did you mean 'center'"),
         (json.dumps({**ARM, "edges": [[1, 0.5]]}), r"edges is \[\[1, 0.5\]\], expected pairs"),
-        (json.dumps({**ARM, "spine": [0, 7]}), "spine has 7, outside of the joints 0 to 3"),
+        (json.dumps({**ARM, "spine": [0, 7]}), "spine has 7, outside the joints 0 to 3"),
         ('{"base": "cocoo"}', "base: there is no skeleton layout 'cocoo'; did you mean 'coco'"),
         ('{"base": "mine.json"}', "base .* is the name of a built-in one, found 'mine.json'"),
         ('{"name": "' + "x" * (1 << 20) + '"}', "bytes; at most 1048576 are read"),
@@ -157,7 +157,7 @@ def test_files_that_cannot_be_read(write_layout: WriteLayout, tmp_path: Path) ->
     with pytest.raises(ConfigError, match=r"folder\.json: it can't be read"):
         resolve_layout(tmp_path / "folder.json")
     (tmp_path / "latin.json").write_bytes(b'{"name": "\xe9"}')
-    with pytest.raises(ConfigError, match=r"latin\.json: it is no JSON: .*utf-8"):
+    with pytest.raises(ConfigError, match=r"latin\.json: not valid JSON: .*utf-8"):
         resolve_layout(tmp_path / "latin.json")
 
 
@@ -232,12 +232,12 @@ def test_resolve_refuses(layout: object, message: str) -> None:
         resolve_layout(layout)  # type: ignore[arg-type]
 
 
-def test_faults_of_what_a_config_says() -> None:
-    assert find_faults("coco") == []
-    assert find_faults({**ARM, "center": 7, "colour": 1}) == [
+def test_problems_of_what_a_config_says() -> None:
+    assert find_problems("coco") == []
+    assert find_problems({**ARM, "center": 7, "colour": 1}) == [
         "unknown key 'colour'; there are base, body_center, bones, center, dim, edges, inward, "
         "joint_names, joints, left, name, num_joints, num_node, rest_pose, right, shoulders, spine"
     ]
     with pytest.raises(ConfigError, match="no skeleton layout") as caught:
-        find_faults("cocoo")
+        find_problems("cocoo")
     assert not isinstance(caught.value, LayoutError)

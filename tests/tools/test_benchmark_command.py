@@ -74,11 +74,11 @@ def test_pipeline_without_the_users_data(benchmark: Benchmark, tmp_path: Path) -
     assert "does not exist" in done.out
 
 
-def test_pipelines_beside_each_other(
+def test_pipelines_of_several_configs(
     benchmark: Benchmark, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     other = write_tiny_config(tmp_path / "other.py")
-    done, found = benchmark("pipeline", "--seconds", 0.01, "--beside", other)
+    done, found = benchmark("pipeline", "--seconds", 0.01, "--compare", other)
     (rows,) = names(found)
     assert rows[:4] == [
         *("online, in batches: tiny", "online, in batches: other"),
@@ -98,7 +98,7 @@ def test_configs_of_the_same_name_show_their_folders(
 ) -> None:
     (tmp_path / "b").mkdir()
     other = write_tiny_config(tmp_path / "b" / "tiny.py")
-    _, found = benchmark("pipeline", "--seconds", 0.01, "--beside", other)
+    _, found = benchmark("pipeline", "--seconds", 0.01, "--compare", other)
     assert names(found)[0][:2] == [
         f"online, in batches: {tmp_path.name}/tiny",
         "online, in batches: b/tiny",
@@ -166,7 +166,7 @@ def test_startup(benchmark: Benchmark) -> None:
         (["step", "CONFIG", "--variants", "fp31"], "did you mean 'fp32'?"),
         (["step", "missing.py"], "there is no such config file"),
         (["pipeline", "CONFIG", "--cfg-options", "data.train.split=x"], "there is no split 'x'"),
-        (["pipeline", "CONFIG", "--beside", "missing.py"], "there is no such config file"),
+        (["pipeline", "CONFIG", "--compare", "missing.py"], "there is no such config file"),
         (["pipeline", "CONFIG", "--json", "CONFIG"], "can't overwrite it"),
         (["pipeline", "CONFIG", "--json", "figures.py"], "should end in .json"),
         (
@@ -179,7 +179,7 @@ def test_startup(benchmark: Benchmark) -> None:
         (["speed", "CONFIG"], "invalid choice: 'speed'"),
     ],
 )
-def test_each_fault_is_one_message(
+def test_each_error_is_one_message(
     commands: Commands,
     write_tiny_config: Callable[..., Path],
     tmp_path: Path,

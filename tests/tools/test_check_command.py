@@ -161,8 +161,8 @@ def test_against_a_config(
     assert short["config_short"][0]["detail"].endswith("data.test draws 20")
     spare = findings(data__train__pipeline__4__num_person=2)["config_spare_persons"]
     assert [item["name"] for item in spare] == ["data.train"]
-    (fault,) = findings(total_epochs="many")["config_faults"]
-    assert fault["name"].startswith("total_epochs")
+    (problem,) = findings(total_epochs="many")["config_errors"]
+    assert problem["name"].startswith("total_epochs")
 
 
 def test_what_can_not_be_read_is_told_in_one_message(

@@ -148,7 +148,7 @@ def test_a_file_that_is_no_pickle_can_be_downloaded_again(
         (("ntu60_hrnet", "--base-url", "https://mirror.invalid"), "is this machine offline?"),
     ],
 )
-def test_faults_are_reported_in_one_message(
+def test_problems_are_reported_in_one_message(
     commands: Commands, tmp_path: Path, arguments: tuple[str, ...], part: str
 ) -> None:
     out = ("--out", tmp_path) if arguments else ()

@@ -72,7 +72,7 @@ def test_a_finished_run_stays_as_it_is(commands: Commands, trained: Run, tmp_pat
     assert snapshot(tmp_path) == before
 
 
-def test_faults_are_those_of_a_training(
+def test_problems_are_those_of_a_training(
     commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = write_tiny_config(tmp_path / "tiny.py", ann_file=tmp_path / "none.pkl")
@@ -100,9 +100,9 @@ def test_several_processes_report_once(
     assert found["epoch"] == "24 samples in 3 steps of 8"
     assert "a step takes 8 clips, but lr 0.05 is for 4" in done.err
     assert not (tmp_path / "work").exists()
-    faulty = commands.real(*command, "--dry-run", "--cfg-options", "optimizer.lr=1e30")
-    assert faulty.status == 2
-    assert faulty.err.count("became non-finite in iteration 2 of epoch 1") == 1
+    failed = commands.real(*command, "--dry-run", "--cfg-options", "optimizer.lr=1e30")
+    assert failed.status == 2
+    assert failed.err.count("became non-finite in iteration 2 of epoch 1") == 1
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Faults of the input: one message that says where, what was found and what would do; status 2."""
+"""Errors in the input: one message says where, what was found and what is expected; status 2."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def test_a_config_that_is_not_there(commands: Commands, tmp_path: Path) -> None:
         one_message(done, tmp_path / "missing.py", "no such config file")
 
 
-def test_all_faults_of_a_config_are_listed_at_once(refused: Refused) -> None:
+def test_all_errors_of_a_config_are_listed_at_once(refused: Refused) -> None:
     refused(
-        "tiny.py: 4 faults",
+        "tiny.py: 4 errors",
         "model.backbone.base_chanels",
         "'base_channels'",
         "optimizer.type",
@@ -202,33 +202,33 @@ def test_a_loss_that_is_no_number_ends_the_run(
 
 
 @pytest.mark.parametrize(
-    ("how", "fault"),
+    ("how", "problem"),
     [
-        *(("test", fault) for fault in ("missing", "truncated", "other model", "program")),
+        *(("test", problem) for problem in ("missing", "truncated", "other model", "program")),
         ("test", "pickled program"),
         *(("resume", "missing"), ("resume", "other model")),
         *(("load_from", "truncated"), ("load_from", "program")),
     ],
 )
 def test_a_checkpoint_that_will_not_do(
-    trained: Run, refused: Refused, tested: Any, tmp_path: Path, how: str, fault: str
+    trained: Run, refused: Refused, tested: Any, tmp_path: Path, how: str, problem: str
 ) -> None:
     path, sentinel = tmp_path / "bad.pth", tmp_path / "sentinel"
     parts = ["no such checkpoint"]
-    if fault == "truncated":
+    if problem == "truncated":
         path.write_bytes(trained.best.read_bytes()[:5000])
         parts = ["damaged"]
-    elif fault == "other model":
+    elif problem == "other model":
         checkpoint = torch.load(trained.best, weights_only=True)
         weights = checkpoint["state_dict"]
         weights["neck.weight"] = weights.pop("cls_head.fc_cls.bias")
         weights["backbone.gcn.0.gcn.PA"] = torch.zeros(5, 25, 25)
         torch.save(checkpoint, path)
         parts = ["cls_head.fc_cls.bias: missing", "neck.weight: not in the model", "(5, 25, 25)"]
-    elif fault == "program":
+    elif problem == "program":
         torch.save({"state_dict": {"a": Program(sentinel)}}, path)
         parts = ["refused", "it asks for posix.system", "--trust-files"]
-    elif fault == "pickled program":  # not as torch writes it
+    elif problem == "pickled program":  # not as torch writes it
         path.write_bytes(pickle.dumps({"state_dict": {"a": Program(sentinel)}}, protocol=4))
         parts = ["refused", "it asks for posix.system", "--trust-files"]
     if how == "test":
@@ -276,16 +276,18 @@ def test_a_file_of_scores_that_can_not_be_written(tested: Any, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["config", "work dir"])
-def test_several_processes_tell_a_fault_once(
-    commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path, fault: str
+@pytest.mark.parametrize("problem", ["config", "work dir"])
+def test_several_processes_tell_a_problem_once(
+    commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path, problem: str
 ) -> None:
-    config = write_tiny_config(tmp_path / "tiny.py", **({"seed": -1} if fault == "config" else {}))
+    config = write_tiny_config(
+        tmp_path / "tiny.py", **({"seed": -1} if problem == "config" else {})
+    )
     (tmp_path / "file").write_text("in the way")
     done = commands.real(
         "bash", "tools/dist_train.sh", config, 2, "--work-dir", tmp_path / "file/work"
     )
-    one_message(done, "seed: " if fault == "config" else "--work-dir")
+    one_message(done, "seed: " if problem == "config" else "--work-dir")
 
 
 def test_a_reader_that_has_heard_enough_is_no_error(repo_root: Path) -> None:

@@ -37,7 +37,7 @@ def test_the_size_of_a_clip_can_be_chosen(commands: Commands, repo_root: Path) -
     assert "(1, 100, 25, 3)" in done.out
 
 
-def test_each_fault_is_one_message(
+def test_each_error_is_one_message(
     commands: Commands, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = write_tiny_config(tmp_path / "tiny.py")

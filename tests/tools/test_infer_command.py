@@ -186,7 +186,7 @@ def test_live_frames_and_paths_from_a_pipe(
     assert [one["name"] for one in lines(whole.out)] == list("00123")
     assert line["topk"] == lines(whole.out)[0]["topk"]
     assert line["time"] == (keypoint.shape[1] - 1) / 10
-    assert re.search(r"^\d+ frames, 1 windows scored, 0 passed over; latency p50", done.err)
+    assert re.search(r"^\d+ frames, 1 windows scored, 0 skipped; latency p50", done.err)
     played = infer(*command, clips / "0.npy", "--fps", 1000)
     assert lines(played.out)[0]["topk"] == line["topk"]
     done = infer(*command, stdin=text + "\nnonsense\n")

@@ -37,32 +37,32 @@ def test_a_layout_is_shown_written_and_drawn(commands: Commands, tmp_path: Path)
     assert done.status == 0, done.err
     assert re.search(r"^15 +right_eye +0 nose +16 left_eye$", done.out, re.M)
     assert "centre of the graph: 1 neck\n" in done.out
-    assert "no faults\n" in done.out
-    assert "remark" not in done.out
+    assert "no problems\n" in done.out
+    assert "warning" not in done.out
     assert resolve_layout(out) == LAYOUTS["body_25"]
     assert ElementTree.parse(svg).getroot().tag.endswith("svg")
     assert "left_big_toe" in html.read_text(encoding="utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my.html", "my.json", "my.svg"]
 
 
-def test_one_s_own_layout_with_remarks(commands: Commands, tmp_path: Path) -> None:
+def test_one_s_own_layout_with_warnings(commands: Commands, tmp_path: Path) -> None:
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps(dict(num_joints=2, edges=[[1, 0]], center=0, shoulders=[1, 1])))
     done = commands.quick(TOOL, mine)
     assert done.status == 0, done.err
     assert "layout: mine\n" in done.out
-    assert "remark: shoulders is joint 1 twice" in done.out
-    assert done.out.endswith("no faults\n")
+    assert "warning: shoulders is joint 1 twice" in done.out
+    assert done.out.endswith("no problems\n")
 
 
-def test_faults_are_listed(commands: Commands, tmp_path: Path) -> None:
+def test_problems_are_listed(commands: Commands, tmp_path: Path) -> None:
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps(dict(num_joints=3, edges=[[1, 0]], center=0, dim=5)))
     done = commands.quick(TOOL, mine, "--svg", tmp_path / "mine.svg")
     assert done.status == 2
-    first, *faults = done.err.splitlines()
+    first, *problems = done.err.splitlines()
     assert str(mine) in first
-    assert [fault.split()[0] for fault in faults] == ["edges", "bones", "dim"]
+    assert [problem.split()[0] for problem in problems] == ["edges", "bones", "dim"]
     assert not (tmp_path / "mine.svg").exists()
 
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_done_is_told_in_one_message(commands: Commands, tmp_path
     for arguments, part in (
         (("cocoo",), "did you mean 'coco'?"),
         ((tmp_path / "none.json",), "no such skeleton layout file"),
-        ((mine,), "it is no JSON"),
+        ((mine,), "not valid JSON"),
         ((good, "--out", good), "can't overwrite it"),
         (("coco", "--out", tmp_path / "coco.txt"), "end in .json"),
         (("coco", "--svg", good / "coco.svg"), "good.json is not a writable folder"),

@@ -19,7 +19,7 @@ def ann_file(tiny_ann_file: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(tiny_ann_file, tmp_path / "tiny.pkl"))
 
 
-def test_beside_the_file_and_as_a_config_asks(
+def test_next_to_the_file_and_as_a_config_asks(
     commands: Commands, ann_file: Path, write_tiny_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = write_tiny_config(tmp_path / "tiny.py", ann_file=ann_file)
@@ -47,7 +47,9 @@ def test_a_pack_trains_as_its_file_does(
     assert len(pickle.loads(scores[0])) == 10
 
 
-def test_faults_are_told_in_one_message(commands: Commands, ann_file: Path, tmp_path: Path) -> None:
+def test_errors_are_reported_in_one_message(
+    commands: Commands, ann_file: Path, tmp_path: Path
+) -> None:
     for arguments, part in (
         ((tmp_path / "none.pkl",), "no such annotation file"),
         ((ann_file, "--out", tmp_path), "exists"),

@@ -44,7 +44,7 @@ def test_overrides_show(commands: Commands, repo_root: Path) -> None:
         (CONFIG, ("--nonsense",), ("unrecognized arguments: --nonsense", "usage: ")),
     ],
 )
-def test_faults_are_told_in_one_message(
+def test_errors_are_reported_in_one_message(
     commands: Commands, repo_root: Path, config: str, options: tuple[str, ...], parts: tuple[str]
 ) -> None:
     done = commands.quick("tools/print_config.py", repo_root / config, *options)

@@ -1,4 +1,4 @@
-"""Work dirs and data configs of strangers run nothing, whichever tool looks at them."""
+"""Untrusted work dirs and data configs run no code, whichever tool reads them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _move_config_to_log(work_dir: Path) -> None:
 
 @pytest.mark.parametrize("place", ["file", "log"])
 @pytest.mark.parametrize("tool", ["report", "zoo", "compare"])
-def test_trust_in_a_work_dir_is_passed_over(
+def test_trust_in_a_work_dir_is_ignored(
     commands: Commands, work_dir: Path, trained: Run, tmp_path: Path, tool: str, place: str
 ) -> None:
     if place == "log":
@@ -100,7 +100,7 @@ def test_layer_names_run_nothing(
     config.write_text(json.dumps(tiny_config(**{f"model__backbone__{key}": layer})))
     done = commands.quick(*COMMANDS[command](config, tiny_ann_file))
     assert not canary.exists()
-    # check.py reports a fault of a config beside those of the data
+    # check.py reports a problem of a config together with those of the data
     assert done.status == (1 if command == "check" else 2), done.out
     assert "Traceback" not in done.err
     told = done.out if command == "check" else done.err

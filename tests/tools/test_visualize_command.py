@@ -23,7 +23,7 @@ TOOL = "tools/visualize.py"
 
 @pytest.fixture
 def flat(tmp_path: Path) -> Path:
-    """An annotation file of 2D skeletons, and beside it a video of theirs."""
+    """An annotation file of 2D skeletons, and next to it a video of them."""
     rng = np.random.default_rng(0)
     keypoint = rng.uniform(5, 60, size=(2, 6, 17, 2)).astype(np.float32)
     sample = dict(
@@ -73,16 +73,16 @@ def test_without_out_a_page_is_named_after_the_sample(
     path = commands.scratch / done.out.strip()
     assert re.fullmatch(r"[\w.-]+\.html", path.name)
     shown = browser.new_page()
-    faults: list[str] = []
-    shown.on("pageerror", lambda error: faults.append(str(error)))
-    shown.on("requestfailed", lambda request: faults.append(request.url))
+    problems: list[str] = []
+    shown.on("pageerror", lambda error: problems.append(str(error)))
+    shown.on("requestfailed", lambda request: problems.append(request.url))
     shown.goto(path.as_uri())
     shown.wait_for_selector(".skeleton-player canvas")
     assert shown.locator(".skeleton-player .title").inner_text() == "<i>two</i>"
     assert "motion of the bones" in shown.locator(".skeleton-player .notes").inner_text()
     shown.close()
     path.unlink()
-    assert faults == []
+    assert problems == []
 
 
 def test_over_a_video(commands: Commands, flat: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_an_own_layout_from_a_file_and_from_a_config(
         (("{text}",), "not a readable pickle"),
     ],
 )
-def test_faults_are_told_in_one_message(
+def test_errors_are_reported_in_one_message(
     commands: Commands, tiny_ann_file: Path, tmp_path: Path, arguments: tuple[str, ...], part: str
 ) -> None:
     text = tmp_path / "text.pkl"

@@ -559,7 +559,7 @@ def test_what_can_not_be_resumed(make: Make, tmp_path: Path) -> None:
         {**good, "meta": {**good["meta"], "epoch": "one"}},
         {**good, "state_dict": {"a": torch.ones(1)}},
     ]
-    faults_of_states: list[dict[str, Any]] = [
+    problems_of_states: list[dict[str, Any]] = [
         {**good, "optimizer": {"state": {}, "param_groups": [{"params": [0], "lr": 1.0}]}},
         {**good, "optimizer": {**good["optimizer"], "state": [1]}},
         *(
@@ -573,7 +573,7 @@ def test_what_can_not_be_resumed(make: Make, tmp_path: Path) -> None:
             )
         ),
     ]
-    for content in (*loads_nothing, *faults_of_states):
+    for content in (*loads_nothing, *problems_of_states):
         torch.save(content, tmp_path / "bad.pth")
         fresh = make(epochs=1)
         before = {name: value.clone() for name, value in fresh.model.state_dict().items()}

@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
         "Exit status: 0 without findings, 1 with findings (see --fail-on), 2 for a file "
         "that can't be read."
     )
-    parser.add_argument("ann_file", help="annotation pickle; it may be faulty")
+    parser.add_argument("ann_file", help="annotation pickle; it may be invalid")
     parser.add_argument("--config", help="also compare it with this config")
     add_json(parser, "all findings, with all ids")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page with charts")

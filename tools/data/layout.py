@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
         help="a built-in layout, or a .json file with one; default: list the built-in ones",
     )
     parser.add_argument("--svg", metavar="FILE", help="write a drawing")
-    parser.add_argument("--html", metavar="FILE", help="write a page: drawing, joints, remarks")
+    parser.add_argument("--html", metavar="FILE", help="write a page: drawing, joints, warnings")
     parser.add_argument("--out", metavar="FILE.json", help="write the layout as a file to edit")
     add_debug(parser)
     args = parser.parse_args()
@@ -56,11 +56,11 @@ def main(args: argparse.Namespace) -> None:
     try:
         layout = resolve_layout(args.layout)
     except LayoutError as error:
-        if len(error.faults) < 2:
+        if len(error.problems) < 2:
             raise
-        faults = [ConfigError(fault) for fault in error.faults]
+        problems = [ConfigError(problem) for problem in error.problems]
         raise ConfigError(
-            f"{len(faults)} faults in the layout", file=args.layout, errors=faults
+            f"{len(problems)} problems in the layout", file=args.layout, errors=problems
         ) from error
     _print(layout)
     if args.svg:
@@ -112,9 +112,9 @@ def _print(layout: SkeletonLayout) -> None:
     ]
     print(text_table([head, *rows], left=len(head)))
     print()
-    for remark in layout_warnings(layout):
-        print(f"remark: {remark}")
-    print("no faults")
+    for warning in layout_warnings(layout):
+        print(f"warning: {warning}")
+    print("no problems")
 
 
 def _write(file: str, text: str) -> None:

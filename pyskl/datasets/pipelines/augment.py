@@ -1,7 +1,7 @@
-"""Random changes of a skeleton, for training.
+"""Random augmentation of skeletons.
 
 Shapes: N batch, R rows (one person in one frame each), V joints, C channels, of which the first D
-are positions.
+are coordinates.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from pyskl.skeleton import SkeletonLayout, joint_columns, resolve_layout
 
 
 def num_coordinates(batch: Batch) -> int:
-    """Return how many of the channels are positions: 2 if the third is a score.
+    """Return how many of the channels are coordinates: 2 if the third is a score.
 
     Raises:
-        InputError: for more than three channels, which are several streams.
+        InputError: for more than three channels, that is, several streams.
     """
     channels = batch.row_shape()[1]
     if channels not in (2, 3):
@@ -61,7 +61,7 @@ class RandomRot(BatchTransform):
             sample = axis.sample[rows]
             if not isinstance(values, np.ndarray):
                 return _rotated_rows(values, batch.on_device(rotations[sample]))
-            # One matrix product per sample, whose rows are neighbours.
+            # One matrix product per sample; its rows are adjacent.
             ends = [*(np.flatnonzero(np.diff(sample)) + 1), len(rows)]
             start = 0
             for end in ends if len(rows) else ():
@@ -120,10 +120,10 @@ class RandomScale(BatchTransform):
         """Stretch ``keypoint``."""
         dims, axis = num_coordinates(batch), batch.axis
         joints, channels = batch.row_shape()
-        scale = np.zeros(channels)  # a score stays as it is
+        scale = np.zeros(channels)  # 0 for a score
         scale[:dims] = self.scale
         factors = 1 + scale * (2 * batch.draws.uniform(channels) - 1)  # (N, C)
-        # Rows of V·C numbers are multiplied much faster than rows of C.
+        # NumPy multiplies rows of V·C numbers much faster than rows of C.
         factors = np.tile(factors.astype(np.float32), joints)
 
         def stretch(values: Array, rows: Rows) -> Array:
@@ -140,11 +140,11 @@ class RandomScale(BatchTransform):
 class RandomGaussianNoise(BatchTransform):
     """Move joints in random directions.
 
-    The length of a move is normal, with standard deviation ``sigma`` times the diagonal of the
-    box around the skeleton. Absent (all-zero) skeletons stay absent.
+    The distances are normal, with standard deviation ``sigma`` times the diagonal of the box around
+    the skeleton. Absent (all-zero) skeletons stay zero.
 
     Args:
-        sigma: Relative to the diagonal.
+        sigma: Standard deviation relative to the diagonal.
         base: ``'frame'`` takes the box of each frame, ``'video'`` that of the whole sample.
         shared: Whether a joint moves by the same amount in all frames and persons.
 
@@ -168,7 +168,7 @@ class RandomGaussianNoise(BatchTransform):
         """Move the joints of ``keypoint``."""
         dims, axis = num_coordinates(batch), batch.axis
         joints = batch.row_shape()[0]
-        # The counter of each row's first random number, independent of which rows are computed.
+        # The counter of a row's first random number does not depend on which rows are computed.
         counters = np.zeros(len(axis), dtype=np.int64)
         if not self.shared:
             counters = ((axis.person << 24) + axis.frame) * joints
@@ -188,7 +188,7 @@ class RandomGaussianNoise(BatchTransform):
                 diagonal = (box * box).sum(-1) ** 0.5
             else:
                 diagonal = batch.on_device(diagonals[sample])
-            # The box of an absent skeleton has no diagonal, but the video has one.
+            # An absent skeleton must not move, not even if the box is that of the video.
             present = (positions != 0).any(-1).any(-1)
             scale = self.sigma * diagonal * present
             moves = direction * (length * scale[:, None])[..., None]
@@ -211,7 +211,7 @@ def _smallest(positions: Array) -> Array:
 
 
 def _directions(words: Array, dims: int) -> Array:
-    """Return directions (..., D), uniform on the circle or the sphere, for words (...)."""
+    """Turn words (...) into directions (..., D), uniform on the circle or sphere."""
     xp = _module(words)
     about = 2 * math.pi * low_uniform(words)
     if dims == 2:
@@ -222,7 +222,7 @@ def _directions(words: Array, dims: int) -> Array:
 
 
 def _normal(words: Array) -> Array:
-    """Return a standard normal number for each word (Box and Muller, 1958)."""
+    """Turn words into standard normal numbers (Box and Muller, 1958)."""
     xp = _module(words)
     radius = (-2 * xp.log(1 - high_uniform(words))) ** 0.5  # 1 - u lies in (0, 1]
     return radius * xp.cos(2 * math.pi * low_uniform(words))
@@ -283,7 +283,7 @@ class Flip(BatchTransform):
             resolved = resolve_layout(layout)
             left_kp, right_kp = resolved.left, resolved.right
         if left_kp is None or right_kp is None or len(left_kp) != len(right_kp):
-            raise ValueError("Flip needs left_kp and right_kp of one length, or a layout")
+            raise ValueError("Flip needs left_kp and right_kp of the same length, or a layout")
         self.flip_ratio = flip_ratio
         self.left = list(left_kp)
         self.right = list(right_kp)
@@ -324,7 +324,7 @@ class Flip(BatchTransform):
 
 
 def _taken(batch: Batch, values: Array, columns: np.ndarray) -> Array:
-    """Return values (R, ...) with the columns of their flattened rows in another order."""
+    """Reorder the columns of values (R, ...) flattened to two dimensions."""
     rows = values.reshape(len(values), -1)
     if isinstance(rows, np.ndarray):
         return rows.take(columns, axis=1).reshape(values.shape)

@@ -63,7 +63,7 @@ class Compose:
             random numbers of the transforms.
 
     Raises:
-        ConfigError: if an entry is none of these, or its config is faulty.
+        ConfigError: if an entry is none of these, or its config is invalid.
 
     Example:
         >>> import numpy as np

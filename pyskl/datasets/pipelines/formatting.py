@@ -16,18 +16,18 @@ from pyskl.registry import PIPELINES
 
 @PIPELINES.register_module()
 class FormatGCNInput(BatchTransform):
-    """Give every sample the same number of persons, and a clip axis.
+    """Bring every sample to the same number of persons, and split it into clips.
 
     Args:
         num_person: Persons to keep or pad to.
-        mode: What replaces absent persons: ``'zero'``, or ``'loop'``, which repeats the others.
+        mode: How to pad: ``'zero'`` adds zeros, ``'loop'`` repeats the persons of the sample.
 
     Takes ``keypoint`` (M, clips*T, V, C) and ``keypoint_score`` (M, clips*T, V) if present, which
     becomes the last channel; gives ``keypoint`` (clips, num_person, T, V, C), contiguous.
 
     Raises:
         ValueError: for another mode, or fewer persons than 1.
-        InputError: when called on frames that can't be cut into equal clips, or on a batch of
+        InputError: when called on frames that can't be divided into ``num_clips`` clips, or on
             samples of different lengths.
     """
 
@@ -55,7 +55,7 @@ class FormatGCNInput(BatchTransform):
             )
         if frames % clips:
             raise InputError(
-                "the frames can't be cut into clips of one length",
+                "the frames can't be divided into clips of equal length",
                 key="keypoint",
                 found=frames,
                 expected=f"a multiple of num_clips={clips}",

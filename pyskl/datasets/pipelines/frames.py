@@ -1,4 +1,4 @@
-"""Choose, gather and pad the frames of clips.
+"""Choose, gather and pad frames.
 
 Shapes: N batch, T frames, L = clip_len.
 """
@@ -17,7 +17,7 @@ from pyskl.datasets.randomness import Draws, below
 from pyskl.errors import InputError
 from pyskl.registry import PIPELINES
 
-# Number of lengths whose test frames a transform remembers: 8 MB at ten clips of 100 frames.
+# How many lengths a transform caches test frames for: 8 MB for ten clips of 100 frames.
 _MAX_KNOWN = 1000
 
 
@@ -27,17 +27,17 @@ class UniformSample(BatchTransform):
 
     The sequence is cut into ``clip_len`` equal segments and one frame is drawn from each
     (Duan et al., "Revisiting Skeleton-based Action Recognition", CVPR 2022, section 3.2).
-    Sequences of fewer than ``2 * clip_len`` frames give consecutive frames with some gaps, shorter
-    ones wrap around. In test mode the choice is a fixed function of the length: published
-    accuracies were measured with exactly these frames.
+    Sequences of fewer than ``2 * clip_len`` frames give consecutive frames with some skipped; those
+    of fewer than ``clip_len`` start again at the first frame. In test mode the frames depend on the
+    length only: published accuracies were measured with exactly these frames.
 
     Args:
         clip_len: Frames per clip.
         num_clips: Clips per sample.
         p_interval: Share of the sequence that a clip covers: a number, or (low, high), from which
-            one is drawn for each clip. If a share has fewer than ``clip_len`` frames, the clip
-            starts in it and continues with the frames that follow.
-        seed: Seed of the fixed choice in test mode.
+            one is drawn for each clip. If that is fewer than ``clip_len`` frames, the clip
+            starts there and continues with the frames that follow.
+        seed: Seed of the frames in test mode.
 
     Sets ``frame_inds`` (num_clips * clip_len,) int64, ``clip_len`` and ``num_clips``.
 
@@ -58,7 +58,7 @@ class UniformSample(BatchTransform):
             )
         low, high = (p_interval,) * 2 if isinstance(p_interval, (int, float)) else p_interval
         if not 0 < low <= high <= 1:
-            raise ValueError(f"p_interval should lie in (0, 1], low before high: {p_interval}")
+            raise ValueError(f"p_interval should be in (0, 1], low before high, found {p_interval}")
         self.clip_len = clip_len
         self.num_clips = num_clips
         self.p_interval = (float(low), float(high))
@@ -82,14 +82,14 @@ class UniformSample(BatchTransform):
 
         Args:
             total: Lengths of the sequences, (N,) int64.
-            draws: Their random numbers.
+            draws: The random numbers of the samples.
 
         Returns:
             (N, num_clips * L) int64.
         """
         length, low, high = self.clip_len, *self.p_interval
         words = draws.words(self.num_clips, length + 1).reshape(-1, length + 1)
-        total = window = np.repeat(total, self.num_clips)  # (N * clips,), as are all below
+        total = window = np.repeat(total, self.num_clips)  # (N * clips,)
         offset: Any = 0
         if low < 1:
             share = low + (high - low) * draws.stream(1).uniform(self.num_clips).reshape(-1)
@@ -102,7 +102,7 @@ class UniformSample(BatchTransform):
         inside[short] = below(words[short, :1], window[short, None]) + steps[:-1]
 
         medium = ~short & (window < 2 * length)
-        if medium.any():  # skip window - L of the L + 1 gaps, all equally likely
+        if medium.any():  # skip a frame at window - L random ones of L + 1 places
             order = np.argsort(words[medium], axis=-1)
             gaps = np.zeros_like(order)
             np.put_along_axis(gaps, order, steps < (window[medium] - length)[:, None], axis=-1)
@@ -118,9 +118,9 @@ class UniformSample(BatchTransform):
     def test_frames(self, total: int) -> np.ndarray:
         """Return the fixed frames of all clips of a sequence of ``total`` frames, read-only.
 
-        Published results depend on the generator, the draws and their order.
+        Published results depend on the generator, the draws and their order: do not change them.
         """
-        # Cached, as seeding the generator takes longer than the rest of a pipeline.
+        # Cached, because seeding the generator takes longer than the rest of a pipeline.
         key = (total, self.clip_len, self.num_clips, self.p_interval, self.seed)
         frames = self._known_test_frames.get(key)
         if frames is None:
@@ -156,16 +156,16 @@ class UniformSample(BatchTransform):
 class SampleFrames(BatchTransform):
     """Choose clips of frames at a fixed distance from each other.
 
-    In training each clip starts at a random place of its share of the sequence, in test mode at
-    the middle of it (Wang et al., "Temporal Segment Networks", ECCV 2016).
+    The sequence is divided into ``num_clips`` parts. A clip starts at a random frame of its part,
+    in test mode in its middle (Wang et al., "Temporal Segment Networks", ECCV 2016).
 
     Args:
         clip_len: Frames per clip.
-        frame_interval: Distance of neighbouring frames of a clip, in frames.
+        frame_interval: Distance between successive frames of a clip.
         num_clips: Clips per sample.
         temporal_jitter: Move each frame by a random 0 to ``frame_interval - 1`` (training only).
         out_of_bound_opt: What replaces frames past the end: ``'loop'`` starts again at the first,
-            ``'repeat_last'`` repeats the last frame inside.
+            ``'repeat_last'`` repeats the last chosen frame.
 
     Sets ``frame_inds`` (num_clips * clip_len,) int64, ``clip_len``, ``frame_interval`` and
     ``num_clips``.
@@ -218,7 +218,7 @@ class SampleFrames(BatchTransform):
         batch.values["num_clips"] = Shared(self.num_clips)
 
     def _train_starts(self, total: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return where each clip starts, (N, clips); ``total`` is (N, 1)."""
+        """Return the start of each clip, (N, clips); ``total`` is (N, 1)."""
         span = self.clip_len * self.frame_interval
         places = total - span + 1
         clip = np.arange(self.num_clips)
@@ -251,10 +251,10 @@ def _set_frames(batch: Batch, frames: np.ndarray) -> None:
 
 @PIPELINES.register_module()
 class PoseDecode(BatchTransform):
-    """Gather ``frame_inds`` (all frames if absent) from the keypoints, as float32.
+    """Gather the frames ``frame_inds`` (all if absent) of the keypoints, as float32.
 
-    Turns ``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V), if present, into arrays of
-    len(frame_inds) frames.
+    The T of ``keypoint`` (M, T, V, C) and, if present, ``keypoint_score`` (M, T, V) becomes
+    len(frame_inds).
     """
 
     def apply(self, batch: Batch) -> None:
@@ -313,11 +313,11 @@ class PadTo(BatchTransform):
         self.mode = mode
 
     def apply(self, batch: Batch) -> None:
-        """Pad the arrays of frames; ``total_frames`` becomes ``length``."""
+        """Pad the keypoints, and set ``total_frames`` to ``length``."""
         total = batch.axis.frames[:, None]
         if (total > self.length).any():
             raise InputError(
-                "a sample is longer than the length that PadTo pads to",
+                "a sample is longer than the length of PadTo",
                 key="total_frames",
                 found=int(total.max()),
                 expected=f"at most {self.length}",

@@ -1,4 +1,4 @@
-"""Normalise skeletons of different cameras and bodies."""
+"""Normalise position, orientation and scale of skeletons."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _NEGLIGIBLE = 1e-6
 
 @PIPELINES.register_module()
 class PreNormalize3D:
-    """Centre 3D skeletons on the main person's body and turn the body upright.
+    """Centre 3D skeletons on the main person and turn that person upright.
 
     In this order (Shahroudy et al., "NTU RGB+D", CVPR 2016, section 3.2):
 
     1. The person with more non-zero frames becomes person 0; frames without them are dropped.
     2. Person 0's body centre in the first frame becomes the origin. Joints that are exactly zero
-       count as missing and stay so.
+       count as missing and stay zero.
     3. Everything is rotated so that the first frame's spine points along +z, and then so that the
        line from the left to the right shoulder points along +x.
 
     All-zero samples pass unchanged.
 
     Args:
-        zaxis: The joints (bottom, top) that span the spine; the layout's by default.
-        xaxis: The joints (right, left) that span the shoulders; the layout's by default.
+        zaxis: The joints (bottom, top) of the spine; by default those of the layout.
+        xaxis: The joints (right, left) of the shoulders; by default those of the layout.
         align_spine: Whether to rotate.
         align_center: Whether to move to the origin.
-        layout: A layout, or its name, that says which joints these are. By default the
-            convention of PYSKL: joint 1 is the centre of 25-joint skeletons, the last joint that
-            of others; ``zaxis=[0, 1]``, ``xaxis=[8, 4]``.
+        layout: A layout, or its name, that defines these joints. By default the convention of
+            PYSKL: the body centre is joint 1 of 25-joint skeletons and the last joint of others;
+            ``zaxis=[0, 1]``, ``xaxis=[8, 4]``.
 
-    Takes ``keypoint`` (M, T, V, 3) of any float type and gives float32 with the same or a smaller
-    T; sets ``total_frames`` and ``body_center`` (3,).
+    Takes ``keypoint`` (M, T, V, 3) of any float type and returns it as float32, with the same or a
+    smaller T; sets ``total_frames`` and ``body_center`` (3,).
     """
 
     deterministic: ClassVar[bool] = True
@@ -71,7 +71,7 @@ class PreNormalize3D:
         stored = sample["keypoint"]  # (M, T, V, 3)
         self._check(stored)
         skeleton = new_float32(stored)
-        # Usually no x is zero, so no joint is missing: a fast check.
+        # A fast check: usually no x is zero, so no joint is missing.
         complete = skeleton.size > 0 and bool(skeleton[..., 0].all())
         if not complete:
             present: np.ndarray = np.any(skeleton, axis=(2, 3))  # (M, T)
@@ -89,11 +89,11 @@ class PreNormalize3D:
             if missing is not None:
                 skeleton.reshape(-1, 3)[missing] = 0
             if stored.dtype == np.float16:
-                # The published networks were trained on differences taken in the file's precision.
+                # Published weights were trained on differences computed in float16.
                 skeleton = round_to_float16(skeleton)
         if self.align_spine:
             rotation = self._rotation(skeleton[0, 0])
-            if rotation is not None:  # a product of two matrices is faster than of many small ones
+            if rotation is not None:  # one large product is faster than many small ones
                 turned = skeleton.reshape(-1, 3) @ rotation.T.astype(np.float32)
                 skeleton = turned.reshape(skeleton.shape)
         sample["keypoint"] = skeleton
@@ -106,7 +106,7 @@ class PreNormalize3D:
         if keypoint.shape[3] != 3:
             raise ValueError(
                 f"PreNormalize3D needs 3 coordinates, found (M, T, V, C) = {keypoint.shape}; "
-                "for 2D skeletons there is PreNormalize2D"
+                "use PreNormalize2D for 2D skeletons"
             )
         if self.layout is not None and self.layout.num_joints != joints:
             raise ValueError(
@@ -130,11 +130,11 @@ class PreNormalize3D:
         right, left = self.xaxis
         ends = body.take((top, right, bottom, left), axis=0)
         spine, shoulders = (ends[:2] - ends[2:]).tolist()
-        upright = _shortest_rotation(spine, (0.0, 0.0, 1.0))
+        upright = shortest_rotation(spine, (0.0, 0.0, 1.0))
         if upright is not None:
             a, b, c = shoulders
             shoulders = [row[0] * a + row[1] * b + row[2] * c for row in upright]
-        sideways = _shortest_rotation(shoulders, (1.0, 0.0, 0.0))
+        sideways = shortest_rotation(shoulders, (1.0, 0.0, 0.0))
         rotations = [np.array(rotation) for rotation in (sideways, upright) if rotation]
         if not rotations:
             return None
@@ -142,7 +142,7 @@ class PreNormalize3D:
 
 
 def _main_person_first(skeleton: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Put the person with the most frames first and keep these frames, of all (M, T, V, 3).
+    """Put the person with the most frames first, and drop the other frames of all persons.
 
     Args:
         skeleton: (M, T, V, 3).
@@ -158,7 +158,7 @@ def _main_person_first(skeleton: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 
 def _missing_joints(skeleton: np.ndarray) -> np.ndarray:
-    """Return the numbers of the joints at exactly (0, 0, 0), counted through (M, T, V)."""
+    """Return the flat indices into (M, T, V) of the joints at exactly (0, 0, 0)."""
     points = skeleton.reshape(-1, 3)
     candidates = np.flatnonzero(points[:, 0] == 0)  # few, so y and z are checked only there
     return candidates[~points[candidates].any(axis=1)]
@@ -167,8 +167,8 @@ def _missing_joints(skeleton: np.ndarray) -> np.ndarray:
 def _as_rows(points: np.ndarray) -> np.ndarray:
     """Return contiguous points (M, T, V, C) as (M * T, V * C), sharing memory.
 
-    With :func:`_row`, what is done to each point runs over long rows; NumPy is several times
-    slower at rows of two or three.
+    With :func:`_row`, an operation on each point runs over long rows; NumPy is several times slower
+    on rows of two or three.
     """
     persons, frames, joints, coordinates = points.shape
     return points.reshape(persons * frames, joints * coordinates)
@@ -188,27 +188,20 @@ def _pair(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tup
     return pair
 
 
-def shortest_rotation(vector: np.ndarray, target: np.ndarray) -> np.ndarray | None:
+def shortest_rotation(vector: Sequence[float], target: Sequence[float]) -> list[list[float]] | None:
     """Return the rotation by the smallest angle that turns ``vector`` to point along ``target``.
 
-    Rodrigues' formula about the axis ``vector x target``.
+    Rodrigues' formula about the axis ``vector x target``, with Python numbers, which are faster
+    than tiny arrays.
 
     Args:
         vector: (3,), any length.
         target: (3,), of unit length.
 
     Returns:
-        A (3, 3) matrix R with R @ vector along target, or None where there is nothing to turn:
-        the vector or the angle is negligible, or they are opposite, where no axis is the shortest.
+        The rows of a (3, 3) matrix R with R @ vector along ``target``; None if the vector or the
+        angle is negligible, or if the two are opposite, which leaves the axis undefined.
     """
-    rotation = _shortest_rotation(vector.tolist(), target.tolist())
-    return None if rotation is None else np.array(rotation)
-
-
-def _shortest_rotation(
-    vector: Sequence[float], target: Sequence[float]
-) -> list[list[float]] | None:
-    """:func:`shortest_rotation` in plain numbers, faster than tiny arrays; gives the rows."""
     (a, b, c), (p, q, r) = vector, target
     if abs(a) + abs(b) + abs(c) < _NEGLIGIBLE:
         return None
@@ -237,14 +230,14 @@ class PreNormalize2D:
 
     Args:
         img_shape: (height, width) in pixels, used where the sample has no ``img_shape``.
-        threshold: Joints whose score is at most this get x = y = 0.
+        threshold: Joints with at most this score get x = y = 0.
         mode: ``'fix'`` scales by the image, ``'auto'`` by the box around the joints whose score
-            exceeds the threshold; samples whose box is not larger than 10 pixels both ways keep
-            their pixels.
+            exceeds the threshold; samples whose box is at most 10 pixels wide or high keep their
+            pixels.
 
-    Takes ``keypoint`` (M, T, V, 2) and ``keypoint_score`` (M, T, V) where present; the score
-    becomes the third coordinate: (M, T, V, 3). Keypoints that come with three coordinates count
-    as scored.
+    Takes ``keypoint`` (M, T, V, 2) and, if present, ``keypoint_score`` (M, T, V), which becomes the
+    third channel: (M, T, V, 3). The third channel of keypoints that have three is taken as the
+    score.
     """
 
     deterministic: ClassVar[bool] = True
@@ -285,7 +278,7 @@ class PreNormalize2D:
         return sample
 
     def _parts(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return new positions (M, T, V, 2) and the scores (M, T, V), where there are any."""
+        """Return new positions (M, T, V, 2) and the scores (M, T, V), if there are any."""
         keypoint = sample["keypoint"]
         score = sample.pop("keypoint_score", None)
         if score is None and keypoint.shape[-1] == 3:
@@ -296,7 +289,7 @@ class PreNormalize2D:
     def _frame_of_reference(
         self, positions: np.ndarray, seen: np.ndarray | None, img_shape: Sequence[int] | None
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the new origin and the new unit length, each (x, y) in pixels."""
+        """Return the new origin and unit length, each (x, y) in pixels; None to keep pixels."""
         if self.mode == "fix":
             height, width = self.img_shape if img_shape is None else img_shape
             half = np.array([width, height], dtype=np.float32) / 2
@@ -314,12 +307,12 @@ class PoseCompact:
 
     Args:
         padding: Margin around the box, as a share of its size.
-        threshold: Boxes smaller than this (pixels) leave the sample as it is.
+        threshold: If the box is narrower or lower than this (pixels), the sample is not changed.
         hw_ratio: Widen the box to this height / width ratio; (low, high) for a range.
         allow_imgpad: Whether the box may reach outside the image.
 
-    Takes ``keypoint`` (M, T, V, 2+) in pixels and ``img_shape``; moves the one and replaces the
-    other by the size of the box.
+    Takes ``keypoint`` (M, T, V, 2+) in pixels and ``img_shape``; moves the keypoints and
+    sets ``img_shape`` to the size of the box.
     """
 
     def __init__(

@@ -25,15 +25,15 @@ LayoutLike = str | Mapping[str, Any] | SkeletonLayout
 
 
 def _bones(batch: Batch, layout: SkeletonLayout, channels: int) -> Callable[[Array], Array]:
-    """Return the function that computes the vectors from each joint's bone parent to the joint."""
-    columns = layout.parent_columns(channels)  # frames are taken as rows, which is faster
+    """Return a function from joints to bones, the vectors from parent to joint."""
+    columns = layout.parent_columns(channels)  # faster than indexing joints
     on_device = columns if batch.device is None else batch.on_device(columns)
     scored = _is_scored(layout, channels)
 
     def bones(joints: Array) -> Array:  # (R, V, C)
         rows = joints.reshape(len(joints), -1)
         if isinstance(rows, np.ndarray):
-            # No column lies outside the row: 'wrap' only skips NumPy's slow check of that.
+            # 'wrap' skips NumPy's slow bounds check; all columns are inside.
             bone = rows.take(columns, axis=1, mode="wrap").reshape(joints.shape)
         else:
             bone = rows.index_select(1, on_device).view(joints.shape)
@@ -50,9 +50,10 @@ def _bones(batch: Batch, layout: SkeletonLayout, channels: int) -> Callable[[Arr
 
 
 def _motion(batch: Batch, layout: SkeletonLayout, channels: int) -> Callable[..., Array]:
-    """Return the function that computes what each frame adds to reach the next.
+    """Return a function that computes the difference from each frame to the next.
 
-    It is zero in the last frame, and takes the values, those of the next frames, and the rows.
+    Its arguments are the values, those of the next frames, and the rows; the motion of the last
+    frame is zero.
     """
     scored, axis = _is_scored(layout, channels), batch.axis
 
@@ -75,7 +76,7 @@ def _check_joints(batch: Batch, layout: SkeletonLayout) -> None:
     joints = batch.row_shape()[0]
     if joints != layout.num_joints:
         raise InputError(
-            f"the keypoints do not have the joints of layout {layout.name!r}",
+            f"the number of joints is not that of layout {layout.name!r}",
             key="keypoint",
             found=f"{joints} joints",
             expected=f"{layout.num_joints} joints",
@@ -91,7 +92,7 @@ class JointToBone(BatchTransform):
         target: The key to set.
 
     Raises:
-        InputError: when called on other joints than the layout's.
+        InputError: when called on keypoints whose number of joints is not that of the layout.
     """
 
     def __init__(self, dataset: LayoutLike = "nturgb+d", target: str = "keypoint") -> None:
@@ -107,7 +108,7 @@ class JointToBone(BatchTransform):
 
 @PIPELINES.register_module()
 class ToMotion(BatchTransform):
-    """Set ``target`` to the motion of ``source``: what each frame adds to reach the next.
+    """Set ``target`` to the motion of ``source``: the difference from each frame to the next.
 
     Args:
         dataset: The layout, or its name.
@@ -135,7 +136,7 @@ class MergeSkeFeat(BatchTransform):
     Args:
         feat_list: The keys to read and remove.
         target: The key to set.
-        axis: The last one, which holds the channels.
+        axis: Must be the last axis, the channels.
     """
 
     def __init__(
@@ -152,7 +153,7 @@ class MergeSkeFeat(BatchTransform):
 
 def _check_axis(axis: int) -> None:
     if axis not in (-1, 3):
-        raise ValueError(f"axis should be -1 (or 3), which holds the channels, found {axis}")
+        raise ValueError(f"axis should be -1 (or 3), the axis of the channels, found {axis}")
 
 
 @PIPELINES.register_module()
@@ -163,7 +164,7 @@ class Rename(BatchTransform):
         mapping: Old name → new name; absent keys are skipped.
 
     Raises:
-        InputError: when called on a sample that has a key of the new name already.
+        InputError: when called on a sample that already has the new key.
     """
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
@@ -176,7 +177,7 @@ class Rename(BatchTransform):
             if not is_array and old not in batch.values:
                 continue
             if new in batch or new in batch.values:
-                raise InputError(f"can't rename {old!r}: the sample has such a key", key=new)
+                raise InputError(f"can't rename {old!r}: the sample already has that key", key=new)
             if is_array:
                 batch.rename(old, new)
             else:
@@ -185,19 +186,19 @@ class Rename(BatchTransform):
 
 @PIPELINES.register_module()
 class GenSkeFeat(BatchTransform):
-    """Replace ``keypoint`` by the wanted streams, concatenated along the channels.
+    """Replace ``keypoint`` by one or more streams, concatenated along the channels.
 
     Args:
         dataset: The layout, or its name: ``'nturgb+d'``, ``'coco'``, ``dict(num_node=...)``.
         feats: Streams: ``'j'`` joints, ``'b'`` bones, ``'jm'`` joint motion, ``'bm'`` bone motion.
-        axis: The last one, which holds the channels.
+        axis: Must be the last axis, the channels.
 
     Takes ``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V) if present, which becomes the
     third channel; gives (M, T, V, C * len(feats)).
 
     Raises:
         ValueError: for an unknown stream.
-        InputError: when called on other joints than the layout's.
+        InputError: when called on keypoints whose number of joints is not that of the layout.
     """
 
     STREAMS = ("j", "b", "jm", "bm")

@@ -11,14 +11,14 @@ import numpy as np
 
 from pyskl.datasets.toy.body import CHEST, LEFT, SIDES, SPINE, Array, Performer, ramp
 
-# Scripts of one person. Ranges overlap on purpose: what tells two actions apart is how the
-# body moves, not one number.
+# Actions of one person. The ranges of different actions overlap on purpose: they differ in the
+# movement, not in a single number.
 
 
 def _raise_hands(p: Performer, swing: float, sideways: Array, forward: Array) -> None:
     """Hold one or both hands up next to the head and move them and the trunk.
 
-    ``sideways`` counts to the performer's left; both arrays (T,) are parts of ``swing``.
+    ``sideways`` (to the performer's left) and ``forward`` are fractions of ``swing``, (T,).
     """
     start = p.between(-0.7, 0.25)
     up = ramp(p.t, start, start + p.between(0.35, 0.6))
@@ -40,7 +40,7 @@ def _raise_hands(p: Performer, swing: float, sideways: Array, forward: Array) ->
 
 
 def _wave(p: Performer) -> None:
-    """Slowly from side to side."""
+    """Wave slowly from side to side."""
     phase = p.oscillation(0.75, 1.25)
     swing = p.degrees(30, 48) * p.style.amplitude
     _raise_hands(p, swing, np.sin(phase), p.between(-0.35, 0.35) * np.sin(phase))
@@ -49,7 +49,7 @@ def _wave(p: Performer) -> None:
 
 
 def _shake_fist(p: Performer) -> None:
-    """Fast to and fro, the body with it."""
+    """Shake the fist fast; the body moves with it."""
     phase = p.oscillation(1.9, 2.8)
     swing = p.degrees(30, 48) * p.style.amplitude
     _raise_hands(p, swing, p.between(0.6, 1.0) * np.sin(phase), 0.5 * np.sin(phase))
@@ -58,7 +58,7 @@ def _shake_fist(p: Performer) -> None:
 
 
 def _circle_hands(p: Performer, direction: int) -> None:
-    """Let the raised hands run round a level circle, as with a lasso, and the hips with them."""
+    """Move the raised hands and the hips in a level circle, as with a lasso."""
     phase = direction * p.oscillation(0.7, 1.5)
     swing = p.degrees(30, 48) * p.style.amplitude
     _raise_hands(p, swing, np.cos(phase), p.between(0.7, 1.1) * np.sin(phase))
@@ -68,7 +68,7 @@ def _circle_hands(p: Performer, direction: int) -> None:
 
 
 def _circle_hands_clockwise(p: Performer) -> None:
-    _circle_hands(p, +1)  # seen from above: from the left over the front to the right
+    _circle_hands(p, +1)  # seen from above: left, front, right
 
 
 def _circle_hands_counterclockwise(p: Performer) -> None:
@@ -76,7 +76,7 @@ def _circle_hands_counterclockwise(p: Performer) -> None:
 
 
 def _seat(p: Performer, seated: Array) -> None:
-    """Everything between standing (0) and sitting on a chair (1)."""
+    """Blend between standing (0) and sitting on a chair (1)."""
     p.planted = True
     bend = p.degrees(78, 98)
     for side in SIDES:
@@ -84,24 +84,24 @@ def _seat(p: Performer, seated: Array) -> None:
         p.move(side.knee, seated, flexion=bend)
         p.move(side.ankle, seated, flexion=0.0)
     p.lean(p.degrees(25, 48) * np.sin(np.pi * seated) + p.degrees(-6, 10) * seated)
-    if p.rng.random() < 0.6:  # the hands come to lie on the thighs
+    if p.rng.random() < 0.6:  # the hands rest on the thighs
         for side in SIDES:
             p.move(side.shoulder, seated, flexion=p.degrees(8, 28), twist=p.degrees(0, 20))
             p.move(side.elbow, seated, flexion=p.degrees(35, 65))
 
 
-def _rise_of_seat(p: Performer) -> Array:
+def _seating_curve(p: Performer) -> Array:
     length = min(0.95, p.between(0.9, 1.5) / p.style.tempo / p.t[-1])
     start = p.between(0.0, 1.0 - length) * 0.8
     return ramp(p.u, start, start + length)
 
 
 def _sit_down(p: Performer) -> None:
-    _seat(p, _rise_of_seat(p))
+    _seat(p, _seating_curve(p))
 
 
 def _stand_up(p: Performer) -> None:
-    _seat(p, _rise_of_seat(p)[::-1])
+    _seat(p, _seating_curve(p)[::-1])
 
 
 def _step_in_place(p: Performer, phase: Array, thigh: float, heel: float, arms: float) -> None:
@@ -121,7 +121,7 @@ def _step_in_place(p: Performer, phase: Array, thigh: float, heel: float, arms: 
 def _walk_in_place(p: Performer) -> None:
     phase = p.oscillation(0.65, 1.0)
     amplitude = p.style.amplitude
-    p.place[:, 0] += p.between(0.03, 0.08) * np.sin(phase)  # the weight over the standing leg
+    p.place[:, 0] += p.between(0.03, 0.08) * np.sin(phase)  # the weight moves to the standing leg
     _step_in_place(
         p, phase, p.degrees(26, 54) * amplitude, p.degrees(14, 42), p.degrees(14, 38) * amplitude
     )
@@ -136,8 +136,8 @@ def _jog_in_place(p: Performer) -> None:
     p.place[:, 1] += p.between(0.015, 0.04) * (1 - np.cos(2 * phase + 0.8))
 
 
-def _hands_before_chest(p: Performer) -> None:
-    """Lift both forearms before the chest, the hands a little apart."""
+def _raise_forearms(p: Performer) -> None:
+    """Lift both forearms in front of the chest, with the hands a little apart."""
     start = p.between(-0.8, 0.15)
     up = ramp(p.t, start, start + p.between(0.3, 0.5))
     elbow, flexion = p.degrees(55, 110), p.degrees(10, 60)
@@ -148,7 +148,7 @@ def _hands_before_chest(p: Performer) -> None:
 
 
 def _clap(p: Performer) -> None:
-    _hands_before_chest(p)
+    _raise_forearms(p)
     phase = p.oscillation(1.1, 1.9)
     together = p.degrees(22, 38) * p.style.amplitude * np.sin(phase)
     for side in SIDES:
@@ -158,7 +158,7 @@ def _clap(p: Performer) -> None:
 
 
 def _punch(p: Performer) -> None:
-    _hands_before_chest(p)
+    _raise_forearms(p)
     phase = p.oscillation(1.1, 1.9)
     thrust = p.degrees(20, 36) * p.style.amplitude * np.sin(phase)
     for side in SIDES:  # the fists take turns
@@ -169,13 +169,13 @@ def _punch(p: Performer) -> None:
     p.crouch(p.degrees(4, 18))
 
 
-# Scripts of two persons, who stand face to face.
+# Actions of two persons who face each other.
 
 _REACH_FLEXION, _REACH_ELBOW = np.deg2rad(42), np.deg2rad(42)
 
 
 def _face_each_other(a: Performer, b: Performer, distance: float) -> None:
-    """Put two performers opposite each other, the scene's centre between them."""
+    """Place two performers face to face around the origin."""
     axis = np.deg2rad(a.rng.normal(90, 18)) * (1 if a.rng.random() < 0.5 else -1)
     for performer, angle, sign in ((a, axis, -0.5), (b, axis + np.pi, +0.5)):
         performer.place += sign * distance * np.array([np.sin(axis), 0.0, np.cos(axis)])
@@ -253,4 +253,4 @@ DUET: dict[str, Callable[[Performer, Performer], None]] = {
 }
 
 ACTIONS: tuple[str, ...] = (*SOLO, *DUET)
-"""The actions' names; an action's place here is its label."""
+"""The names of the actions, in the order of the labels."""

@@ -1,10 +1,10 @@
-"""The jointed body behind the synthetic actions: one person's angles over time, and the joints.
+"""The body of the synthetic actions: joint angles over time, and the joint positions.
 
 Shapes: M persons, T frames, V = 25 joints, C = 3 coordinates. Angles are radians, lengths metres.
 
-The body's own frame of reference is x left, y up, z forward. Segment lengths as parts of the
-stature follow R. Drillis and R. Contini, "Body Segment Parameters" (1964), moved to where a Kinect
-puts its joints.
+The body's own frame of reference is x left, y up, z forward. Segment lengths are fractions of the
+stature (R. Drillis and R. Contini, "Body Segment Parameters", 1964), adapted to the joints of a
+Kinect.
 """
 
 from __future__ import annotations
@@ -45,10 +45,9 @@ SIDES = (LEFT, RIGHT)
 
 
 def _kinematic_tree() -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
-    """Parents (V,), rooted at the pelvis, and the joints by depth, the root left out.
+    """Return the parents (V,), rooted at the pelvis, and the joints by depth without the root.
 
-    The edges are those of the layout ``nturgb+d``; only the root differs (the layout's centre is
-    the spine between the shoulders, a body hangs together at the pelvis).
+    The edges are those of the layout ``nturgb+d``, whose root is the spine between the shoulders.
     """
     parent = np.zeros(NUM_JOINTS, dtype=np.intp)
     parent[CHEST], parent[NECK], parent[HEAD] = SPINE, CHEST, NECK
@@ -71,7 +70,7 @@ _PARENT, _LEVELS = _kinematic_tree()
 
 
 def by_joint(midline: float, **limbs: float) -> Array:
-    """An array (V,) that holds ``midline``, and a limb's value at its joint on both sides."""
+    """Return (V,): ``midline``, but for each limb its value at the joints of both sides."""
     values = np.full(NUM_JOINTS, midline)
     for name, value in limbs.items():
         for side in SIDES:
@@ -79,8 +78,8 @@ def by_joint(midline: float, **limbs: float) -> Array:
     return values
 
 
-# Positive flexion is what the joint does of its own: spine, neck and knee turn about +x (the
-# trunk forward, the shank backward), the others about -x (the limb forward, the toes up).
+# Positive flexion bends a joint the natural way: spine, neck and knee turn about +x (the trunk
+# forward, the shank backward), the others about -x (the limb forward, the toes up).
 _FLEXION_SIGN = by_joint(1, shoulder=-1, elbow=-1, wrist=-1, hip=-1, ankle=-1)
 # Abduction leads away from the body, positive twist turns the limb inward.
 _ABDUCTION_SIGN = by_joint(1)
@@ -95,7 +94,7 @@ for _joint in LEFT[1:]:
 class Style:
     """The properties of a subject, which are the same in every action."""
 
-    offsets: Array  # (V,3): from the parent joint, standing upright with the arms hanging
+    offsets: Array  # (V, 3), from the parent joint, upright with hanging arms
     amplitude: float  # factor on swings
     tempo: float  # factor on frequencies and speeds
     left_handed: bool
@@ -146,7 +145,7 @@ def style_of(seed: int, subject: int) -> Style:
 
 
 def ramp(x: Array, start: float, stop: float) -> Array:
-    """Rise from 0 to 1 between ``start`` and ``stop`` along the curve of least jerk.
+    """Rise smoothly from 0 at ``start`` to 1 at ``stop``, with minimum jerk.
 
     Source: T. Flash and N. Hogan, "The coordination of arm movements" (1985).
     """
@@ -155,7 +154,7 @@ def ramp(x: Array, start: float, stop: float) -> Array:
 
 
 def drift(rng: np.random.Generator, t: Array, *shape: int) -> Array:
-    """Slow wandering (T, *shape) about 0 with a standard deviation of about 1."""
+    """Return slow random movement (T, *shape), mean 0, standard deviation about 1."""
     frequency = rng.uniform(0.1, 0.7, (3, *shape))
     phase = rng.uniform(0, 2 * np.pi, (3, *shape))
     time = t.reshape(-1, *[1] * (len(shape) + 1))
@@ -163,18 +162,18 @@ def drift(rng: np.random.Generator, t: Array, *shape: int) -> Array:
 
 
 class Performer:
-    """One person's joint angles and place over the T frames of a clip.
+    """The joint angles and the place of one person in the T frames of a clip.
 
-    It starts standing at ease; an action then changes the angles.
+    The person stands relaxed until an action changes the angles.
 
     Attributes:
-        t: seconds since the first frame, (T,).
-        u: the same as a part of the whole clip, 0 to 1, (T,).
-        angles: flexion, abduction and twist of each joint, (T,V,3).
-        place: where the person stands on the floor, and in y how far it is lifted, (T,3).
-        heading: the direction it faces, (T,).
-        planted: whether the feet stay where they are and the pelvis moves over them.
-        arm, other_arm: the side that acts in one-sided actions, and the other one.
+        t: Seconds since the first frame, (T,).
+        u: Fraction of the clip, 0 to 1, (T,).
+        angles: Flexion, abduction and twist of each joint, (T, V, 3).
+        place: Position on the floor; y is the height above it, (T, 3).
+        heading: Direction that the person faces, (T,).
+        planted: Whether the feet stay in place and the pelvis moves.
+        arm, other_arm: The side that acts in one-sided actions, and the other side.
     """
 
     def __init__(self, style: Style, rng: np.random.Generator, frames: int) -> None:
@@ -187,21 +186,21 @@ class Performer:
         self.planted = False
         swap = rng.random() < 0.12
         self.arm, self.other_arm = SIDES if style.left_handed != swap else SIDES[::-1]
-        self._stand_at_ease()
+        self._stand_relaxed()
 
     def between(self, low: float, high: float) -> float:
-        """A number drawn evenly from the range."""
+        """Draw a number uniformly from a range."""
         return float(self.rng.uniform(low, high))
 
     def degrees(self, low: float, high: float) -> float:
-        """An angle drawn evenly from a range in degrees."""
+        """Draw an angle (radians) uniformly from a range in degrees."""
         return float(np.deg2rad(self.rng.uniform(low, high)))
 
-    def oscillation(self, low: float, high: float, shift: float = 0.0) -> Array:
-        """The phase (T,) of a movement that repeats ``low`` to ``high`` times a second."""
+    def oscillation(self, low: float, high: float) -> Array:
+        """Draw the phase (T,) of a movement that repeats ``low`` to ``high`` times a second."""
         frequency = self.between(low, high) * self.style.tempo
         wander = 0.25 * drift(self.rng, self.t)
-        return 2 * np.pi * frequency * self.t + self.between(0, 2 * np.pi) + wander + shift
+        return 2 * np.pi * frequency * self.t + self.between(0, 2 * np.pi) + wander
 
     def move(
         self,
@@ -212,7 +211,7 @@ class Performer:
         abduction: Array | float | None = None,
         twist: Array | float | None = None,
     ) -> None:
-        """Lead a joint's angles over to new values: not at all at weight 0, wholly at 1."""
+        """Blend a joint's angles with new values; weight 1 replaces them."""
         for axis, target in enumerate((flexion, abduction, twist)):
             if target is not None:
                 self.angles[:, joint, axis] += weight * (target - self.angles[:, joint, axis])
@@ -221,11 +220,11 @@ class Performer:
         """Bend the trunk forward by an angle, half of it in the hips and half in the spine."""
         self.angles[:, PELVIS, 0] += 0.5 * amount
         self.angles[:, SPINE, 0] += 0.5 * amount
-        for side in SIDES:  # the legs stay where they are
+        for side in SIDES:  # the legs do not move
             self.angles[:, side.hip, 0] += 0.5 * amount
 
     def sway(self, sideways: Array | float = 0.0, forward: Array | float = 0.0) -> None:
-        """Tilt the legs over the planted feet; the pelvis goes to the left and forward."""
+        """Tilt the legs over the planted feet, so that the pelvis moves left and forward."""
         self.planted = True
         for side in SIDES:
             self.angles[:, side.hip, 0] -= forward
@@ -233,13 +232,13 @@ class Performer:
             self.angles[:, side.hip, 1] -= side.sign * sideways
 
     def crouch(self, amount: Array | float) -> None:
-        """Bend the knees by twice the angle, the pelvis staying over the feet."""
+        """Bend the knees by twice the angle and keep the pelvis over the feet."""
         self.planted = True
         for side in SIDES:
             for joint, factor in ((side.hip, 1.0), (side.knee, 2.0), (side.ankle, 1.0)):
                 self.angles[:, joint, 0] += factor * amount
 
-    def _stand_at_ease(self) -> None:
+    def _stand_relaxed(self) -> None:
         style, rng = self.style, self.rng
         self.angles[:, [SPINE, CHEST, NECK], 0] += style.stoop * np.array([0.6, 0.6, -0.6])
         self.angles[:, CHEST, 2] += np.deg2rad(rng.normal(0, 4))
@@ -255,13 +254,13 @@ class Performer:
                 self.move(side.elbow, flexion=self.degrees(75, 100))
 
     def forward_reach(self, flexion: float, elbow: float) -> float:
-        """How far before the shoulder the hand is at these angles."""
+        """Return how far the hand is in front of the shoulder at these angles."""
         length = np.abs(self.style.offsets[:, 1])
         lower = length[LEFT.wrist] + length[LEFT.hand]
         return float(length[LEFT.elbow] * np.sin(flexion) + lower * np.sin(flexion + elbow))
 
     def joints(self) -> Array:
-        """Forward kinematics: the joints' positions (T,V,3), y = 0 on the floor."""
+        """Return the joint positions by forward kinematics, (T, V, 3), y = 0 on the floor."""
         local = rotations(
             self.angles[..., 0] * _FLEXION_SIGN,
             self.angles[..., 1] * _ABDUCTION_SIGN,
@@ -285,7 +284,7 @@ class Performer:
 
 
 def rotations(x: Array, z: Array, y: Array) -> Array:
-    """Rotation matrices (...,3,3) that turn about y, then about z, then about x."""
+    """Return rotation matrices (..., 3, 3) that turn about y, then about z, then about x."""
     (sx, sy, sz), (cx, cy, cz) = (np.sin((x, y, z)), np.cos((x, y, z)))
     rotation = np.empty((*x.shape, 3, 3))
     rotation[..., 0, 0], rotation[..., 0, 1], rotation[..., 0, 2] = cz * cy, -sz, cz * sy

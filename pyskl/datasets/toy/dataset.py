@@ -16,8 +16,8 @@ from pyskl.registry import DATASETS
 class ToyDataset(PoseDataset):
     """:class:`PoseDataset` over synthetic actions that are generated on first use.
 
-    Takes the same arguments. If ``ann_file`` does not exist it is written first, which takes a few
-    seconds. See :mod:`pyskl.datasets.toy.generator` for the actions.
+    If ``ann_file`` does not exist, it is generated first, which takes a few seconds. See
+    :mod:`pyskl.datasets.toy.generator` for the actions.
     """
 
     @classmethod
@@ -31,7 +31,7 @@ class ToyDataset(PoseDataset):
             write_toy_annotations(ann_file)
         except OSError as error:
             raise AnnotationError(
-                f"the synthetic data set can't be written there ({error})",
+                f"the synthetic data set can't be written ({error})",
                 file=ann_file,
                 hint="choose another ann_file",
             ) from error

@@ -1,17 +1,16 @@
 """Synthetic skeleton actions in the NTU RGB+D layout: a data set that needs no download.
 
-A jointed body (limb lengths from a stature and proportions that differ by subject) performs one
-of twelve actions; joint angles over time become joint positions by forward kinematics; three
-cameras at about -45, 0 and +45 degrees look on; a sensor adds jitter and short glitches. Six
-actions come in pairs that differ in dynamics far more than in their mean pose (sitting down and
-standing up, circling hands one way and the other, walking and jogging in place), so a model has
-to look at the motion.
+A body, whose stature and proportions differ by subject, performs one of twelve actions. Joint
+angles over time become joint positions by forward kinematics, seen by three cameras at about -45, 0
+and +45 degrees; a simulated sensor adds jitter and short tracking errors. Six actions form pairs
+that differ more in motion than in mean pose (sitting down and standing up, circling the hands one
+way and the other, walking and jogging in place), so a model has to use the motion.
 
 Shapes: M persons, T frames, V = 25 joints, C = 3 coordinates. Angles are radians, lengths metres.
 
-Two frames of reference occur. The body's own: x left, y up, z forward. The camera's, as Kinect v2
-has it: x to the sensor's left (the right-hand side of a person who faces it), y up, z depth. Both
-are right-handed.
+There are two frames of reference, both right-handed. The body's: x left, y up, z forward. The
+camera's, as in the Kinect v2: x to the sensor's left (the right-hand side of a person facing it), y
+up, z depth.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ from pyskl.files.atomic import write_bytes
 MIN_FRAMES, MAX_FRAMES = 30, 66
 NUM_CAMERAS = 3
 TEST_CAMERA = 1  # as in NTU RGB+D cross-view
-TEST_SUBJECT_EVERY = 4  # subjects 4, 8, 12, ... are the unseen ones of cross-subject
+TEST_SUBJECT_EVERY = 4  # cross-subject validation has subjects 4, 8, 12, ...
 
-# Standard deviation of the sensor's jitter: small in the trunk, large in hands and feet.
+# Standard deviation of the jitter: small for the trunk, large for hands and feet.
 _JITTER = by_joint(
     0.004,
     shoulder=0.005,
@@ -61,24 +60,24 @@ _JITTER = by_joint(
 
 
 def _film(scene: Array, camera: int, rng: np.random.Generator) -> Array:
-    """Move a scene (M,T,V,3) that stands about the origin into a camera's frame."""
+    """Transform a scene (M, T, V, 3) around the origin into the frame of a camera."""
     yaw = np.deg2rad((-45, 0, 45)[camera - 1] + rng.normal(0, 6))
     tilt, roll = np.deg2rad(rng.normal(8, 4)), np.deg2rad(rng.normal(0, 2))
     distance = rng.uniform(2.4, 3.4) + 0.3 * (len(scene) - 1)
     height = rng.uniform(0.9, 1.4)
     level = scene @ turn_about_y(np.array(yaw)).T
     level = level + np.array([rng.normal(0, 0.25), -height, distance])
-    # A camera that looks down by `tilt` sees what lies before it rise.
+    # To a camera that looks down by `tilt`, the floor rises with distance.
     return level @ rotations(np.array(-tilt), np.array(roll), np.array(0.0)).T
 
 
 def _sense(points: Array, rng: np.random.Generator) -> Array:
-    """What a depth sensor's tracking adds to one person's positions (T,V,3): an array like them."""
+    """Return the tracking errors of a depth sensor for one person, (T, V, 3)."""
     frames = len(points)
     white = rng.normal(size=(frames + 2, NUM_JOINTS, 3))
     slow = (white[:-2] + white[1:-1] + white[2:]) / np.sqrt(3)
     jitter = 0.6 * rng.normal(size=points.shape) + 0.8 * slow
-    # What the body hides from the camera is guessed.
+    # Joints behind the body are tracked less exactly.
     behind = points[..., 2] - points[:, SPINE, None, 2]
     error = jitter * (_JITTER * (1 + 4 * np.clip(behind, 0.0, 0.4)))[..., None]
     for _ in range(rng.poisson(0.9)):  # short tracking errors of a hand or foot
@@ -117,11 +116,11 @@ def _sample(
         SOLO[name](performers[0])
         performers[0].heading += np.pi  # toward the camera in the middle
     else:
-        # The partner is not a subject: its body is drawn for this clip.
+        # The partner is not a subject: its body is drawn anew for each clip.
         partner = style_of(seed, int(rng.integers(1_000_000, 2_000_000)))
         performers.append(Performer(partner, rng, frames))
         DUET[name](*performers)
-        if rng.random() < 0.5:  # either may be tracked first
+        if rng.random() < 0.5:  # either person may be the first
             performers.reverse()
     keypoint = _film(np.stack([performer.joints() for performer in performers]), camera, rng)
     error = np.stack([_sense(points, rng) for points in keypoint])
@@ -131,26 +130,25 @@ def _sample(
 def generate_toy_annotations(
     num_subjects: int = 32, repetitions: int = 2, seed: int = 0, *, noise: float = 1.0
 ) -> dict[str, Any]:
-    """Make the whole set: every subject does every action ``repetitions`` times for each camera.
+    """Generate the data set: each subject does each action ``repetitions`` times per camera.
 
     The defaults give 2,304 clips: 1,728 and 576 in the cross-subject split.
 
     Args:
-        num_subjects: number of subjects, 4 to 999; every fourth is kept for validation.
-        repetitions: performances by action and camera, 1 to 999.
-        seed: a number, not negative; the same one gives the same set, and a clip is the same in
-            a smaller or larger set.
-        noise: factor on the sensor's errors; 0 switches them off.
+        num_subjects: 4 to 999; every fourth is for validation.
+        repetitions: Repetitions of each action per subject and camera, 1 to 999.
+        seed: At least 0. A clip depends on it, but not on the size of the set.
+        noise: Factor on the tracking errors; 0 disables them.
 
     Returns:
         An annotation dict: ``annotations`` is a list of samples with ``frame_dir`` (such as
-        ``'S001C002P003R001A004'``), ``label``, ``total_frames`` and ``keypoint`` (M,T,V,C),
+        ``'S001C002P003R001A004'``), ``label``, ``total_frames`` and ``keypoint`` (M, T, V, C),
         float16 as in the public files; ``split`` maps ``xsub_train``, ``xsub_val`` (unseen
         subjects), ``xview_train`` (cameras 2 and 3) and ``xview_val`` (camera 1) to lists of
         ``frame_dir``.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> toy = generate_toy_annotations(num_subjects=4, repetitions=1)
@@ -193,15 +191,14 @@ def generate_toy_annotations(
 
 
 def write_toy_annotations(path: str | os.PathLike[str], **kwargs: Any) -> Path:
-    """Write the set as an annotation pickle, unless the file is there already.
+    """Generate the data set and write it as an annotation pickle, unless the file exists.
 
-    The file appears whole or not at all. Several processes may write it at once: each writes the
-    same bytes, and the last one's stay.
+    The file is written atomically; several processes may write the same bytes at once.
 
     Args:
-        path: the file; missing folders are made. A file that exists is left as it is, whatever
-            ``kwargs`` say.
-        **kwargs: passed on to :func:`generate_toy_annotations`.
+        path: The file; missing folders are created. An existing file is kept, whatever ``kwargs``
+            are.
+        **kwargs: Arguments of :func:`generate_toy_annotations`.
 
     Returns:
         The path of the file.

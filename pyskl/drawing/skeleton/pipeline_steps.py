@@ -80,7 +80,7 @@ def trace_pipeline(
         The input, and one step for each transform.
 
     Raises:
-        ConfigError: for a faulty pipeline.
+        ConfigError: for an invalid pipeline.
         InputError: if a transform fails; ``key`` is the transform.
     """
     states = _apply(pipeline, sample, seed, index)
@@ -99,7 +99,7 @@ def trace_pipeline(
         if isinstance(transform, PreNormalize3D) and transform.align_spine:
             up = "z"
         clips: tuple[Clip, ...] = ()
-        remark = "the joints are as before"
+        remark = "the joints are unchanged"
         if number == 0 or not all(
             _equal(_as_array(before.get(key)), _as_array(after.get(key)))
             for key in ("keypoint", "keypoint_score")

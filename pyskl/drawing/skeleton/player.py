@@ -70,7 +70,7 @@ def player_html(
 
     Raises:
         InputError: if a clip does not match the layout.
-        ConfigError: for a faulty layout.
+        ConfigError: for an invalid layout.
 
     Example:
         >>> import numpy as np

@@ -15,7 +15,7 @@ from pyskl.datasets.annotation_cache import AnnotationFiles, load_annotations
 from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.pack import is_pack
 from pyskl.datasets.pose import PoseDataset
-from pyskl.datasets.sample_checks import content_fault, sample_id
+from pyskl.datasets.sample_checks import content_problem, sample_id
 from pyskl.datasets.store import Samples
 from pyskl.drawing.skeleton.clip import Up
 from pyskl.drawing.skeleton.pipeline_steps import describe_value
@@ -157,7 +157,7 @@ def choose_layout(
         cfg: A config.
 
     Raises:
-        ConfigError: for a faulty layout.
+        ConfigError: for an invalid layout.
         InputError: if the layout remains unknown.
     """
     if layout is not None:
@@ -206,12 +206,12 @@ def _choose(
     sample = dict(samples[index])
     name = sample_id(sample) or f"{annotations.path.stem} {index}"
     keypoint = sample.get("keypoint")
-    # People also look at faulty samples: warn, and draw what can be drawn.
-    fault = content_fault({"label": 0, **sample}) if "keypoint" in sample else "it is missing"
-    if fault is not None:
+    # People also look at invalid samples: warn, and draw what can be drawn.
+    problem = content_problem({"label": 0, **sample}) if "keypoint" in sample else "it is missing"
+    if problem is not None:
         if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or 0 in keypoint.shape:
-            raise AnnotationError(fault, file=where, sample=name, key="keypoint")
-        get_logger().warning("%s: sample %r: %s", where, name, fault)
+            raise AnnotationError(problem, file=where, sample=name, key="keypoint")
+        get_logger().warning("%s: sample %r: %s", where, name, problem)
     normalized = any(
         transform.get("type") == "PreNormalize3D" and transform.get("align_spine", True)
         for transform in annotations.precomputed

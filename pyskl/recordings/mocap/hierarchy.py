@@ -72,9 +72,9 @@ def hierarchy_layout(
     """Return the layout of a tree of joints.
 
     Left and right are derived from the names (``LeftArm`` and ``RightArm``, ``lfemur`` and
-    ``rfemur``), unless the tree differs on the two sides. ``PreNormalize3D`` gets a spine, from the
-    root to the first joint next to it that has no side, and shoulders (or else hips), if there are
-    such joints.
+    ``rfemur``), unless the tree differs on the two sides. ``PreNormalize3D`` gets a spine,
+    from the root to its first neighbour that belongs to no side, and shoulders (or else hips), if
+    there are such joints.
 
     Args:
         name: Name of the layout.

@@ -48,7 +48,7 @@ BATCH_FILES = 200
 # In the output folder during a run, and after one that was interrupted.
 WORK_FOLDER = ".ntu_preproc"
 # In the output folder: the messages about all files that gave no sample.
-PROBLEM_FILE = "ntu_odd_files.txt"
+PROBLEM_FILE = "ntu_skipped_files.txt"
 # How many of them are printed.
 PROBLEMS_SHOWN = 50
 

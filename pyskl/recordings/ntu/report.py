@@ -78,7 +78,7 @@ class NtuReport:
             "of missing skeletons and left out"
         ]
         if self.num_repeated:
-            lines.append(f"{self.num_repeated:,} more are of samples that are there already")
+            lines.append(f"{self.num_repeated:,} more repeat samples of other files")
         for written in self.written:
             lines += written.lines()
         return "\n".join(lines + problem_lines(self.problems, most))
@@ -88,7 +88,7 @@ def problem_lines(problems: Sequence[str], most: int) -> list[str]:
     """Return lines that list problems with files, at most ``most`` of them."""
     if not problems:
         return []
-    lines = [f"{len(problems):,} odd {'file' if len(problems) == 1 else 'files'}:"]
+    lines = [f"{len(problems):,} skipped {'file' if len(problems) == 1 else 'files'}:"]
     # File names may not be valid UTF-8.
     lines += [f"  {text.encode('utf-8', 'backslashreplace').decode()}" for text in problems[:most]]
     if len(problems) > most:

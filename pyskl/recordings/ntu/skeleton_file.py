@@ -193,7 +193,7 @@ class _Parser:
         try:
             self._find_bodies()
         except RecordingError:
-            self._check_joints()  # report an earlier fault instead, if any
+            self._check_joints()  # report an earlier problem instead, if any
             raise
         coordinates = self._coordinates()
         rows: dict[int, list[int]] = {}

@@ -1,8 +1,8 @@
-"""The 17 keypoints of COCO, which most 2D pose estimators give."""
+"""The 17 keypoints of COCO, the output of most 2D pose estimators."""
 
 from __future__ import annotations
 
-from pyskl.skeleton.builtin.parts import body, bones_but
+from pyskl.skeleton.builtin.parts import body, replace_bones
 from pyskl.skeleton.layout import Pair
 
 _EDGES: tuple[Pair, ...] = (
@@ -22,7 +22,7 @@ COCO = body(
     edges=_EDGES,
     center=0,
     # Published bone streams connect the hips to the nose; the graph does not.
-    bones=bones_but(_EDGES, (11, 0), (12, 0), (0, 0)),
+    bones=replace_bones(_EDGES, (11, 0), (12, 0), (0, 0)),
     # As in PYSKL, where the last joint is the body centre of all layouts without 25 joints.
     body_center=16,
     spine=(11, 5),

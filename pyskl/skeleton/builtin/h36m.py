@@ -1,4 +1,4 @@
-"""The 17 joints of Human3.6M, which 3D pose lifters give."""
+"""The 17 joints of Human3.6M, the output of most 3D pose lifters."""
 
 from __future__ import annotations
 

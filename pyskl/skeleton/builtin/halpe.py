@@ -1,4 +1,4 @@
-"""Halpe-FullBody, which AlphaPose gives: 26 joints of the body, or 136 with face and hands."""
+"""Halpe-FullBody, the output of AlphaPose: 26 joints of the body, or 136 with face and hands."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyskl.skeleton.builtin.parts import body, bones_but
+from pyskl.skeleton.builtin.parts import body, replace_bones
 from pyskl.skeleton.layout import Pair
 
 _NTU_EDGES: tuple[Pair, ...] = (
@@ -25,7 +25,7 @@ NTURGBD = body(
     edges=_NTU_EDGES,
     center=20,
     # Published bone streams connect the hand tip to the thumb; the graph does not.
-    bones=bones_but(_NTU_EDGES, (21, 22), (22, 7), (23, 24), (24, 11), (20, 20)),
+    bones=replace_bones(_NTU_EDGES, (21, 22), (22, 7), (23, 24), (24, 11), (20, 20)),
     body_center=1,
     spine=(0, 1),
     shoulders=(8, 4),

@@ -6,8 +6,8 @@ from pyskl.skeleton.builtin.parts import body
 from pyskl.skeleton.layout import SkeletonLayout
 
 # Numbers and names of the PoseLandmark enumeration of MediaPipe's pose landmarker (Bazarevsky et
-# al., "BlazePose", 2020), edges of its connections, except that the shoulders are connected to the
-# nose and the hips to the shoulders, where MediaPipe has a cycle of the four. Landmarks are x, y,
+# al., "BlazePose", 2020). Edges of its connections, except that the shoulders are connected to the
+# nose and the hips to the shoulders; MediaPipe connects these four in a cycle. Landmarks are x, y,
 # z; for x, y, visibility use dict(base='mediapipe', dim=2).
 MEDIAPIPE = body(
     name="mediapipe",

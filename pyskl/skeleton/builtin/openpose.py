@@ -1,4 +1,4 @@
-"""The two skeletons of OpenPose (Cao et al., TPAMI 2021): COCO of 18 joints, and BODY_25."""
+"""The two skeletons of OpenPose (Cao et al., TPAMI 2021): COCO with 18 joints, and BODY_25."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pyskl.skeleton.layout import Pair, Point, SkeletonLayout
 
-# A body that faces the viewer, x to the viewer's right, y down; the right side is mirrored from
-# the left one. Not to scale: joints are far enough apart to be numbered.
+# A body that faces the viewer: x to the viewer's right, y down. The right side mirrors the left
+# one. Not to scale, so that there is room for joint numbers.
 _BODY: Mapping[str, Point] = {
     "nose": (0, 0),
     "left_eye": (26, -22),
@@ -40,12 +40,12 @@ def body(
 
     Args:
         name: The name of the layout.
-        joint_names: Joint names; those of the sides begin with ``left_`` and ``right_``.
+        joint_names: Names; those of paired joints begin with ``left_`` and ``right_``.
         edges: Pairs (child, parent).
-        center: The joint that they lead to.
-        places: Points of middle and left joints in the rest pose, where they are not those of
-            :data:`_BODY`.
-        facts: The other arguments of :class:`~pyskl.skeleton.SkeletonLayout`.
+        center: The joint that the edges lead to.
+        places: Points of middle and left joints in the rest pose that differ from :data:`_BODY`
+            or are not in it.
+        facts: Other arguments of :class:`~pyskl.skeleton.SkeletonLayout`.
     """
     left = [joint for joint, text in enumerate(joint_names) if text.startswith("left_")]
     right = [joint_names.index(f"right_{joint_names[joint][5:]}") for joint in left]
@@ -69,7 +69,7 @@ def body(
     )
 
 
-def bones_but(edges: Sequence[Pair], *exceptions: Pair) -> tuple[Pair, ...]:
+def replace_bones(edges: Sequence[Pair], *exceptions: Pair) -> tuple[Pair, ...]:
     """Return ``edges``, with the pairs in ``exceptions`` replaced or added."""
     parents = dict(exceptions)
     return tuple((child, parents.pop(child, parent)) for child, parent in edges) + tuple(

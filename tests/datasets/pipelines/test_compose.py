@@ -77,7 +77,7 @@ def test_a_registered_class_of_ones_own_goes_by_its_name() -> None:
         {"length": 3},
     ],
 )
-def test_a_faulty_entry_is_an_error(entry: Any) -> None:
+def test_an_invalid_entry_is_an_error(entry: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         Compose([{"type": "PoseDecode"}, entry])
     if not isinstance(entry, dict):

@@ -16,7 +16,7 @@ from filelock import FileLock
 from synthetic_skeletons import POSE, sample_names, sample_text, skeleton_text, write_folder
 
 from pyskl.datasets.annotation_cache import load_annotations
-from pyskl.datasets.ntu_names import action_names, action_of, parse_name
+from pyskl.datasets.ntu_names import action_names, parse_name
 from pyskl.errors import InputError, LostProcessError, StoppedError, WriteError
 from pyskl.published import CATALOG
 from pyskl.recordings.ntu import batches as batches_module
@@ -26,7 +26,7 @@ from pyskl.recordings.ntu.build import PROBLEM_FILE, WORK_FOLDER
 from pyskl.recordings.ntu.datasets import NTU_DATASETS, missing_skeletons
 from pyskl.recordings.ntu.raw_files import RawFile, find_raw_files
 
-NAMES = [name for name in sample_names(40) + sample_names(240)[220:] if action_of(name) % 7]
+NAMES = [name for name in sample_names(40) + sample_names(240)[220:] if parse_name(name).action % 7]
 FILES = ("ntu60_3danno.pkl", "ntu120_3danno.pkl")
 
 
@@ -206,7 +206,7 @@ def test_what_is_there_twice_is_taken_once(raw: Path, built: Path, tmp_path: Pat
     assert report.num_repeated == 2 * len(NAMES)
     assert report.problems == []
     assert content(tmp_path / "out") == content(built)
-    assert "more are of samples that are there already" in report.text()
+    assert "more repeat samples of other files" in report.text()
 
 
 def test_unpacked_comes_before_packed_and_another_size_is_told(tmp_path: Path) -> None:
@@ -336,13 +336,13 @@ def test_a_worker_that_dies_is_told(
         build_annotations([raw], tmp_path / "out", workers=2)
 
 
-# --- odd files ------------------------------------------------------------------------------------
+# --- skipped files --------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def odd(tmp_path: Path) -> Path:
+def invalid(tmp_path: Path) -> Path:
     """A folder with one good file, and one of each kind of bad ones."""
-    folder = tmp_path / "odd"
+    folder = tmp_path / "invalid"
     rng = np.random.default_rng(0)
     good = sample_text(rng, frames=20)
     write_folder(folder, ["S001C001P001R001A001"], frames=20)
@@ -368,35 +368,36 @@ def odd(tmp_path: Path) -> Path:
     return folder
 
 
-ODD = (
+INVALID = (
     *(f"S001C001P001R001A{action:03}.skeleton" for action in (0, 2, 3, 4, 5, 6, 50, 51, 121)),
     *("s1.skeleton", "broken.zip"),
 )
 
 
-def test_odd_files_are_left_out_and_listed(odd: Path, tmp_path: Path) -> None:
+def test_invalid_files_are_skipped_and_listed(invalid: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = build_annotations([odd], out, workers=1)
+    report = build_annotations([invalid], out, workers=1)
     assert len(load_annotations(out / FILES[0]).samples) == 1
-    listed = (out / PROBLEM_FILE).read_text()
-    for text in (report.text(), listed):
-        lines = text[text.index("odd files:") :].splitlines()[1:]
-        assert len(lines) == len(ODD)
-        for file in ODD:
-            assert sum(file in line for line in lines) == 1
-    (cut,) = (line for line in lines if "A002.skeleton" in line)
+    assert len(report.problems) == len(INVALID)
+    for file in INVALID:
+        assert sum(file in problem for problem in report.problems) == 1
+    (cut,) = (problem for problem in report.problems if "A002.skeleton" in problem)
     assert "(frame 11 of 20, body 1 of 1)" in cut
-    assert report.text(3).splitlines()[-1] == f"  ... and {len(ODD) - 3} more"
+    listed = (out / PROBLEM_FILE).read_text()
+    for problem in report.problems:
+        assert problem in report.text()
+        assert problem in listed
+    assert report.text(3).splitlines()[-1] == f"  ... and {len(INVALID) - 3} more"
 
 
-def test_strict_writes_nothing(odd: Path, tmp_path: Path) -> None:
+def test_strict_writes_nothing(invalid: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        build_annotations([odd], tmp_path / "out", workers=1, strict=True)
-    assert all(file in str(caught.value) for file in ODD)
+        build_annotations([invalid], tmp_path / "out", workers=1, strict=True)
+    assert all(file in str(caught.value) for file in INVALID)
     assert not (tmp_path / "out" / FILES[0]).exists()
 
 
-def test_an_older_list_of_odd_files_goes(raw: Path, built: Path, tmp_path: Path) -> None:
+def test_an_older_list_of_skipped_files_is_removed(raw: Path, built: Path, tmp_path: Path) -> None:
     (tmp_path / PROBLEM_FILE).write_text("old")
     build_annotations([raw], tmp_path, workers=1)
     assert content(tmp_path) == content(built)

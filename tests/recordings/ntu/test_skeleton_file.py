@@ -154,7 +154,7 @@ FIRST_BODY = "(frame 1 of 3, body 1 of 1)"
         (SMALL + b"\x00", f"line {len(LINES)}"),
     ],
 )
-def test_the_place_of_a_fault(content: bytes, key: str | None) -> None:
+def test_the_place_of_a_problem(content: bytes, key: str | None) -> None:
     with pytest.raises(RecordingError) as caught:
         read_skeleton_file(content)
     assert caught.value.key == key

@@ -156,7 +156,7 @@ def test_equal_motion_keeps_the_order_of_appearance() -> None:
 
 
 def test_tracks_are_filled_where_there_is_room() -> None:
-    # By motion: 1 and 2 one after the other, 3 beside both, 4 where 3 has ended, 5 nowhere.
+    # By motion: 1 and 2 one after the other, 3 in parallel, 4 where 3 has ended, 5 nowhere.
     found = tracks_of(
         [
             body(5, 0, 60, swing=0.1),

@@ -1,4 +1,4 @@
-"""Collect the faults of a config, to report them all at once."""
+"""Collect the errors in a config, so that they are reported together."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from pyskl.errors import ConfigError, InputError
 
 
-class Faults:
-    """The faults of one config, in the order of discovery.
+class ErrorCollector:
+    """Collects the errors in a config, in the order in which they are found.
 
     Args:
         source: The config file, for the message.
@@ -21,25 +21,25 @@ class Faults:
         self.found: list[ConfigError] = []
 
     def add(self, key: str, problem: str, **fields: Any) -> None:
-        """Add a fault at a dotted key, once; ``fields`` are those of :class:`ConfigError`."""
-        fault = ConfigError(problem.replace("\n", "\n  "), key=key, **fields)
-        if str(fault) not in map(str, self.found):
-            self.found.append(fault)
+        """Add an error at a dotted key, once; ``fields`` are those of :class:`ConfigError`."""
+        error = ConfigError(problem.replace("\n", "\n  "), key=key, **fields)
+        if str(error) not in map(str, self.found):
+            self.found.append(error)
 
     def at(self, key: str) -> bool:
-        """Return whether exactly this key has a fault."""
-        return any(fault.key == key for fault in self.found)
+        """Return whether exactly this key has an error."""
+        return any(error.key == key for error in self.found)
 
     def under(self, key: str) -> bool:
-        """Return whether a key or one below it has a fault."""
+        """Return whether a key or one below it has an error."""
         return any(
-            fault.key == key or str(fault.key).startswith((f"{key}.", f"{key}["))
-            for fault in self.found
+            error.key == key or str(error.key).startswith((f"{key}.", f"{key}["))
+            for error in self.found
         )
 
     @contextmanager
     def collecting(self, key: str) -> Iterator[None]:
-        """Turn what the block raises into a fault at ``key``."""
+        """Add an exception that the block raises as an error at ``key``."""
         try:
             yield
         except (InputError, ValueError, TypeError) as error:
@@ -48,11 +48,11 @@ class Faults:
             self.add(key, f"{type(error).__name__}: {error}")
 
     def raise_if_any(self) -> None:
-        """Raise a :class:`ConfigError` whose ``errors`` are all faults."""
+        """Raise a :class:`ConfigError` with all errors, if there are any."""
         if self.found:
             count = len(self.found)
             raise ConfigError(
-                f"{count} fault{'s' if count > 1 else ''} in the config",
+                f"{count} error{'s' if count > 1 else ''} in the config",
                 file=self.source,
                 errors=self.found,
             )
