@@ -14,25 +14,47 @@ from pyskl.errors import ConfigError
 from pyskl.training.optimizer import build_optimizer
 from pyskl.training.schedule import LearningRate
 
-ST_GCN = """
-model = dict(
-    type='RecognizerGCN',
-    backbone=dict(
+NETWORKS = {
+    "stgcn": """
         type='STGCN',
-        graph_cfg=dict(layout=graph, mode='stgcn_spatial')),
-    cls_head=dict(type='GCNHead', num_classes=60, in_channels=256))
-"""
-ST_GCN_PP = """
-model = dict(
-    type='RecognizerGCN',
-    backbone=dict(
+        graph_cfg=dict(layout=graph, mode='stgcn_spatial')""",
+    "stgcn++": """
         type='STGCN',
         gcn_adaptive='init',
         gcn_with_res=True,
         tcn_type='mstcn',
-        graph_cfg=dict(layout=graph, mode='spatial')),
-    cls_head=dict(type='GCNHead', num_classes=60, in_channels=256))
+        graph_cfg=dict(layout=graph, mode='spatial')""",
+    "aagcn": """
+        type='AAGCN',
+        graph_cfg=dict(layout=graph, mode='spatial')""",
+    "ctrgcn": """
+        type='CTRGCN',
+        graph_cfg=dict(layout=graph, mode='spatial')""",
+    "msg3d": """
+        type='MSG3D',
+        graph_cfg=dict(layout=graph, mode='binary_adj')""",
+    # tabs within brackets, as some files have them
+    "dgstgcn": """
+\t\ttype='DGSTGCN',
+\t\tgcn_ratio=0.125,
+\t\tgcn_ctr='T',
+\t\tgcn_ada='T',
+\t\ttcn_ms_cfg=[(3, 1), (3, 2), (3, 3), (3, 4), ('max', 3), '1x1'],
+\t\tgraph_cfg=dict(layout=graph, mode='random', num_filter=8, init_off=.04, init_std=.02)""",
+}
+
+
+def model(network: str) -> str:
+    """Return the model of a network, as text."""
+    channels = 384 if network == "msg3d" else 256
+    return f"""
+model = dict(
+    type='RecognizerGCN',
+    backbone=dict({NETWORKS[network]}),
+    cls_head=dict(type='GCNHead', num_classes=60, in_channels={channels}))
 """
+
+
 HELPERS = """
 modality = 'b'
 graph = 'nturgb+d'
@@ -89,10 +111,48 @@ cudnn_benchmark = True
 """
 
 
-@pytest.fixture(params=[ST_GCN, ST_GCN_PP], ids=["stgcn", "stgcn++"])
+# What DG-STGCN's files say otherwise: plain data, other transforms, more epochs and workers.
+DYNAMIC = {
+    "dict(type='PreNormalize3D')": "dict(type='PreNormalize3D', align_spine=False)",
+    "    dict(type='PoseDecode'),\n": "",
+    "UniformSample": "UniformSampleDecode",
+    "FormatGCNInput', num_person=2": "FormatGCNInput'",
+    "GenSkeFeat', dataset=graph, feats": "GenSkeFeat', feats",
+    "workers_per_gpu=2": "workers_per_gpu=4",
+    """train=dict(
+        type='RepeatDataset',
+        times=5,
+        dataset=dict(
+            type=dataset_type, ann_file=ann_file, pipeline=train_pipeline, split='xsub_train')),
+""": """train=dict(
+        type=dataset_type, ann_file=ann_file, pipeline=train_pipeline, split='xsub_train'),
+""",
+    "total_epochs = 16": "total_epochs = 150",
+}
+# ... and those of strong augmentation.
+STRONG = {
+    """train_pipeline = [
+    dict(type='PreNormalize3D'),
+""": """train_pipeline = [
+    dict(type='PreNormalize3D'),
+    dict(type='RandomScale', scale=0.1),
+    dict(type='RandomRot'),
+""",
+    "total_epochs = 16": "total_epochs = 24",
+}
+
+
+@pytest.fixture(params=[*NETWORKS, "strong_aug"])
 def config_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    changes = {"dgstgcn": DYNAMIC, "strong_aug": STRONG}.get(request.param, {})
+    rest = REST
+    for old, new in changes.items():
+        assert old in rest
+        rest = rest.replace(old, new)
     path = tmp_path / "b.py"
-    path.write_text(HELPERS + request.param + REST)
+    path.write_text(
+        HELPERS + model("stgcn++" if request.param == "strong_aug" else request.param) + rest
+    )
     return path
 
 
@@ -103,7 +163,8 @@ def test_only_the_data_are_missing(
     with pytest.raises(ConfigError) as caught:
         prepare(load_config(config_file), ["train", "val", "test"])
     keys = [error.key for error in caught.value.errors]
-    assert keys == ["data.train.dataset.ann_file", "data.val.ann_file", "data.test.ann_file"]
+    train = "data.train.dataset" if "RepeatDataset" in config_file.read_text() else "data.train"
+    assert keys == [f"{train}.ann_file", "data.val.ann_file", "data.test.ann_file"]
 
 
 def test_with_data_nothing_is_missing_and_all_can_be_built(
@@ -129,11 +190,14 @@ def test_with_data_nothing_is_missing_and_all_can_be_built(
 
     config = load_config(config_file)
     prepared = prepare(config, ["train", "val", "test"])
-    assert len(prepared.datasets["train"]) == 5 * 8
+    assert len(prepared.datasets["train"]) == config.data.train.get("times", 1) * 8
     assert prepared.datasets["test"] is prepared.datasets["val"]
     cfg = prepared.cfg
     assert build_optimizer(prepared.model, cfg.optimizer).param_groups[0]["nesterov"] is True
-    assert LearningRate(0.1, cfg.total_epochs, 10, **cfg.lr_config).at(80) == 0.05
+    halfway = cfg.total_epochs * 10 // 2
+    assert LearningRate(0.1, cfg.total_epochs, 10, **cfg.lr_config).at(halfway) == pytest.approx(
+        0.05
+    )
     assert (cfg.auto_resume, cfg.find_unused_parameters, cfg.cudnn_benchmark) == (False, True, True)
     assert "modality" not in known_part(config)
 

@@ -12,4 +12,5 @@ model = dict(
         inflate_stages=[3],
         down_stages=[2, 3]),
     cls_head=dict(in_channels=32))
+total_epochs = 6
 work_dir = './work_dirs/dgstgcn/dgstgcn_toy/j'

@@ -11,4 +11,5 @@ model = dict(
         num_g3d_scales=3,
         base_channels=12),
     cls_head=dict(in_channels=48))
+total_epochs = 6
 work_dir = './work_dirs/msg3d/msg3d_toy/j'
