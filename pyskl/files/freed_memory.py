@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
+
+# Looked up here, not when a file is read: reading calls no foreign function by name.
+_malloc_trim: Callable[[int], Any] | None = None
+if platform.libc_ver()[0] == "glibc":
+    with suppress(OSError, AttributeError):
+        _malloc_trim = ctypes.CDLL(None).malloc_trim
 
 
 def return_freed_memory() -> None:
@@ -12,6 +20,5 @@ def return_freed_memory() -> None:
 
     glibc keeps it by default: the arrays of an annotation file lie between objects that live on.
     """
-    if platform.libc_ver()[0] == "glibc":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
+    if _malloc_trim is not None:
+        _malloc_trim(0)

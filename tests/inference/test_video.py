@@ -106,7 +106,7 @@ class FakeBody:
     }
 
     def __init__(self, **arguments: Any) -> None:
-        print("load it")  # noqa: T201 - as rtmlib does
+        print("load it")  # as rtmlib does
         self.arguments = arguments
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -98,7 +98,7 @@ def test_several_processes_report_once(
     found = lines_of(done.out)
     assert found["computing"] == "CPU, 2 processes"
     assert found["epoch"] == "24 samples in 3 steps of 8"
-    assert "a step takes 8 clips, but lr 0.05 is for 4" in done.err
+    assert "a step takes 8 clips, but lr 0.05 is meant for 4" in done.err
     assert not (tmp_path / "work").exists()
     failed = commands.real(*command, "--dry-run", "--cfg-options", "optimizer.lr=1e30")
     assert failed.status == 2

@@ -396,7 +396,7 @@ def test_two_processes_print_no_message_twice_and_no_warning_of_torch(trained_by
     assert "Warning:" not in err
     for message in ("environment:", "epoch 2, validation", "test of the best weights"):
         assert err.count(message) == 1
-    assert "a step takes 8 clips, but lr 0.05 is for 4" in err
+    assert "a step takes 8 clips, but lr 0.05 is meant for 4" in err
 
 
 @pytest.mark.slow
