@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.config import load_config
-from pyskl.datasets.annotation import read_annotation_pickle
 from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.annotation_pickle import read_annotation_pickle
 from pyskl.datasets.dataset_tree import with_key
 from pyskl.datasets.pack import NotPackableError, is_pack, write_pack
 from pyskl.datasets.precompute import canonical, deterministic_prefix

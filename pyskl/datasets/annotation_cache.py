@@ -23,7 +23,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from pyskl.datasets.annotation import AnnotationContent, AnnotationFile, read_annotation_pickle
+from pyskl.datasets.annotation import AnnotationFile
+from pyskl.datasets.annotation_pickle import AnnotationContent, read_annotation_pickle
 from pyskl.datasets.pack import FORMAT, NotPackableError, is_pack, open_pack, write_pack
 from pyskl.datasets.precompute import canonical
 from pyskl.errors import AnnotationError

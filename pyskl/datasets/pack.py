@@ -28,7 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import AnnotationContent, AnnotationFile, split_positions
+from pyskl.datasets.annotation import AnnotationFile
+from pyskl.datasets.annotation_pickle import AnnotationContent, split_positions
 from pyskl.datasets.precompute import flatten
 from pyskl.datasets.store import ABSENT, ROW_KEYS, RowStore
 from pyskl.errors import AnnotationError

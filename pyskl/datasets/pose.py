@@ -28,7 +28,7 @@ class PoseDataset:
     """Skeleton sequences of one annotation file, with a pipeline.
 
     Args:
-        ann_file: The annotation pickle, or a pack; see :mod:`pyskl.datasets.annotation`.
+        ann_file: The annotation pickle, or a pack; see :mod:`pyskl.datasets.annotation_pickle`.
         pipeline: Transforms, or their configs, that each sample goes through.
         split: The split to take; None takes all samples.
         test_mode: Makes transforms choose deterministically.

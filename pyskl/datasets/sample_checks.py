@@ -75,7 +75,7 @@ def sample_problem(sample: Mapping[str, Any], *, multi_class: bool = False) -> s
     """Return what is wrong with a sample, or None.
 
     Args:
-        sample: The sample; the table in :mod:`pyskl.datasets.annotation` has its keys.
+        sample: The sample; the table in :mod:`pyskl.datasets.annotation_pickle` has its keys.
         multi_class: Whether ``label`` is a list of classes instead of one.
     """
     return content_problem(sample) or label_problem(sample["label"], None, multi_class)

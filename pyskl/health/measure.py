@@ -119,7 +119,7 @@ def measure(
 
     Args:
         name: Its name in reports.
-        sample: Anything; a valid one is a dict, see :mod:`pyskl.datasets.annotation`.
+        sample: Anything; a valid one is a dict, see :mod:`pyskl.datasets.annotation_pickle`.
         needs_id: Whether there are splits, which refer to ids.
         multi_class: Whether labels are lists of classes.
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.annotation import label_names_next_to, read_annotation_pickle
+from pyskl.datasets.annotation import label_names_next_to
+from pyskl.datasets.annotation_pickle import read_annotation_pickle
 from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.errors import AnnotationError

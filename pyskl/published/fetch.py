@@ -95,7 +95,7 @@ def _fetch(one: Published, target: Path, base_url: str, trusted: bool) -> Path:
 
 def _look_inside(one: Published, path: Path, *, trusted: bool) -> None:
     """Log what an annotation pickle holds, and where it differs from the catalogue."""
-    from pyskl.datasets.annotation import read_annotation_pickle  # slow to import
+    from pyskl.datasets.annotation_pickle import read_annotation_pickle  # slow to import
 
     try:
         annotations = read_annotation_pickle(path, trusted=trusted)

@@ -14,7 +14,7 @@ from torch import nn
 from pyskl.benchmark.synthetic import SampleShape, make_samples, shape_for, write_annotations
 from pyskl.config import load_config
 from pyskl.datasets import PoseDataset
-from pyskl.datasets.annotation import read_annotation_pickle
+from pyskl.datasets.annotation_pickle import read_annotation_pickle
 from pyskl.errors import InputError
 from pyskl.models import build_model
 

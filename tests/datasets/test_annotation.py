@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pyskl.datasets import load_annotations
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.sample_checks import label_problem, sample_id, sample_problem
 from pyskl.errors import AnnotationError, UntrustedFileError
 

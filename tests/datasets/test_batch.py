@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyskl.datasets import ConcatDataset, PoseDataset, RepeatDataset, build_dataloader
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.axis import Axis
 from pyskl.datasets.batch import Batch
 from pyskl.datasets.loader import collate_batch, read_batch

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import default_collate
 
 from pyskl.datasets import PoseDataset, RepeatDataset, SampleError, build_dataloader
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.loader import collate
 from pyskl.datasets.sampling import TestBatches, TrainBatches
 from pyskl.errors import InputError

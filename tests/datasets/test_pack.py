@@ -13,7 +13,8 @@ import pytest
 
 from pyskl.datasets import PoseDataset, load_annotations
 from pyskl.datasets import pack as pack_module
-from pyskl.datasets.annotation import AnnotationFile, read_annotation_pickle
+from pyskl.datasets.annotation import AnnotationFile
+from pyskl.datasets.annotation_pickle import read_annotation_pickle
 from pyskl.datasets.pack import NotPackableError, open_pack, write_pack
 from pyskl.errors import AnnotationError
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pyskl.datasets import PoseDataset, SampleError, build_dataset
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.randomness import sample_randomness
 from pyskl.errors import AnnotationError, ConfigError, InputError
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyskl.datasets import PoseDataset
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.loader import BatchedDataset
 from pyskl.datasets.pipelines import Compose, RandomScale
 from pyskl.datasets.randomness import (

@@ -15,7 +15,8 @@ from health_sets import Set, found, healthy_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyskl.datasets.annotation import AnnotationFile, read_annotation_pickle
+from pyskl.datasets.annotation import AnnotationFile
+from pyskl.datasets.annotation_pickle import read_annotation_pickle
 from pyskl.errors import AnnotationError
 from pyskl.health.examine import examine
 from pyskl.health.fix import fix

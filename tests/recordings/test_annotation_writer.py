@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from recording_files import people, scores
 
 from pyskl.datasets import PoseDataset
-from pyskl.datasets.annotation import read_annotation_pickle
 from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.annotation_pickle import read_annotation_pickle
 from pyskl.datasets.label_names import read_label_names
 from pyskl.datasets.pack import write_pack
 from pyskl.errors import AnnotationError, WriteError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tool_commands import Commands
 
-from pyskl.datasets.annotation import read_annotation_pickle
+from pyskl.datasets.annotation_pickle import read_annotation_pickle
 
 CHECK = "tools/data/check.py"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyskl.datasets import PIPELINES
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.pipelines import (
     Compose,
     PadTo,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.pipelines import PoseCompact, PreNormalize2D, PreNormalize3D
 from pyskl.datasets.pipelines.normalize import shortest_rotation
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyskl.datasets.annotation import Sample
+from pyskl.datasets.annotation_pickle import Sample
 from pyskl.datasets.pipelines import Compose
 from pyskl.datasets.randomness import sample_randomness
 
