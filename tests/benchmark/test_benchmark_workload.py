@@ -24,6 +24,7 @@ def test_files_that_exist_are_read(tiny_config: TinyConfig) -> None:
         assert workload.data == "the config's annotation files"
 
 
+@pytest.mark.slow
 def test_missing_files_are_replaced(tiny_config: TinyConfig, tmp_path: Path) -> None:
     gone = tiny_config(ann_file=tmp_path / "gone.pkl")
     before = copy.deepcopy(gone)

@@ -296,6 +296,7 @@ if os.fork() == 0:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_a_worker_ends_if_its_process_is_gone_before_it_has_started() -> None:
     # The output stays open as long as the worker lives.

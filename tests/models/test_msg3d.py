@@ -74,12 +74,16 @@ def test_scales_are_distances() -> None:
 
 
 @pytest.mark.parametrize("in_channels", [3, 8])  # graph first, and convolution first
-@pytest.mark.parametrize("frames", [1, 2, 7, 8])
+@pytest.mark.parametrize(
+    "frames",
+    [1, 7, pytest.param(2, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)],
+)
 def test_the_network_is_that_of_the_paper(in_channels: int, frames: int) -> None:
     model = unsettled(small(in_channels=in_channels))
     check_same_function(model, make_naive(model), keypoints(model, T=frames))
 
 
+@pytest.mark.slow
 def test_checkpointing_changes_nothing() -> None:
     model, other = unsettled(small()), small(with_cp=True)
     other.load_state_dict(model.state_dict())

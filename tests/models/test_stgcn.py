@@ -95,6 +95,7 @@ def test_logits_match_the_original(
     assert largest_error(logits, recorded[f"T{frames}/logits"]) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_five_steps_of_training_match_the_original(
     trained: RecognizerGCN, recorded: dict[str, np.ndarray]

@@ -20,6 +20,7 @@ from pyskl.runtime import OnnxRecognizer
 
 onnx = pytest.importorskip("onnx", reason="needs the extra 'export'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
+pytestmark = pytest.mark.slow  # an export takes several seconds
 
 WITHOUT_TORCH = """
 import json, pickle, sys
@@ -51,7 +52,6 @@ def test_scores_are_those_of_the_original(exported: Any, recognizer: OnnxRecogni
     np.testing.assert_allclose(recognizer.scores(many), one_by_one, rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_it_runs_without_torch(
     exported: Any,
     recognizer: OnnxRecognizer,

@@ -71,6 +71,7 @@ def test_recordings_become_a_data_set_that_trains(
     assert list((tmp_path / "work").glob("best_top1_acc_epoch_*.pth"))
 
 
+@pytest.mark.slow
 def test_what_can_not_be_read_is_told_and_left_out(
     commands: Commands, recordings: Path, tmp_path: Path
 ) -> None:
