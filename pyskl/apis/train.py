@@ -269,7 +269,15 @@ def build_trainer(
         torch.backends.cudnn.benchmark = cfg.cudnn_benchmark and not settings.deterministic
     model = model.to(device)
     if settings.compile:
-        model.get_submodule("backbone").compile()
+        backbone = model.get_submodule("backbone")
+        if getattr(backbone, "with_cp", False):
+            raise InputError(
+                "can't be combined with --compile, where the compiler chooses what to keep",
+                key="model.backbone.with_cp",
+                found=True,
+                expected="False",
+            )
+        backbone.compile()
     dataset, seed = run.datasets["train"], cfg.seed or 0
     loader = build_loader(dataset, device=device, seed=seed, **loader_settings(cfg, "train"))
     if len(loader) == 0:

@@ -218,7 +218,7 @@ class Batch:
             if not with_next:
                 return function(array.fetch(rows), rows)
             values = array.fetch(rows)
-            if len(rows) == len(axis):  # all of them, in order
+            if len(rows) == len(axis) and (rows == np.arange(len(rows))).all():  # computed already
                 following = self.take(values, rows + ~axis.is_last)
             else:
                 following = array.fetch(rows + ~axis.is_last[rows])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pyskl.apis import TrainSettings, train_from_config
+from pyskl.errors import InputError
 from pyskl.models import build_model
 from pyskl.reports.joint_importance import joint_importance
 
@@ -70,6 +71,12 @@ def test_checkpointing_and_the_device_path_end_in_the_same_bits(
     plain = weights(tmp_path / "plain", 1)
     assert_equal(weights(tmp_path / "with_cp", 1), plain)
     assert_equal(weights(tmp_path / "device", 1), plain)
+
+
+def test_checkpointing_and_a_compiler_exclude_each_other(config: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        train_from_config(config({"with_cp": True}), TrainSettings(compile=True), work_dir=tmp_path)
+    assert error.value.key == "model.backbone.with_cp"
 
 
 def test_bfloat16_trains(config: Any, tmp_path: Path) -> None:

@@ -183,6 +183,16 @@ def test_the_next_frame_of_the_last_one_is_itself() -> None:
         assert not sample["keypoint"][:, -1].any()
 
 
+@pytest.mark.parametrize("frames", [[[3, 2, 1, 0]], [[0, 0, 3, 3]], [[1, 1, 2, 2]], [[0, 1, 2, 3]]])
+def test_the_next_frame_of_as_many_frames_as_there_were(frames: list[list[int]]) -> None:
+    keypoint = np.float32([1, 2, 4, 8]).reshape(1, 4, 1, 1)
+    batch = Batch.from_samples([{"keypoint": keypoint}])
+    batch.map(lambda now, following, rows: following - now, with_next=True)
+    batch.select(np.array(frames))
+    motion = np.float32([1, 2, 4, 0])
+    assert batch.read().ravel().tolist() == motion[frames[0]].tolist()
+
+
 def test_values_that_differ_are_not_shared() -> None:
     batch = Batch.from_samples([{"clips": 1, "other": 2}, {"clips": 3, "other": 2}])
     assert batch.shared("other") == 2
