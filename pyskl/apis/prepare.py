@@ -326,7 +326,8 @@ def _check_sample(
             ("channels", channels, backbone.in_channels, "the in_channels of the backbone")
         )
     if getattr(backbone, "data_bn_type", None) == "MVC":
-        facts.append(("persons", persons, backbone.num_person, "with data_bn_type='MVC'"))
+        expected_persons = getattr(backbone, "num_person", persons)
+        facts.append(("persons", persons, expected_persons, "with data_bn_type='MVC'"))
     for what, found, expected, why in facts:
         if found != expected:
             errors.add(
