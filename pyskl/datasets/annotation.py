@@ -26,6 +26,7 @@ from pyskl.datasets.store import ABSENT, ROW_KEYS, RowStore, Samples
 from pyskl.errors import AnnotationError, DeviceError, did_you_mean
 from pyskl.files.freed_memory import return_freed_memory
 from pyskl.registry import TransformConfig
+from pyskl.unpickling.load import no_garbage_collection
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +88,8 @@ class AnnotationFile:
                 return_freed_memory()
                 freed = 0
 
-        flat = flatten(content.path, content.samples, precompute, write, release=True)
+        with no_garbage_collection():
+            flat = flatten(content.path, content.samples, precompute, write, release=True)
         return_freed_memory()
         for key in rows:
             rows[key] = rows[key][: done[key]]

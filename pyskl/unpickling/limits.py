@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -72,15 +72,15 @@ class Limits:
     """
 
     def __init__(self, size: int) -> None:
-        self._budget = MEMORY_FACTOR * size + MEMORY_CONSTANT
+        self.budget = MEMORY_FACTOR * size + MEMORY_CONSTANT
         self._max_weight = TREE_FACTOR * size + TREE_CONSTANT
         self._complex_keys = 0
         self._containers: dict[int, _Registration] = {}
 
     def charge(self, cost: int) -> None:
         """Take bytes from the memory budget; a negative cost gives them back."""
-        self._budget -= cost
-        if self._budget < 0:
+        self.budget -= cost
+        if self.budget < 0:
             raise UntrustedFileError(
                 f"it takes more memory than plain data of its size would ({MEMORY_FACTOR} times "
                 f"its size and {MEMORY_CONSTANT >> 20} MiB)"
@@ -101,7 +101,8 @@ class Limits:
             arguments: Whether it may be the arguments of a call, and so hold :class:`NotData`.
         """
         depth, weight = self._measure(items, arguments)
-        self._check(depth, weight)
+        if depth >= MAX_DEPTH or weight > self._max_weight:
+            self._raise(depth)
         self._containers[id(container)] = _Registration(depth + 1, weight + 1)
 
     def extend(self, container: Any, items: Sequence[Any]) -> None:
@@ -113,9 +114,11 @@ class Limits:
                 "plain data never need"
             )
         depth, weight = self._measure(items, False)
-        registration.depth = max(registration.depth, depth + 1)
+        if depth >= registration.depth:
+            registration.depth = depth + 1
         registration.weight += weight
-        self._check(registration.depth - 1, registration.weight)
+        if registration.depth > MAX_DEPTH or registration.weight > self._max_weight:
+            self._raise(registration.depth - 1)
         if registration.is_part:  # it was among the items
             raise UntrustedFileError(f"it puts a {type(container).__name__} into itself")
 
@@ -126,7 +129,9 @@ class Limits:
             kind = type(item)
             if kind in _NUMBERS:
                 continue
-            if kind in CONTAINERS:
+            if kind is str or kind is bytes:
+                weight += len(item)
+            elif kind in CONTAINERS:
                 registration = self._containers[id(item)]
                 registration.is_part = True
                 weight += registration.weight
@@ -138,13 +143,10 @@ class Limits:
                 raise UntrustedFileError(f"it has {item} among its data")
         return depth, weight
 
-    def _check(self, depth: int, weight: int) -> None:
+    def _raise(self, depth: int) -> NoReturn:
         if depth >= MAX_DEPTH:
             raise UntrustedFileError(f"it nests containers more than {MAX_DEPTH} deep")
-        if weight > self._max_weight:
-            raise UntrustedFileError(
-                f"it repeats its parts to more than {TREE_FACTOR} times its size"
-            )
+        raise UntrustedFileError(f"it repeats its parts to more than {TREE_FACTOR} times its size")
 
     def check_keys(self, keys: Sequence[Any]) -> None:
         """Check that hashing the keys of a dict or the members of a set is safe and fast."""

@@ -7,7 +7,10 @@ with an error that names it.
 
 from __future__ import annotations
 
+import gc
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,8 @@ def load_plain_pickle(path: str | Path, *, trusted: bool = False) -> Any:
         try:
             if trusted:
                 return pickle.load(file)  # noqa: S301 - the caller asked for it
-            return SafeUnpickler(file, _NAMES, path.stat().st_size).load()
+            with no_garbage_collection():
+                return SafeUnpickler(file, _NAMES, path.stat().st_size).load()
         except UntrustedFileError as error:
             raise refused(path, error) from None
         except RunError:  # such as a request to stop
@@ -51,6 +55,18 @@ def load_plain_pickle(path: str | Path, *, trusted: bool = False) -> Any:
                 file=path,
                 hint="it may be cut short, of another format or larger than the memory",
             ) from error
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Pause the search for cycles, which looks at all objects again and again as they are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def refused(path: Path, error: UntrustedFileError) -> UntrustedFileError:

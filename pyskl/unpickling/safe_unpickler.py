@@ -64,14 +64,13 @@ class _BoundedFile:
     """A file that does not allocate memory for more bytes than it has left."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._end = file, file.tell() + size
+        self.plain, self._end = file, file.tell() + size
         self.readline = file.readline
-        self.read_byte = file.read
 
     def read(self, count: int) -> bytes:
         if count > 4096:  # smaller reads are not worth the check
-            count = min(count, max(0, self._end - self._file.tell()))
-        return self._file.read(count)
+            count = min(count, max(0, self._end - self.plain.tell()))
+        return self.plain.read(count)
 
 
 class SafeUnpickler:
@@ -112,16 +111,21 @@ class SafeUnpickler:
         self._memo: dict[int, Any] = {}
         self._empty_arrays: dict[int, np.ndarray] = {}  # id → array that still lacks its content
         # As pickletools.genops, which takes twice as long: it asks for the position each time.
-        charge, read, file = self._limits.charge, self._file.read_byte, self._file
+        limits, bounded, plain = self._limits, self._file, self._file.plain
         code = b""
         while code != pickle.STOP:
-            code = read(1)
+            code = plain.read(1)
             try:
-                operation, cost, read_argument = _OPERATIONS[code]
+                operation, cost, read_argument, fixed_size = _OPERATIONS[code]
             except KeyError:
                 raise ValueError(f"it has an unknown operation, or no end ({code!r})") from None
-            charge(cost)
-            operation(self, None if read_argument is None else read_argument(file))
+            limits.budget -= cost  # as limits.charge, for millions of operations
+            if limits.budget < 0:
+                limits.charge(0)
+            if read_argument is None:
+                operation(self, None)
+            else:
+                operation(self, read_argument(plain if fixed_size else bounded))
         if self._outer_stacks or len(self._stack) != 1:
             raise ValueError("it does not leave one object")
         result = self._stack.pop()
@@ -172,20 +176,25 @@ class SafeUnpickler:
         self._limits.charge(-CONTAINER_COST)  # the mark is gone
         return items
 
-    def _put(self, index: int | None) -> None:
-        self._memo[len(self._memo) if index is None else index] = self._stack[-1]
+    def _put(self, index: int) -> None:
+        self._memo[index] = self._stack[-1]
+
+    def _memoize(self, _: None) -> None:
+        self._memo[len(self._memo)] = self._stack[-1]
 
     def _get(self, index: int) -> None:
         self._stack.append(self._memo[index])
 
     # --- containers -------------------------------------------------------------------------------
 
-    def _new(self, container: Any, items: Sequence[Any] = (), *, arguments: bool = False) -> None:
-        self._limits.register(container, items, arguments=arguments)
+    def _new(self, container: Any, items: Sequence[Any] = ()) -> None:
+        self._limits.register(container, items)
         self._stack.append(container)
 
     def _tuple(self, items: Sequence[Any]) -> None:
-        self._new(tuple(items), items, arguments=True)
+        made = tuple(items)
+        self._limits.register(made, items, arguments=True)
+        self._stack.append(made)
 
     def _append(self, items: list[Any]) -> None:
         target = self._stack[-1]
@@ -304,10 +313,11 @@ def _refuse(what: str) -> Callable[[SafeUnpickler, Any], None]:
     return refuse
 
 
-def _operations() -> dict[bytes, tuple[Callable[[SafeUnpickler, Any], None], int, Any]]:
-    """Return, by the code of an operation, what it does, its cost, and the reader of its argument.
+def _operations() -> dict[bytes, tuple[Callable[[SafeUnpickler, Any], None], int, Any, bool]]:
+    """Return by the code of an operation: what it does, its cost, how its argument is read.
 
-    Names and readers are those of :mod:`pickletools`.
+    The last two are the reader of :mod:`pickletools`, if any, and whether it reads a fixed number
+    of bytes.
     """
     machine = SafeUnpickler
     groups: list[tuple[str, Callable[[SafeUnpickler, Any], None], int]] = [
@@ -325,7 +335,8 @@ def _operations() -> dict[bytes, tuple[Callable[[SafeUnpickler, Any], None], int
         ("DUP", lambda m, _: m._push(m._stack[-1]), 0),
         ("MARK", machine._mark, CONTAINER_COST),
         ("POP_MARK", machine._pop_mark, 0),
-        ("PUT BINPUT LONG_BINPUT MEMOIZE", machine._put, MEMO_COST),
+        ("PUT BINPUT LONG_BINPUT", machine._put, MEMO_COST),
+        ("MEMOIZE", machine._memoize, MEMO_COST),
         ("GET BINGET LONG_BINGET", machine._get, 0),
         ("EMPTY_TUPLE", lambda m, _: m._tuple(()), CONTAINER_COST),
         ("TUPLE1", lambda m, _: m._tuple(m._pop_last(1)), CONTAINER_COST),
@@ -361,6 +372,7 @@ def _operations() -> dict[bytes, tuple[Callable[[SafeUnpickler, Any], None], int
             operation,
             cost + OPERATION_COST,
             getattr(known[name].arg, "reader", None),
+            getattr(known[name].arg, "n", -1) >= 0,
         )
         for names, operation, cost in groups
         for name in names.split()
