@@ -127,8 +127,8 @@ class PoseDataset:
         """The ids of the samples; the position for those without one."""
         pairs = zip(self.samples.values("frame_dir"), self.samples.values("filename"))
         return [
-            str(position if (one or other) is None else one or other)
-            for position, (one, other) in enumerate(pairs)
+            str(next((one for one in pair if one is not None), position))
+            for position, pair in enumerate(pairs)
         ]
 
     def draw_weights(self) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.batch import Sample
-from pyskl.datasets.sample_checks import content_problem, sample_id
+from pyskl.datasets.sample_checks import FieldProblem, content_problem, sample_id
 from pyskl.datasets.store import ROW_KEYS, columns_of
 from pyskl.errors import AnnotationError, ConfigError
 from pyskl.registry import PIPELINES, TransformConfig
@@ -74,7 +74,7 @@ class FlatSamples:
     persons: np.ndarray
     frames: np.ndarray
     columns: dict[str, np.ndarray | list[Any]]
-    problems: dict[int, str]
+    problems: dict[int, FieldProblem]
 
 
 def count_rows(samples: Sequence[Mapping[str, Any]]) -> int:
@@ -111,8 +111,11 @@ def flatten(
     """
     first = next((sample for sample in samples if _row_kind(sample) is not None), None)
     if first is None:
-        problem = content_problem(samples[0]) or "no usable keypoints"
-        raise AnnotationError(problem, file=path, sample=sample_id(samples[0]), key="keypoint")
+        problem = content_problem(samples[0]) or FieldProblem("keypoint", "can't be used")
+        identity = sample_id(samples[0])
+        raise AnnotationError(
+            problem.text, file=path, sample=0 if identity is None else identity, key=problem.key
+        )
     kind, described = _row_kind(first), _described(first)
     dtypes = {
         key: np.result_type(
@@ -123,7 +126,7 @@ def flatten(
     }
     del first  # holds its arrays
     steps = [PIPELINES.build(transform) for transform in transforms]
-    problems: dict[int, str] = {}
+    problems: dict[int, FieldProblem] = {}
     others: list[dict[str, Any]] = []
     row_shapes: dict[str, tuple[int, ...]] = {}
     persons, frames = np.zeros((2, len(samples)), dtype=np.int64)
@@ -132,12 +135,20 @@ def flatten(
             samples[index] = {}
         found = content_problem(sample)
         if found is None and _row_kind(sample) != kind:
-            found = f"{_described(sample)}, but the first sample has {described}"
+            text = f"has {_described(sample)}, but the first sample has {described}"
+            found = FieldProblem("keypoint", text)
         if found is not None:
             problems[index] = found
         result: Sample = dict(sample)
-        if _row_kind(sample) == kind:
-            result = _apply(steps, result, path, index)
+        flat = _row_kind(sample) == kind
+        if flat:
+            try:
+                result = _apply(steps, result, path, index)
+            except AnnotationError:
+                if found is None:
+                    raise
+                flat = False  # its problem is reported when its split is selected
+        if flat:
             persons[index], frames[index] = result["keypoint"].shape[:2]
             for key in ROW_KEYS:
                 if key in result:

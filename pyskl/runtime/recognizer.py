@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import softmax
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.datasets.sample_checks import sample_problem
+from pyskl.datasets.sample_checks import sample_id, sample_problem
+from pyskl.datasets.sample_fields import crowded, with_plain_fields
 from pyskl.errors import AnnotationError, ConfigError, InputError
 from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
@@ -197,26 +198,51 @@ def _makes_tensors(transform: Any) -> bool:
     )
 
 
-def complete_sample(sample: Mapping[str, Any] | np.ndarray) -> dict[str, Any]:
+def complete_sample(sample: Any, img_shape: Sequence[int] | None = None) -> dict[str, Any]:
     """Return a checked copy of a sample, with the keys that a dataset would add.
 
     Args:
         sample: A sample as annotation files hold it (``label`` is not needed), or just its
-            ``keypoint``: (M, T, V, C), or (T, V, C) for one person.
+            ``keypoint``: (M, T, V, C), or (T, V, C) for one person, as an array, a tensor or nested
+            lists.
+        img_shape: (height, width) in pixels, if the sample does not say it.
 
     Raises:
         AnnotationError: if it is malformed.
     """
-    if isinstance(sample, np.ndarray):
-        sample = {"keypoint": sample[None] if sample.ndim == 3 else sample}
-    full = {"frame_dir": "sample", **copy.deepcopy(dict(sample)), "label": 0}
-    keypoint = full.get("keypoint")
-    frames = keypoint.shape[1] if isinstance(keypoint, np.ndarray) and keypoint.ndim == 4 else 0
-    full.setdefault("total_frames", frames)
+    if not isinstance(sample, Mapping):
+        sample = {"keypoint": sample}
+    full = {"frame_dir": "sample", **sample, "label": 0}
+    if img_shape is not None and full.get("img_shape") in (None, ""):
+        full["img_shape"] = img_shape
+    told = full.get("total_frames") is not None
+    if not told:
+        full["total_frames"] = _first_axis(full.get("keypoint"))
+    full = dict(with_plain_fields(full))
+    keypoint, name = full.get("keypoint"), sample_id(full)
+    if not told:
+        array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 4
+        full["total_frames"] = keypoint.shape[1] if array else 0
     problem = sample_problem(full)
     if problem is not None:
-        raise AnnotationError(problem, sample=full["frame_dir"])
-    return {"start_index": 0, "modality": "Pose", **full, "test_mode": True}
+        raise AnnotationError(problem.text, sample=name, key=problem.key)
+    if not told and crowded(*keypoint.shape[:2]):
+        raise AnnotationError(
+            "has more persons than frames",
+            sample=name,
+            key="keypoint",
+            found=f"(M, T, V, C) = {keypoint.shape}",
+            hint="put persons first, or give the sample's total_frames if this is right",
+        )
+    return {"start_index": 0, "modality": "Pose", **copy.deepcopy(full), "test_mode": True}
+
+
+def _first_axis(keypoint: Any) -> int:
+    """Return the number of frames that keypoints of one person, (T, V, C), have."""
+    try:
+        return len(keypoint)
+    except TypeError:
+        return 0
 
 
 def top_classes(scores: np.ndarray, topk: int) -> list[tuple[int, float]]:
