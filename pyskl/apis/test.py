@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_loader, loader_settings
+from pyskl.apis.data import build_loader, loader_settings, warn_of_assumptions
 from pyskl.apis.prepare import Prepared, prepare
 from pyskl.apis.settings import TestSettings
 from pyskl.apis.test_data import score_origin
@@ -95,6 +95,7 @@ def _test(
     if settings.compile:
         model.backbone.compile()
     check_measurable(settings.metrics, model, dataset.labels)
+    warn_of_assumptions({"test": dataset})
     scores = test_model(
         model, dataset, device=device, amp=settings.amp, **loader_settings(cfg, "test")
     )

@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_data, build_loader, loader_settings
+from pyskl.apis.data import build_data, build_loader, loader_settings, warn_of_assumptions
 from pyskl.apis.prepare import prepare
 from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
@@ -47,7 +47,7 @@ from pyskl.training.validation import Validation
 
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
 
-# How many sample ids a warning lists.
+# How many sample ids or classes a warning lists.
 _IDS_LISTED = 3
 
 
@@ -233,6 +233,26 @@ def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
             )
 
 
+def _warn_of_unused_classes(run: TrainingRun) -> None:
+    """Warn if the model has more classes than the data of the run."""
+    classes = getattr(getattr(run.model, "cls_head", None), "num_classes", None)
+    if classes is None:
+        return
+    used: set[int] = set()
+    for dataset in run.datasets.values():
+        labels = np.asarray(dataset.labels)
+        used.update(np.flatnonzero(labels.any(axis=0)) if labels.ndim > 1 else np.unique(labels))
+    unused = [label for label in range(classes) if label not in used]
+    if unused:
+        get_logger().warning(
+            "the model has %d classes, but no sample has label %s%s: if there are fewer classes, "
+            "set model.cls_head.num_classes",
+            classes,
+            ", ".join(map(str, unused[:_IDS_LISTED])),
+            f" or {len(unused) - _IDS_LISTED} others" if len(unused) > _IDS_LISTED else "",
+        )
+
+
 def train(run: TrainingRun) -> dict[str, dict[str, float]]:
     """Train; test the last and the best weights if the settings say so."""
     log = open_logs(run.cfg, run.work_dir, run.env, run.device, run.start)
@@ -263,6 +283,8 @@ def build_trainer(
     """
     cfg, settings, model, device = run.cfg, run.settings, run.model, run.device
     _warn_of_shared_samples(run.datasets)
+    _warn_of_unused_classes(run)
+    warn_of_assumptions(run.datasets)
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     else:

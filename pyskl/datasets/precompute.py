@@ -17,7 +17,7 @@ import numpy as np
 from pyskl.datasets.batch import Sample
 from pyskl.datasets.sample_checks import FieldProblem, content_problem, sample_id
 from pyskl.datasets.store import ROW_KEYS, columns_of
-from pyskl.errors import AnnotationError, ConfigError
+from pyskl.errors import AnnotationError, ConfigError, InputError
 from pyskl.registry import PIPELINES, TransformConfig
 from pyskl.skeleton import inlined
 
@@ -144,10 +144,13 @@ def flatten(
         if flat:
             try:
                 result = _apply(steps, result, path, index)
-            except AnnotationError:
+            except AnnotationError as error:
+                if error.key is not None:
+                    found = found or FieldProblem(error.key, error.problem)
                 if found is None:
                     raise
-                flat = False  # its problem is reported when its split is selected
+                # Reported when its split is selected.
+                flat, problems[index] = False, found
         if flat:
             persons[index], frames[index] = result["keypoint"].shape[:2]
             for key in ROW_KEYS:
@@ -191,6 +194,15 @@ def _apply(steps: Sequence[Any], sample: Sample, path: Path, index: int) -> Samp
             for step in steps:
                 sample = step(sample)
     except ValueError as error:
-        problem = getattr(error, "problem", str(error))
-        raise AnnotationError(problem, file=path, sample=sample_id(sample) or index) from error
+        problem: Any = error
+        key = None
+        if isinstance(error, InputError):
+            key = error.key  # the message names it
+            problem = InputError(
+                error.problem, found=error.found, expected=error.expected, hint=error.hint
+            )
+        identity = sample_id(sample)
+        raise AnnotationError(
+            str(problem), file=path, sample=index if identity is None else identity, key=key
+        ) from error
     return sample

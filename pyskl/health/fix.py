@@ -300,7 +300,9 @@ def _without_duplicates(
     ]
     groups = identical_groups(measured)
     if split is None:
-        gone = _repeated(groups, measured, "dropped", changes)
+        # Copies with different labels stay: there is no training list to remove them from.
+        alike = [one for one in groups if len({measured[index].labels for index in one}) == 1]
+        gone = _repeated(alike, measured, "dropped", changes)
         return [pair for index, pair in enumerate(samples) if index not in gone], None
     names = [name for name, _ in samples]
     splits = resolve_splits(split, names, pairs)

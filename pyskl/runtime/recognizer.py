@@ -14,9 +14,10 @@ import numpy as np
 from scipy.special import softmax
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.datasets.sample_checks import sample_id, sample_problem
+from pyskl.datasets.sample_checks import FieldProblem, sample_id, sample_problem
 from pyskl.datasets.sample_fields import crowded, with_plain_fields
 from pyskl.errors import AnnotationError, ConfigError, InputError
+from pyskl.logging.log import warn_once
 from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
 
@@ -91,7 +92,7 @@ class Recognizer(ABC):
         """Return the name of a class, or its number if the names are not known."""
         return str(label) if self.labels is None else self.labels[label]
 
-    def prepare(self, sample: Mapping[str, Any] | np.ndarray) -> np.ndarray:
+    def prepare(self, sample: Any) -> np.ndarray:
         """Apply the test pipeline to a sample.
 
         Args:
@@ -104,12 +105,20 @@ class Recognizer(ABC):
             AnnotationError: if the sample is malformed or does not fit the model.
         """
         full = complete_sample(sample)
+        sized = full.get("img_shape") is not None
+        for text in self._pipeline.assumptions(full["keypoint"].shape[2], 0 if sized else 1):
+            warn_once(text)
         try:
             clips = np.asarray(self._pipeline(full)["keypoint"], dtype=np.float32)
         except Exception as error:  # custom transforms may raise any error
             what = str(error) if isinstance(error, ValueError) else repr(error)
+            fields = ("found", "expected", "hint")
+            known = error if isinstance(error, InputError) else None
             raise AnnotationError(
-                f"the test pipeline fails: {what}", sample=full["frame_dir"]
+                f"the test pipeline fails: {known.problem if known else what}",
+                sample=full["frame_dir"],
+                key=known.key if known else None,
+                **{name: getattr(known, name) for name in fields if known},
             ) from error
         if not self._fits(clips):
             raise AnnotationError(
@@ -152,13 +161,14 @@ class Recognizer(ABC):
         return logits.mean(axis=1)  # N, L
 
     def predict(
-        self, sample: Mapping[str, Any] | np.ndarray, topk: int = 5
+        self, sample: Any, topk: int = 5, img_shape: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
         """Recognise the action of one sample.
 
         Args:
             sample: See :func:`complete_sample`.
             topk: Number of classes to return.
+            img_shape: (height, width) in pixels, if the sample does not say it.
 
         Returns:
             ``(class, score)`` of the best classes, best first.
@@ -168,7 +178,13 @@ class Recognizer(ABC):
             InputError: if the model does not average the clips of a sample.
         """
         self.check_ranking()
-        return top_classes(self.scores(self.prepare(sample)[None])[0], topk)
+        if not isinstance(topk, (int, np.integer)) or topk < 1:
+            raise InputError("is not a number from 1", key="topk", found=topk)
+        clips = self.prepare(complete_sample(sample, img_shape))
+        scores = self.scores(clips[None])[0]
+        if not np.isfinite(scores).all():
+            raise InputError("the scores are not finite: check the weights", file=self.name)
+        return top_classes(scores, topk)
 
     def check_ranking(self) -> None:
         """Raise an :class:`InputError` if the model keeps the clips of a sample apart."""
@@ -224,6 +240,8 @@ def complete_sample(sample: Any, img_shape: Sequence[int] | None = None) -> dict
         array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 4
         full["total_frames"] = keypoint.shape[1] if array else 0
     problem = sample_problem(full)
+    if problem is None and not keypoint.any():
+        problem = FieldProblem("keypoint", "is zero everywhere: nobody is seen")
     if problem is not None:
         raise AnnotationError(problem.text, sample=name, key=problem.key)
     if not told and crowded(*keypoint.shape[:2]):

@@ -14,6 +14,7 @@ from pyskl.datasets.pipelines.numeric import (
     new_float32,
     round_to_float16,
 )
+from pyskl.errors import InputError
 from pyskl.registry import PIPELINES
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
@@ -21,6 +22,8 @@ Sample = dict[str, Any]
 
 # Vectors shorter (in L1) and angles smaller than this give no rotation.
 _NEGLIGIBLE = 1e-6
+
+_NTU_JOINTS = 25
 
 
 @PIPELINES.register_module()
@@ -44,7 +47,8 @@ class PreNormalize3D:
         align_center: Whether to move to the origin.
         layout: A layout, or its name, that defines these joints. By default the convention of
             PYSKL: the body centre is joint 1 of 25-joint skeletons and the last joint of others;
-            ``zaxis=[0, 1]``, ``xaxis=[8, 4]``.
+            ``zaxis=[0, 1]``, ``xaxis=[8, 4]``. That is right for NTU RGB+D; for skeletons with
+            another number of joints :meth:`assumption` says so.
 
     Takes ``keypoint`` (M, T, V, 3) of any float type and returns it as float32, with the same or a
     smaller T; sets ``total_frames`` and ``body_center`` (3,).
@@ -63,6 +67,7 @@ class PreNormalize3D:
         self.layout = None if layout is None else resolve_layout(layout)
         self.zaxis = _pair("zaxis", zaxis, self.layout.spine if self.layout else (0, 1))
         self.xaxis = _pair("xaxis", xaxis, self.layout.shoulders if self.layout else (8, 4))
+        self.given_spine, self.given_shoulders = zaxis is not None, xaxis is not None
         self.align_spine = align_spine
         self.align_center = align_center
 
@@ -101,6 +106,29 @@ class PreNormalize3D:
         sample["body_center"] = center
         return sample
 
+    def assumption(self, joints: int, without_size: int) -> str | None:
+        """Return what is assumed about skeletons of another layout than NTU RGB+D's, or None.
+
+        Args:
+            joints: V.
+            without_size: Not used.
+        """
+        if self.layout is not None or joints == _NTU_JOINTS:
+            return None
+        taken = []
+        if self.align_center:
+            taken.append(f"joint {self._body_center(joints)} is the body centre")
+        if self.align_spine and not self.given_spine:
+            taken.append(f"the spine goes from joint {self.zaxis[0]} to {self.zaxis[1]}")
+        if self.align_spine and not self.given_shoulders:
+            taken.append(f"the right and left shoulder are the joints {self.xaxis}")
+        if not taken:
+            return None
+        return (
+            f"PreNormalize3D assumes of skeletons of {joints} joints, as PYSKL does, that "
+            f"{', '.join(taken)}: state them with its layout=..."
+        )
+
     def _check(self, keypoint: np.ndarray) -> None:
         joints = keypoint.shape[2]
         if keypoint.shape[3] != 3:
@@ -122,7 +150,7 @@ class PreNormalize3D:
     def _body_center(self, joints: int) -> int:
         if self.layout is not None:
             return self.layout.body_center
-        return 1 if joints == 25 else joints - 1
+        return 1 if joints == _NTU_JOINTS else joints - 1
 
     def _rotation(self, body: np.ndarray) -> np.ndarray | None:
         """Return the rotation that aligns spine and shoulders of a skeleton (V, 3), or None."""
@@ -229,7 +257,8 @@ class PreNormalize2D:
     """Bring pixel coordinates into [-1, 1].
 
     Args:
-        img_shape: (height, width) in pixels, used where the sample has no ``img_shape``.
+        img_shape: (height, width) in pixels, used where the sample has no ``img_shape``. By default
+            1080 x 1920 is assumed, as in PYSKL, and :meth:`assumption` says so.
         threshold: Joints with at most this score get x = y = 0.
         mode: ``'fix'`` scales by the image, ``'auto'`` by the box around the joints whose score
             exceeds the threshold; samples whose box is at most 10 pixels wide or high keep their
@@ -238,21 +267,25 @@ class PreNormalize2D:
     Takes ``keypoint`` (M, T, V, 2) and, if present, ``keypoint_score`` (M, T, V), which becomes the
     third channel: (M, T, V, 3). The third channel of keypoints that have three is taken as the
     score.
+
+    Raises:
+        InputError: by ``mode='fix'``, if most joints would lie far outside the image, or the
+            coordinates are no pixels but within -2 to 2.
     """
 
     deterministic: ClassVar[bool] = True
 
     def __init__(
         self,
-        img_shape: Sequence[int] = (1080, 1920),
+        img_shape: Sequence[int] | None = None,
         threshold: float = 0.01,
         mode: Literal["fix", "auto"] = "fix",
     ) -> None:
         if mode not in ("fix", "auto"):
             raise ValueError(f"mode should be 'fix' or 'auto', found {mode!r}")
-        if len(img_shape) != 2:
+        if img_shape is not None and (len(img_shape) != 2 or min(img_shape) <= 0):
             raise ValueError(f"img_shape should be (height, width), found {img_shape}")
-        self.img_shape = tuple(img_shape)
+        self.img_shape = None if img_shape is None else tuple(img_shape)
         self.threshold = threshold
         self.mode = mode
 
@@ -261,7 +294,11 @@ class PreNormalize2D:
         positions, score = self._parts(sample)  # (M, T, V, 2), (M, T, V)
         seen = None if score is None else score > self.threshold
 
-        reference = self._frame_of_reference(positions, seen, sample.get("img_shape"))
+        stated = sample.get("img_shape")
+        stated = self.img_shape if stated is None else stated
+        if self.mode == "fix":
+            _check_image(positions, seen, stated)
+        reference = self._frame_of_reference(positions, seen, stated)
         if reference is not None:
             rows, joints = _as_rows(positions), positions.shape[2]
             center, half = reference
@@ -291,7 +328,7 @@ class PreNormalize2D:
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the new origin and unit length, each (x, y) in pixels; None to keep pixels."""
         if self.mode == "fix":
-            height, width = self.img_shape if img_shape is None else img_shape
+            height, width = _ASSUMED_SIZE if img_shape is None else img_shape
             half = np.array([width, height], dtype=np.float32) / 2
             return half, half
         points = (positions if seen is None else positions[seen]).reshape(-1, 2)
@@ -299,6 +336,75 @@ class PreNormalize2D:
             return None
         low, high = points.min(axis=0), points.max(axis=0)
         return ((low + high) / 2, (high - low) / 2) if ((high - low) > 10).all() else None
+
+    def assumption(self, joints: int, without_size: int) -> str | None:
+        """Return what is assumed about samples of which some have no ``img_shape``, or None.
+
+        Args:
+            joints: V.
+            without_size: The number of samples without ``img_shape``.
+        """
+        if self.mode != "fix" or self.img_shape is not None or not without_size:
+            return None
+        height, width = _ASSUMED_SIZE
+        return (
+            f"PreNormalize2D assumes images of {height} x {width} pixels (height x width), as "
+            "nothing states their size: set img_shape in the samples or in PreNormalize2D, or give "
+            "--img-shape to tools/infer.py and tools/data/convert.py"
+        )
+
+
+# PYSKL's default.
+_ASSUMED_SIZE = (1080, 1920)
+
+# Coordinates up to this are no pixels, if the sides of the image are longer than _SMALL_IMAGE.
+_NO_PIXELS, _SMALL_IMAGE = 2.0, 16
+
+
+def _check_image(
+    positions: np.ndarray, seen: np.ndarray | None, stated: Sequence[int] | None
+) -> None:
+    """Refuse positions (M, T, V, 2) that can't be pixels of an image of the stated size.
+
+    Outside of an image that is only assumed, half of the joints are enough; a stated size is
+    refused if they are more than the image away from it.
+    """
+    if not positions.size:
+        return
+    height, width = _ASSUMED_SIZE if stated is None else stated
+    x, y = positions[..., 0], positions[..., 1]
+    low, high = min(x.min(), y.min()), max(x.max(), y.max())
+    if low >= 0 and x.max() <= width and y.max() <= height and high > _NO_PIXELS:
+        return  # nearly always
+    there = (x != 0) | (y != 0)
+    if seen is not None:
+        there &= seen
+    count = int(there.sum())
+    if not count:
+        return
+    if max(-low, high) <= _NO_PIXELS and min(height, width) > _SMALL_IMAGE:
+        raise InputError(
+            "are not pixels, so they would all be in one corner of the image",
+            key="keypoint",
+            found=f"coordinates from {low:.3g} to {high:.3g}",
+            expected=f"pixels of {height} x {width}",
+            hint="leave PreNormalize2D out if they are normalised already; if they are shares of "
+            "the image, multiply them by its size or set img_shape=(1, 1)",
+        )
+    away = 0.0 if stated is None else 1.0
+    far = (x < -away * width) | (x > (1 + away) * width)
+    far |= (y < -away * height) | (y > (1 + away) * height)
+    if 2 * int((far & there).sum()) > count:
+        raise InputError(
+            "does not fit the joints: most of them lie outside the image",
+            key="img_shape",
+            found=f"x from {x[there].min():.4g} to {x[there].max():.4g}, "
+            f"y from {y[there].min():.4g} to {y[there].max():.4g}",
+            expected=f"{height} x {width} (height x width)"
+            + (", which is assumed" if stated is None else ""),
+            hint="state the size of the images: img_shape=(height, width) in the samples or in "
+            "PreNormalize2D, or --img-shape",
+        )
 
 
 @PIPELINES.register_module()
@@ -331,6 +437,8 @@ class PoseCompact:
 
     def __call__(self, sample: Sample) -> Sample:
         """Crop to the box."""
+        if sample.get("img_shape") is None:
+            raise InputError("is missing, and PoseCompact needs it", key="img_shape")
         height, width = sample["img_shape"]
         keypoint = sample["keypoint"].astype(np.float32)
         there = (keypoint[..., :2] != 0).any(axis=-1)
