@@ -169,7 +169,7 @@ class AnnotationFile:
         for position, (index, label) in enumerate(zip(samples.indices.tolist(), labels)):
             problem = self.problems.get(index)
             if problem is None:
-                name = label if isinstance(label, int) else repr(label)
+                name = label if type(label) is int else repr(label)  # True equals 1
                 if name not in known:
                     known[name] = label_problem(label, num_classes, multi_class)
                 problem = known[name]

@@ -144,9 +144,9 @@ def flatten(
         if flat:
             try:
                 result = _apply(steps, result, path, index)
-            except AnnotationError as error:
-                if error.key is not None:
-                    found = found or FieldProblem(error.key, error.problem)
+            except Exception as error:  # a transform may raise anything on an invalid sample
+                if found is None and isinstance(error, AnnotationError) and error.key is not None:
+                    found = FieldProblem(error.key, error.problem)
                 if found is None:
                     raise
                 # Reported when its split is selected.

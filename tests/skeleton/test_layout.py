@@ -54,7 +54,7 @@ def test_joints_that_normalisation_turns_about() -> None:
         assert star.spine == star.shoulders == (center, center)
     family = ("nturgb+d", "coco", "openpose", "handmp")
     assert [LAYOUTS[name].dim for name in family] == [3, 2, 2, 2]
-    assert arm.dim == 3
+    assert SkeletonLayout(**ARM).dim == 3
 
 
 def test_the_mirror_image_of_a_mirror_image_is_the_joint() -> None:
