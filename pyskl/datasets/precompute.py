@@ -109,7 +109,8 @@ def flatten(
     Raises:
         AnnotationError: if a transform fails on a sample, or no sample has usable keypoints.
     """
-    first = next((sample for sample in samples if _row_kind(sample) is not None), None)
+    kinds = [_row_kind(sample) for sample in samples]
+    first = next((sample for sample, own in zip(samples, kinds) if own is not None), None)
     if first is None:
         problem = content_problem(samples[0]) or FieldProblem("keypoint", "can't be used")
         identity = sample_id(samples[0])
@@ -119,7 +120,7 @@ def flatten(
     kind, described = _row_kind(first), _described(first)
     dtypes = {
         key: np.result_type(
-            *{sample[key].dtype for sample in samples if _row_kind(sample) and key in sample}
+            *{sample[key].dtype for sample, own in zip(samples, kinds) if own and key in sample}
         )
         for key in ROW_KEYS
         if key in first
@@ -134,13 +135,13 @@ def flatten(
         if release:
             samples[index] = {}
         found = content_problem(sample)
-        if found is None and _row_kind(sample) != kind:
+        if found is None and kinds[index] != kind:
             text = f"has {_described(sample)}, but the first sample has {described}"
             found = FieldProblem("keypoint", text)
         if found is not None:
             problems[index] = found
         result: Sample = dict(sample)
-        flat = _row_kind(sample) == kind
+        flat = kinds[index] == kind
         if flat:
             try:
                 result = _apply(steps, result, path, index)

@@ -199,7 +199,9 @@ def _shape_problem(keypoint: np.ndarray, total_frames: int) -> FieldProblem | No
         return FieldProblem("keypoint", text)
     if total_frames == keypoint.shape[1]:
         return None
-    return FieldProblem("total_frames", f"is {total_frames}, keypoint has {keypoint.shape[1]}")
+    return FieldProblem(
+        "total_frames", f"is {total_frames}, but keypoint has {keypoint.shape[1]} frames"
+    )
 
 
 def _score_problem(score: Any, keypoint: np.ndarray) -> FieldProblem | None:

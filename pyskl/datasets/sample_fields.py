@@ -81,9 +81,8 @@ def field_changes(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _change_arrays(sample: Mapping[str, Any], changes: dict[str, Any]) -> None:
-    keypoint = plain = sample.get("keypoint")
-    if not _is_plain(keypoint):
-        plain = _float_array(keypoint, "iuf")
+    keypoint: Any = sample.get("keypoint")
+    plain = keypoint if _is_plain(keypoint) else _float_array(keypoint, "iuf")
     if plain is None:
         return
     frames = changes.get("total_frames", sample.get("total_frames"))

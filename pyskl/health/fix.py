@@ -120,8 +120,9 @@ def _repaired(raw: Any, *, needs_id: bool, multi_class: bool) -> tuple[Sample | 
 def _repair_array(sample: Sample) -> _Done:
     """Add the axis M of a single person, if there is no number of frames to tell."""
     keypoint = sample.get("keypoint")
-    array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 3 and keypoint.dtype.kind == "f"
-    if not array or sample.get("total_frames") is not None or keypoint.shape[2] not in (2, 3):
+    if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 3 or keypoint.dtype.kind != "f":
+        return []
+    if sample.get("total_frames") is not None or keypoint.shape[2] not in (2, 3):
         return []
     was = keypoint.shape
     sample["total_frames"] = len(keypoint)

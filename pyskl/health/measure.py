@@ -242,11 +242,11 @@ def order_problem(sample: Mapping[str, Any]) -> FieldProblem | None:
     Samples that are not arrays of four axes, or lack the number of frames, have no such problem.
     """
     keypoint, T = sample.get("keypoint"), sample.get("total_frames")
-    array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 4 and keypoint.dtype.kind == "f"
-    if not array or not keypoint.size or isinstance(T, bool):
+    if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind != "f":
         return None
-    T = T if isinstance(T, (int, np.integer)) else keypoint.shape[1]
-    return axes_problem(keypoint, T)
+    if not keypoint.size or isinstance(T, bool):
+        return None
+    return axes_problem(keypoint, int(T) if isinstance(T, (int, np.integer)) else keypoint.shape[1])
 
 
 def _zeros_like(value: Any) -> Any:

@@ -235,7 +235,8 @@ def complete_sample(sample: Any, img_shape: Sequence[int] | None = None) -> dict
     if not told:
         full["total_frames"] = _first_axis(full.get("keypoint"))
     full = dict(with_plain_fields(full))
-    keypoint, name = full.get("keypoint"), sample_id(full)
+    name = sample_id(full)
+    keypoint: Any = full.get("keypoint")
     if not told:
         array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 4
         full["total_frames"] = keypoint.shape[1] if array else 0
