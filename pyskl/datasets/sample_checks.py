@@ -20,8 +20,8 @@ _SAMPLES_NAMED = 3
 # A label is a stray if no more than this share of the samples has it.
 _STRAY = 0.01
 
-# That many persons, and that many for each frame, are frames.
-_CROWD, _CROWD_PER_FRAME = 32, 16
+# More persons than this for each frame are frames; group activities have 12 persons in a frame.
+_CROWD_PER_FRAME = 12
 
 # Labels are kept in 64 bits.
 _MOST_CLASSES = 2**63
@@ -173,7 +173,7 @@ def axes_problem(keypoint: np.ndarray, total_frames: int) -> FieldProblem | None
     """Return why the axes of keypoints with four axes are not (M, T, V, C), or None.
 
     Only the shape speaks: it has other numbers of coordinates or frames and another order of axes
-    fits, or it has far more persons than frames.
+    fits, or it has far more persons than frames, which would each be seen once or twice.
     """
     M, T, V, C = shape = keypoint.shape
     found = f"(M, T, V, C) = {shape}"
@@ -183,7 +183,7 @@ def axes_problem(keypoint: np.ndarray, total_frames: int) -> FieldProblem | None
         if orders:
             axes = " or ".join(map(as_text, orders))
             return FieldProblem("keypoint", f"should be {found}, but the axes look like {axes}")
-    if M >= _CROWD and M >= _CROWD_PER_FRAME * T:
+    if M > _CROWD_PER_FRAME * T:
         text = f"is {M} persons of {T} frames: the axes look like (T, M, V, C), not {found}"
         return FieldProblem("keypoint", text)
     # A second person who is never there reads as a second coordinate that is always zero.

@@ -135,7 +135,7 @@ Score thresholds do not fit them.
 > Scale the scores of that detector to 0 to 1.
 
 no_img_shape | warning | 2D samples without img_shape
-PreNormalize2D then uses its own argument, 1080 x 1920 by default.
+PreNormalize2D then uses its own argument; without it, 1080 x 1920 is assumed.
 > Write img_shape=(height, width), or set it in the config.
 
 outside_image | warning | samples with more than a tenth of their joints outside the image

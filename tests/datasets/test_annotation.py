@@ -72,6 +72,11 @@ PROBLEMS: dict[str, dict[str, Callable[[Sample], Sample]]] = {
         "T first": changed("keypoint", lambda k: k.transpose(1, 0, 2, 3)),
         "C first": changed("keypoint", lambda k: k[:1].transpose(3, 1, 2, 0)),
         "V first": changed("keypoint", lambda k: k.transpose(2, 1, 3, 0)),
+        "frames of one person": lambda s: {
+            **s,
+            "keypoint": s["keypoint"].reshape(-1, 1, 17, 2)[:20],
+            "total_frames": 1,
+        },
         "one frame of many": lambda s: {
             **s,
             "keypoint": s["keypoint"].reshape(-1, 1, 17, 2).repeat(2, 0),
@@ -238,7 +243,7 @@ def test_axes_in_any_order_are_read_right_or_refused(
 
 
 def test_many_persons_are_no_reason_for_doubt() -> None:
-    for persons, frames in ((20, 40), (31, 1), (60, 30), (100, 103)):
+    for persons, frames in ((20, 40), (12, 1), (60, 30), (24, 2), (100, 10)):
         sample = {"keypoint": np.ones((persons, frames, 17, 2)), "total_frames": frames, "label": 0}
         assert content_problem(sample) is None
 

@@ -15,6 +15,7 @@ from pyskl.datasets import PoseDataset
 from pyskl.datasets.pipelines import PreNormalize2D, PreNormalize3D
 from pyskl.errors import AnnotationError, InputError
 
+ARM = dict(name="arm", num_joints=4, edges=[(1, 0), (2, 1), (3, 2)], center=0)
 FLAT: list[dict[str, Any]] = [{"type": "PreNormalize2D"}]
 
 
@@ -50,6 +51,9 @@ def test_other_layouts_than_the_family_s_are_assumed_aloud() -> None:
         (20, dict(align_center=False, zaxis=[0, 2], xaxis=[8, 4]), None),
         (20, dict(align_center=False, align_spine=False), None),
         (17, dict(layout="h36m"), None),
+        (4, dict(layout=ARM), ["'arm'", "align_spine=False"]),
+        (4, dict(layout=ARM, align_spine=False), None),
+        (4, dict(layout={**ARM, "spine": (0, 1)}), None),
     ):
         text = PreNormalize3D(**options).assumption(joints, 0)
         assert (text is None) == (words is None)

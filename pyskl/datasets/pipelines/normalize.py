@@ -113,7 +113,15 @@ class PreNormalize3D:
             joints: V.
             without_size: Not used.
         """
-        if self.layout is not None or joints == _NTU_JOINTS:
+        if self.layout is not None:
+            (bottom, top), (right, left) = self.zaxis, self.xaxis
+            if not self.align_spine or bottom != top or right != left:
+                return None
+            return (
+                f"PreNormalize3D turns nobody upright, as the layout {self.layout.name!r} has "
+                "neither spine nor shoulders: add them, or set align_spine=False if that is meant"
+            )
+        if joints == _NTU_JOINTS:
             return None
         taken = []
         if self.align_center:
