@@ -19,6 +19,8 @@ AXES = "MTVC"
 
 # Fields that a sample may lack, where None and '' stand for nothing.
 _OPTIONAL = ("keypoint_score", "img_shape", "original_shape")
+# Marks that transforms leave, which no file can set.
+_MARKS = ("scored", "normalized")
 _CHANNELS = (1, 3, 4)  # of an image
 
 
@@ -38,7 +40,8 @@ def with_plain_fields(sample: Mapping[str, Any]) -> Mapping[str, Any]:
     ``label``, ids                            arrays without axes
     ========================================= ====================================================
 
-    Tensors count as arrays. Fields with another content stay as they are.
+    Tensors count as arrays. Fields with another content stay as they are. The marks that transforms
+    leave in a sample are removed.
 
     Returns:
         ``sample`` itself if there is nothing to change, which is fast.
@@ -55,6 +58,9 @@ def field_changes(sample: Mapping[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for key in _OPTIONAL:
         if key in sample and _is_absent(sample[key]):
+            changes[key] = None
+    for key in _MARKS:
+        if key in sample:
             changes[key] = None
     for key in ("frame_dir", "filename"):
         if key in sample and not isinstance(sample[key], (str, int)):

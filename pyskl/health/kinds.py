@@ -146,6 +146,11 @@ normalised | warning | 2D samples whose coordinates are not pixels
 They lie within -2 to 2, as after a normalisation; PreNormalize2D would normalise them again.
 > Leave PreNormalize2D out of the pipeline.
 
+image_shares | warning | samples of three coordinates whose x and y are all within 0 to 1
+They may be shares of an image, as MediaPipe's landmarks are: a body is then stretched by the width
+over the height.
+> Multiply x (and z) by the width and y by the height, or store world coordinates.
+
 dtype_differ | warning | samples of another float type than most | fixed
 The file can't be packed for fast, shared reading.
 > --fix converts them.

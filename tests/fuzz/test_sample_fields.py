@@ -94,7 +94,9 @@ changes = st.sampled_from(
 KEYS = ("keypoint", "keypoint_score", "total_frames", "label", "img_shape", "original_shape")
 odd = st.lists(
     st.tuples(st.sampled_from(KEYS), plain | arrays | changes)
-    | st.tuples(st.sampled_from(["frame_dir", "filename", "note"]), plain | arrays),
+    | st.tuples(
+        st.sampled_from(["frame_dir", "filename", "scored", "num_clips", 7]), plain | arrays
+    ),
     min_size=1,
     max_size=3,
 ).map(dict)

@@ -168,6 +168,9 @@ DEFECTS: dict[str, Defect] = {
     "no_img_shape": Defect(["clip01"], fields("img_shape", {1: None}), dims=2),
     "outside_image": Defect(["clip01"], _swapped_image, dims=2),
     "normalised": Defect(EVERYBODY, everywhere(_normalised), dims=2),
+    "image_shares": Defect(
+        EVERYBODY, everywhere(lambda k: ((k - k.min()) / np.ptp(k)).astype(np.float32))
+    ),
     "dtype_differ": Defect(["clip01"], keypoints((1, lambda k: k.astype(np.float64)))),
     "dead_joints": Defect(["7"], everywhere(put((ONE, ONE, 7), 0))),
     "float16_coarse": Defect(["float16"], everywhere(lambda k: (k + 200).astype(np.float16))),
