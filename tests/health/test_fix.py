@@ -293,6 +293,20 @@ def test_a_bare_list_loses_its_copies() -> None:
     assert len(cleaned.samples) == len(data.samples) - 1
 
 
+def test_a_bare_list_keeps_copies_with_other_labels() -> None:
+    data = healthy_set(dims=2)
+    copied(data, 2, 1)
+    data[2]["keypoint_score"] = np.ones(data[2]["keypoint"].shape[:3], int)[..., None].tolist()
+    data[1]["keypoint_score"] = np.ones(data[1]["keypoint"].shape[:3], bool)
+    cleaned, changes = fix(RawAnnotations(Path("set.pkl"), data.samples, None))
+    assert {change.kind for change in changes} == {"field_forms"}
+    assert len(cleaned.samples) == len(data.samples)
+    for sample in cleaned.samples[1:3]:
+        assert sample["keypoint_score"].dtype == np.float32
+        assert (sample["keypoint_score"] == np.ones(sample["keypoint"].shape[:3])).all()
+    assert "duplicate_labels" in found(examine(cleaned))
+
+
 def test_nothing_left_is_an_error() -> None:
     data = healthy_set()
     for sample in data.samples:

@@ -117,7 +117,7 @@ def test_debug_shows_the_traceback(
         ("keypoint", np.zeros((1, 2, 20, 25, 3)), ("(M, T, V, C)", "(1, 2, 20, 25, 3)")),
         ("keypoint", np.zeros((1, 20, 25, 3), bool), ("float", "bool")),
         ("keypoint", np.ones((20, 1, 25, 3), np.float32), ("(T, M, V, C)", "(20, 1, 25, 3)")),
-        ("label", 3, ("label: 3", "0 to 2")),
+        ("label", 3, ("label 3", "0 to 2")),
         ("label", "wave", ("label", "'wave'")),
         ("total_frames", 19, ("total_frames: is 19", "20 frames")),
     ],
