@@ -15,8 +15,6 @@ from pyskl.config import RunConfig, read_config
 from pyskl.datasets import AnnotationFiles, build_dataloader, build_dataset
 from pyskl.datasets.dataset_tree import map_leaves
 from pyskl.datasets.loader import choose_data_device
-from pyskl.datasets.wrappers import wrapped_datasets
-from pyskl.logging.log import get_logger
 from pyskl.registry import DATASETS
 
 
@@ -54,24 +52,6 @@ def build_dataset_for(
 
     options = {} if use == "train" else {"test_mode": True}
     return build_dataset(map_leaves(cfg, change), options, files=files)
-
-
-def warn_of_assumptions(datasets: Mapping[str, Any]) -> None:
-    """Say what the pipelines of a run's data sets assume about the data.
-
-    Args:
-        datasets: The data sets by use.
-    """
-    said = set()
-    for use, dataset in datasets.items():
-        for leaf in wrapped_datasets(dataset):
-            for text in getattr(leaf, "assumptions", ()):
-                where = f"{leaf.ann_file}" + (
-                    "" if leaf.split is None else f", split {leaf.split!r}"
-                )
-                if (where, text) not in said:
-                    said.add((where, text))
-                    get_logger().warning("data.%s (%s): %s", use, where, text)
 
 
 def takes_pack(leaf: Mapping[str, Any]) -> bool:

@@ -13,7 +13,8 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_loader, loader_settings, warn_of_assumptions
+from pyskl.apis.data import build_loader, loader_settings
+from pyskl.apis.data_warnings import warn_of_assumptions
 from pyskl.apis.prepare import Prepared, prepare
 from pyskl.apis.settings import TestSettings
 from pyskl.apis.test_data import score_origin

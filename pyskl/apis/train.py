@@ -13,7 +13,12 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from pyskl.apis.data import build_data, build_loader, loader_settings, warn_of_assumptions
+from pyskl.apis.data import build_data, build_loader, loader_settings
+from pyskl.apis.data_warnings import (
+    warn_of_assumptions,
+    warn_of_shared_samples,
+    warn_of_unused_classes,
+)
 from pyskl.apis.prepare import prepare
 from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
@@ -24,7 +29,6 @@ from pyskl.checkpoints.manager import SavePolicy
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import RunConfig, config_text, load_config, read_config
 from pyskl.config.schema import CheckpointConfig
-from pyskl.datasets.wrappers import wrapped_datasets
 from pyskl.distributed.collectives import (
     broadcast_object,
     check_same_on_all_ranks,
@@ -46,9 +50,6 @@ from pyskl.training.trainer import Trainer
 from pyskl.training.validation import Validation
 
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
-
-# How many sample ids or classes a warning lists.
-_IDS_LISTED = 3
 
 
 @dataclass
@@ -210,49 +211,6 @@ def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
     return run
 
 
-def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
-    """Warn if samples of val or test are also in train, which occurs in published splits."""
-
-    def ids(dataset: Any) -> set[str]:
-        # A sample without an id has its position as id.
-        pairs = (pair for leaf in wrapped_datasets(dataset) for pair in enumerate(leaf.sample_ids))
-        return {name for position, name in pairs if name != str(position)}
-
-    train = ids(datasets["train"])
-    for use in ("val", "test"):
-        shared = sorted(train & ids(datasets[use])) if use in datasets else []
-        if shared:
-            get_logger().warning(
-                "%d of the %d samples of data.%s are in data.train, too (%s%s): metrics on them "
-                "do not show how the model performs on other samples",
-                len(shared),
-                len(datasets[use]),
-                use,
-                ", ".join(shared[:_IDS_LISTED]),
-                ", ..." if len(shared) > _IDS_LISTED else "",
-            )
-
-
-def _warn_of_unused_classes(run: TrainingRun) -> None:
-    """Warn if the model has more classes than the data of the run."""
-    classes = getattr(getattr(run.model, "cls_head", None), "num_classes", None)
-    if classes is None:
-        return
-    used: set[int] = set()
-    for dataset in run.datasets.values():
-        labels = np.asarray(dataset.labels)
-        used.update(np.flatnonzero(labels.any(axis=0)) if labels.ndim > 1 else np.unique(labels))
-    unused = [label for label in range(classes) if label not in used]
-    if unused:
-        get_logger().warning(
-            "the model has %d classes, but no sample has label %s%s: if there are fewer classes, "
-            "set model.cls_head.num_classes",
-            classes,
-            ", ".join(map(str, unused[:_IDS_LISTED])),
-            f" or {len(unused) - _IDS_LISTED} others" if len(unused) > _IDS_LISTED else "",
-        )
-
-
 def train(run: TrainingRun) -> dict[str, dict[str, float]]:
     """Train; test the last and the best weights if the settings say so."""
     log = open_logs(run.cfg, run.work_dir, run.env, run.device, run.start)
@@ -282,8 +240,8 @@ def build_trainer(
         work_dir: Where it writes.
     """
     cfg, settings, model, device = run.cfg, run.settings, run.model, run.device
-    _warn_of_shared_samples(run.datasets)
-    _warn_of_unused_classes(run)
+    warn_of_shared_samples(run.datasets)
+    warn_of_unused_classes(run.datasets, model)
     warn_of_assumptions(run.datasets)
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
