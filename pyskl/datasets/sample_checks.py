@@ -17,8 +17,8 @@ from pyskl.errors import AnnotationError
 _SAMPLES_SHOWN = 10
 _SAMPLES_NAMED = 3
 
-# A label is a stray if no more than this share of the samples has it.
-_STRAY = 0.01
+# Labels are strays if the usual label has this many times more samples.
+_STRAY = 3
 
 # More persons than this for each frame are frames; group activities have 12 persons in a frame.
 _CROWD_PER_FRAME = 12
@@ -97,19 +97,20 @@ def label_hint(
     samples: dict[int, list[int]] = {}  # by label
     for position, label in enumerate(labels):
         for one in label if isinstance(label, (list, tuple, np.ndarray)) else [label]:
-            if isinstance(one, (int, np.integer)) and not isinstance(one, bool):
+            if isinstance(one, (int, np.integer)) and not isinstance(one, bool) and one >= 0:
                 samples.setdefault(int(one), []).append(position)
     beyond = sorted(label for label in samples if label >= num_classes)
     if not beyond:
         return None
     top = beyond[-1]
     below = [label for label in samples if label < num_classes]
-    if min(samples) == 1 and len(samples) == top:
+    if min(samples) == 1 and top in (num_classes, len(samples)):
         return f"labels start at 1 and go to {top}: subtract 1 from each of them" + (
             "" if top == num_classes else f", and set num_classes={top}"
         )
     strays = [position for label in beyond for position in samples[label]]
-    if below and len(strays) <= max(1, _STRAY * len(labels)):
+    usual = sum(len(samples[label]) for label in below) / max(1, len(below))
+    if _STRAY * len(strays) <= usual:
         listed = ", ".join(repr(names(position)) for position in strays[:_SAMPLES_NAMED])
         more = ", ..." if len(strays) > _SAMPLES_NAMED else ""
         return f"all other labels are at most {max(below)}: look at the label of {listed}{more}"

@@ -35,16 +35,6 @@ def get_logger() -> logging.Logger:
     return logging.getLogger(LOGGER_NAME)
 
 
-_said: set[str] = set()
-
-
-def warn_once(text: str) -> None:
-    """Log a warning, unless this process has logged it before."""
-    if text not in _said:
-        _said.add(text)
-        get_logger().warning("%s", text)
-
-
 def setup_logging(
     log_file: Path | None = None, level: str = "INFO", *, is_main: bool = True
 ) -> logging.Logger:

@@ -6,6 +6,7 @@ Shapes: N samples, M persons, T frames, V joints, C channels, L classes.
 from __future__ import annotations
 
 import copy
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,12 +15,16 @@ import numpy as np
 from scipy.special import softmax
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.datasets.sample_checks import FieldProblem, sample_id, sample_problem
+from pyskl.datasets.sample_checks import sample_id, sample_problem
 from pyskl.datasets.sample_fields import crowded, with_plain_fields
 from pyskl.errors import AnnotationError, ConfigError, InputError
-from pyskl.logging.log import warn_once
 from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
+
+_log = logging.getLogger(__name__)
+
+# Assumptions about samples that this process has told.
+_said: set[str] = set()
 
 # Clips that go through the network in one call. More take memory and save no time.
 CLIPS_PER_CALL = 16
@@ -102,12 +107,18 @@ class Recognizer(ABC):
             Its clips (clips, M, T, V, C), float32.
 
         Raises:
-            AnnotationError: if the sample is malformed or does not fit the model.
+            AnnotationError: if the sample is malformed, all zeros, or does not fit the model.
         """
         full = complete_sample(sample)
+        if not full["keypoint"].any():
+            raise AnnotationError(
+                "is zero everywhere: nobody is seen", sample=full["frame_dir"], key="keypoint"
+            )
         sized = full.get("img_shape") is not None
         for text in self._pipeline.assumptions(full["keypoint"].shape[2], 0 if sized else 1):
-            warn_once(text)
+            if text not in _said:
+                _said.add(text)
+                _log.warning("%s", text)
         try:
             clips = np.asarray(self._pipeline(full)["keypoint"], dtype=np.float32)
         except Exception as error:  # custom transforms may raise any error
@@ -241,8 +252,6 @@ def complete_sample(sample: Any, img_shape: Sequence[int] | None = None) -> dict
         array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 4
         full["total_frames"] = keypoint.shape[1] if array else 0
     problem = sample_problem(full)
-    if problem is None and not keypoint.any():
-        problem = FieldProblem("keypoint", "is zero everywhere: nobody is seen")
     if problem is not None:
         raise AnnotationError(problem.text, sample=name, key=problem.key)
     if not told and crowded(*keypoint.shape[:2]):

@@ -18,8 +18,9 @@ from pyskl.datasets import build_dataset, load_annotations
 from pyskl.datasets.label_names import names_of_data, read_label_file
 from pyskl.errors import AnnotationError, DeviceError, InputError
 from pyskl.inference import open_recognizer
-from pyskl.logging import log
+from pyskl.logging.log import get_logger
 from pyskl.recordings import RecordingError
+from pyskl.runtime import recognizer
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -130,8 +131,8 @@ def test_models_that_are_no_recognizer_with_a_config(model: nn.Module) -> None:
 def test_the_size_of_the_image_can_be_given(
     model: nn.Module, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(log, "_said", set())
-    monkeypatch.setattr(log.get_logger(), "propagate", True)
+    monkeypatch.setattr(recognizer, "_said", set())
+    monkeypatch.setattr(get_logger(), "propagate", True)
     flat = dict(base="nturgb+d", dim=2)
     model.cfg.data.test.pipeline[:2] = [
         dict(type="PreNormalize2D"),
