@@ -206,30 +206,32 @@ def fitting_orders(shape: tuple[int, ...], frames: int) -> list[str]:
 
     Returns:
         Orders in which T has that length, C is 2 or 3, and there are more joints than persons and
-        not far more persons than frames. Orders with C in the middle, and those with V before
-        T, count only where no other fits.
+        not far more persons than frames. Orders that nobody uses count only where no other fits.
 
     Example:
         >>> fitting_orders((40, 2, 25, 3), 40)
         ['TMVC']
         >>> fitting_orders((3, 40, 25, 1), 40)
         ['CTVM']
+        >>> fitting_orders((40, 3, 25, 2), 40)  # three persons in 2D, or two in 3D
+        ['TMVC', 'TCVM']
         >>> fitting_orders((1, 40, 25, 3), 39)
         []
     """
     if len(shape) != 4:
         return []
-    orders = []
+    orders, usual = [], []
     for order in map("".join, permutations(AXES)):
         M, T, V, C = (shape[order.index(axis)] for axis in AXES)
         if frames == T and C in (2, 3) and V > M > 0 and not crowded(M, T):
             orders.append(order)
-    for preferred in (
-        [order for order in orders if "C" in (order[0], order[-1])],
-        [order for order in orders if order.index("T") < order.index("V")],
-    ):
-        orders = [order for order in orders if order in preferred] or orders
-    return orders
+            usual += [order] * (M <= C and order in _UNUSUAL.values())
+    orders = [one for one in orders if _UNUSUAL.get(one) not in usual]
+    return [one for one in orders if one.index("T") < one.index("V")] or orders
+
+
+# Orders that nobody uses, each with the one that has the same shape if M and C are 2 or 3.
+_UNUSUAL = {"TCVM": "TMVC", "CMTV": "MCTV", "CTMV": "MTCV", "CVTM": "MVTC"}
 
 
 def crowded(persons: int, frames: int) -> bool:

@@ -239,14 +239,14 @@ def complete_sample(sample: Any, img_shape: Sequence[int] | None = None) -> dict
     """
     if not isinstance(sample, Mapping):
         sample = {"keypoint": sample}
-    full = {"frame_dir": "sample", **sample, "label": 0}
+    full = {**sample, "label": 0}
     if img_shape is not None and full.get("img_shape") in (None, ""):
         full["img_shape"] = img_shape
     told = full.get("total_frames") is not None
     if not told:
         full["total_frames"] = _first_axis(full.get("keypoint"))
     full = dict(with_plain_fields(full))
-    name = sample_id(full)
+    full["frame_dir"] = name = sample_id(full) or "sample"
     keypoint: Any = full.get("keypoint")
     if not told:
         array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 4

@@ -169,7 +169,7 @@ DEFECTS: dict[str, Defect] = {
     "outside_image": Defect(["clip01"], _swapped_image, dims=2),
     "normalised": Defect(EVERYBODY, everywhere(_normalised), dims=2),
     "image_shares": Defect(
-        EVERYBODY, everywhere(lambda k: ((k - k.min()) / np.ptp(k)).astype(np.float32))
+        EVERYBODY, everywhere(lambda k: ((k - k.min()) / (np.ptp(k) or 1)).astype(np.float32))
     ),
     "dtype_differ": Defect(["clip01"], keypoints((1, lambda k: k.astype(np.float64)))),
     "dead_joints": Defect(["7"], everywhere(put((ONE, ONE, 7), 0))),

@@ -105,6 +105,7 @@ def test_numbers_of_classes_that_are_none(model: nn.Module, topk: Any) -> None:
         None,
         3,
         {"keypoint": torch.full((1, 8, 25, 3), torch.nan)},
+        {"keypoint": np.zeros((1, 8, 25, 3)), "frame_dir": None},
     ],
     ids=str,
 )

@@ -137,6 +137,7 @@ class PreNormalize3D:
             raise ValueError(
                 f"PreNormalize3D needs 3 coordinates, found (M, T, V, C) = {keypoint.shape}; "
                 "use PreNormalize2D for 2D skeletons"
+                + (", or reorder (C, T, V, M)" if len(keypoint) == 3 else "")
             )
         if self.layout is not None and self.layout.num_joints != joints:
             raise ValueError(
