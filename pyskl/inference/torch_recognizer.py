@@ -196,8 +196,8 @@ def inference_recognizer(
     Raises:
         AnnotationError: if the sample is malformed, all zeros, or does not fit the model.
         RecordingError: if the recording can't be read, or its joints are not those of the model.
-        InputError: if the model is no recognizer with a config, or does not average the clips of a
-            sample.
+        InputError: if the model is no recognizer with a config, is in training mode, or does not
+            average the clips of a sample.
 
     Example::
 
@@ -218,6 +218,8 @@ def inference_recognizer(
             raise InputError(
                 f"is no recognizer: it has no {name}", key="model", found=type(model).__name__
             )
+    if model.training:
+        raise InputError("is in training mode", key="model", hint="call model.eval() first")
     recognizer = TorchRecognizer.of_model(model, first_with(cfg, "test")["pipeline"])
     if isinstance(sample, (str, Path)):
         sample = read_recording_sample(sample, recognizer.layout)

@@ -122,11 +122,13 @@ def test_models_that_are_no_recognizer_with_a_config(model: nn.Module) -> None:
         with pytest.raises(InputError) as caught:
             inference_recognizer(one, keypoint)
         assert caught.value.key == key
+    model.cfg = cfg
     plain = nn.Linear(2, 2)
     plain.cfg = cfg
-    with pytest.raises(InputError) as caught:
-        inference_recognizer(plain, keypoint)
-    assert caught.value.key == "model"
+    for one in (plain, model.train()):
+        with pytest.raises(InputError) as caught:
+            inference_recognizer(one, keypoint)
+        assert caught.value.key == "model"
 
 
 def test_the_size_of_the_image_can_be_given(
