@@ -26,6 +26,7 @@ from pyskl.config.schema import EvaluationConfig
 from pyskl.datasets import AnnotationFiles, ConcatDataset, PoseDataset, RepeatDataset
 from pyskl.datasets.dataset_tree import leaves, walk
 from pyskl.datasets.loader import check_data_device
+from pyskl.datasets.sample_checks import label_hint
 from pyskl.datasets.wrappers import wrapped_datasets
 from pyskl.errors import (
     AnnotationError,
@@ -264,17 +265,18 @@ def _check_against_model(
     labels = np.asarray(dataset.labels)
     if classes is not None and len(labels):
         if labels.ndim > 1:  # 0/1, (N, classes)
-            wrong, highest = np.flatnonzero(labels[:, classes:].any(axis=1)), labels.shape[1] - 1
+            wrong = np.flatnonzero(labels[:, classes:].any(axis=1))
+            listed = [np.flatnonzero(row) for row in labels]
         else:
-            wrong, highest = np.flatnonzero((labels < 0) | (labels >= classes)), labels.max()
+            wrong, listed = np.flatnonzero((labels < 0) | (labels >= classes)), labels.tolist()
         if len(wrong):
-            sample, label = dataset.sample_ids[wrong[0]], labels[wrong[0]]
+            ids = dataset.sample_ids
             errors.add(
                 f"{where}.ann_file",
                 f"{len(wrong)} sample(s) have a label that the model has no class for",
-                found=f"label {label} of sample {sample!r} in {file}",
+                found=f"label {labels[wrong[0]]} of sample {ids[wrong[0]]!r} in {file}",
                 expected=f"0 to {classes - 1}",
-                hint=f"set model.cls_head.num_classes to {highest + 1}",
+                hint=label_hint(listed, classes, lambda position: ids[position]),
             )
     graph = getattr(getattr(model, "backbone", None), "graph", None)
     other_joints = graph and joint_names_problem(

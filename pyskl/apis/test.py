@@ -14,6 +14,7 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.data import build_loader, loader_settings
+from pyskl.apis.data_warnings import warn_of_assumptions
 from pyskl.apis.prepare import Prepared, prepare
 from pyskl.apis.settings import TestSettings
 from pyskl.apis.test_data import score_origin
@@ -95,6 +96,7 @@ def _test(
     if settings.compile:
         model.backbone.compile()
     check_measurable(settings.metrics, model, dataset.labels)
+    warn_of_assumptions({"test": dataset})
     scores = test_model(
         model, dataset, device=device, amp=settings.amp, **loader_settings(cfg, "test")
     )

@@ -14,6 +14,11 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.data import build_data, build_loader, loader_settings
+from pyskl.apis.data_warnings import (
+    warn_of_assumptions,
+    warn_of_shared_samples,
+    warn_of_unused_classes,
+)
 from pyskl.apis.prepare import prepare
 from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.settings import TrainSettings
@@ -24,7 +29,6 @@ from pyskl.checkpoints.manager import SavePolicy
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import RunConfig, config_text, load_config, read_config
 from pyskl.config.schema import CheckpointConfig
-from pyskl.datasets.wrappers import wrapped_datasets
 from pyskl.distributed.collectives import (
     broadcast_object,
     check_same_on_all_ranks,
@@ -46,9 +50,6 @@ from pyskl.training.trainer import Trainer
 from pyskl.training.validation import Validation
 
 AnyTrainer = TypeVar("AnyTrainer", bound=Trainer)
-
-# How many sample ids a warning lists.
-_IDS_LISTED = 3
 
 
 @dataclass
@@ -210,29 +211,6 @@ def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
     return run
 
 
-def _warn_of_shared_samples(datasets: Mapping[str, Any]) -> None:
-    """Warn if samples of val or test are also in train, which occurs in published splits."""
-
-    def ids(dataset: Any) -> set[str]:
-        # A sample without an id has its position as id.
-        pairs = (pair for leaf in wrapped_datasets(dataset) for pair in enumerate(leaf.sample_ids))
-        return {name for position, name in pairs if name != str(position)}
-
-    train = ids(datasets["train"])
-    for use in ("val", "test"):
-        shared = sorted(train & ids(datasets[use])) if use in datasets else []
-        if shared:
-            get_logger().warning(
-                "%d of the %d samples of data.%s are in data.train, too (%s%s): metrics on them "
-                "do not show how the model performs on other samples",
-                len(shared),
-                len(datasets[use]),
-                use,
-                ", ".join(shared[:_IDS_LISTED]),
-                ", ..." if len(shared) > _IDS_LISTED else "",
-            )
-
-
 def train(run: TrainingRun) -> dict[str, dict[str, float]]:
     """Train; test the last and the best weights if the settings say so."""
     log = open_logs(run.cfg, run.work_dir, run.env, run.device, run.start)
@@ -262,7 +240,9 @@ def build_trainer(
         work_dir: Where it writes.
     """
     cfg, settings, model, device = run.cfg, run.settings, run.model, run.device
-    _warn_of_shared_samples(run.datasets)
+    warn_of_shared_samples(run.datasets)
+    warn_of_unused_classes(run.datasets, model)
+    warn_of_assumptions(run.datasets)
     if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     else:

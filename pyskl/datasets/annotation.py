@@ -17,7 +17,8 @@ import numpy as np
 from pyskl.datasets.annotation_pickle import AnnotationContent, split_positions
 from pyskl.datasets.precompute import count_rows, flatten
 from pyskl.datasets.sample_checks import (
-    classes_needed,
+    FieldProblem,
+    label_hint,
     label_problem,
     raise_invalid_samples,
     sample_id,
@@ -51,7 +52,7 @@ class AnnotationFile:
     path: Path
     store: RowStore
     splits: dict[str, np.ndarray | str] | None
-    problems: dict[int, str]
+    problems: dict[int, FieldProblem]
     label_names: tuple[str, ...] | None = None
     joint_names: tuple[str, ...] | None = None
     precomputed: tuple[TransformConfig, ...] = ()
@@ -166,19 +167,23 @@ class AnnotationFile:
         samples = self.select(split)
         labels = samples.values("label")
         problems = []
-        known: dict[Any, str | None] = {}  # most files have few different labels
+        known: dict[Any, FieldProblem | None] = {}  # most files have few different labels
         for position, (index, label) in enumerate(zip(samples.indices.tolist(), labels)):
             problem = self.problems.get(index)
             if problem is None:
-                name = label if isinstance(label, int) else repr(label)
+                name = label if type(label) is int else repr(label)  # True equals 1
                 if name not in known:
                     known[name] = label_problem(label, num_classes, multi_class)
                 problem = known[name]
             if problem is not None:
                 problems.append((position, self._id(index), problem))
         if problems:
-            needed = classes_needed(self.samples.values("label"), num_classes)
-            raise_invalid_samples(self.path, split, problems, classes=needed)
+            hint = label_hint(
+                self.samples.values("label"),
+                num_classes,
+                lambda position: self._id(position) or str(position),
+            )
+            raise_invalid_samples(self.path, split, problems, hint=hint)
         self._checked.add(key)
 
     def _id(self, index: int) -> str | None:

@@ -14,6 +14,9 @@ key                 type                  meaning
 ``keypoint_score``  float (M, T, V)       confidence of 2D joints
 ``img_shape``       (height, width)       of the video, pixels
 =================== ===================== ==================================================
+
+Samples that share an id all belong to the splits that list it.
+:mod:`pyskl.datasets.sample_fields` has the other types that are taken.
 """
 
 from __future__ import annotations
@@ -21,25 +24,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from pyskl.datasets.sample_checks import (
-    sample_id,
-)
+from pyskl.datasets.sample_checks import sample_id
+from pyskl.datasets.sample_fields import with_plain_fields
 from pyskl.errors import AnnotationError, UntrustedFileError
 from pyskl.unpickling.load import load_plain_pickle
-
-if TYPE_CHECKING:
-    pass
 
 Sample = dict[str, Any]
 
 
 @dataclass
 class AnnotationContent:
-    """The content of an annotation pickle, with its samples unchecked.
+    """The content of an annotation pickle; its samples have plain fields, but are unchecked.
 
     Attributes:
         path: The file, for messages.
@@ -148,6 +147,7 @@ def _structured(path: Path, content: Any) -> AnnotationContent:
                 found=f"the keys {sorted(map(str, sample))}",
                 expected="'frame_dir' or 'filename'",
             )
+        result.samples[index] = dict(with_plain_fields(sample))
     return result
 
 
@@ -176,10 +176,6 @@ def split_positions(content: AnnotationContent) -> dict[str, np.ndarray | str] |
             splits[name] = "the split lists no samples"
         elif missing:
             splits[name] = f"lists {len(missing)} ids that have no sample, {missing[0]!r} the first"
-        elif len(positions) != len(wanted):
-            splits[name] = (
-                f"several samples share an id ({len(positions)} samples for {len(wanted)} ids)"
-            )
         else:
             splits[name] = np.array(positions, dtype=np.int64)
     return splits

@@ -31,12 +31,13 @@ import numpy as np
 from pyskl.datasets.annotation import AnnotationFile
 from pyskl.datasets.annotation_pickle import AnnotationContent, split_positions
 from pyskl.datasets.precompute import flatten
+from pyskl.datasets.sample_checks import FieldProblem
 from pyskl.datasets.store import ABSENT, ROW_KEYS, RowStore
 from pyskl.errors import AnnotationError
 from pyskl.registry import TransformConfig
 
 # Increment it with every change of the format, or of the result of a precomputed transform.
-FORMAT = 2
+FORMAT = 3
 _META = "meta.json"
 _COLUMNS = "columns.npz"
 
@@ -102,7 +103,7 @@ def open_pack(folder: Path, source: Path | None = None) -> AnnotationFile:
                 columns,
             ),
             splits,
-            {int(index): str(problem) for index, problem in meta["faults"].items()},
+            {int(index): FieldProblem(*problem) for index, problem in meta["faults"].items()},
             tuple(meta["label_names"]) if meta["label_names"] else None,
             tuple(meta["joint_names"]) if meta["joint_names"] else None,
             tuple(meta["precomputed"]),

@@ -117,6 +117,15 @@ class PoseDataset:
         """
         return label_names_of(self.annotations) or ()
 
+    @cached_property
+    def assumptions(self) -> list[str]:
+        """What the pipeline assumes about the samples, each with the option that states it."""
+        done = Compose(self.annotations.precomputed)
+        V = self.annotations.store.rows["keypoint"].shape[1]
+        without_size = sum(size is None for size in self.samples.values("img_shape"))
+        pipelines = (done, self.pipeline)
+        return [text for one in pipelines for text in one.assumptions(V, without_size)]
+
     @property
     def joint_names(self) -> tuple[str, ...] | None:
         """The names of the joints in their order, if the annotation file has them."""
@@ -127,8 +136,8 @@ class PoseDataset:
         """The ids of the samples; the position for those without one."""
         pairs = zip(self.samples.values("frame_dir"), self.samples.values("filename"))
         return [
-            str(position if (one or other) is None else one or other)
-            for position, (one, other) in enumerate(pairs)
+            str(next((one for one in pair if one is not None), position))
+            for position, pair in enumerate(pairs)
         ]
 
     def draw_weights(self) -> np.ndarray | None:

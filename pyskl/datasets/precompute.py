@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from pyskl.datasets.batch import Sample
-from pyskl.datasets.sample_checks import content_problem, sample_id
+from pyskl.datasets.sample_checks import FieldProblem, content_problem, sample_id
 from pyskl.datasets.store import ROW_KEYS, columns_of
-from pyskl.errors import AnnotationError, ConfigError
+from pyskl.errors import AnnotationError, ConfigError, InputError
 from pyskl.registry import PIPELINES, TransformConfig
 from pyskl.skeleton import inlined
 
@@ -74,7 +74,7 @@ class FlatSamples:
     persons: np.ndarray
     frames: np.ndarray
     columns: dict[str, np.ndarray | list[Any]]
-    problems: dict[int, str]
+    problems: dict[int, FieldProblem]
 
 
 def count_rows(samples: Sequence[Mapping[str, Any]]) -> int:
@@ -109,21 +109,25 @@ def flatten(
     Raises:
         AnnotationError: if a transform fails on a sample, or no sample has usable keypoints.
     """
-    first = next((sample for sample in samples if _row_kind(sample) is not None), None)
+    kinds = [_row_kind(sample) for sample in samples]
+    first = next((sample for sample, own in zip(samples, kinds) if own is not None), None)
     if first is None:
-        problem = content_problem(samples[0]) or "no usable keypoints"
-        raise AnnotationError(problem, file=path, sample=sample_id(samples[0]), key="keypoint")
+        problem = content_problem(samples[0]) or FieldProblem("keypoint", "can't be used")
+        identity = sample_id(samples[0])
+        raise AnnotationError(
+            problem.text, file=path, sample=0 if identity is None else identity, key=problem.key
+        )
     kind, described = _row_kind(first), _described(first)
     dtypes = {
         key: np.result_type(
-            *{sample[key].dtype for sample in samples if _row_kind(sample) and key in sample}
+            *{sample[key].dtype for sample, own in zip(samples, kinds) if own and key in sample}
         )
         for key in ROW_KEYS
         if key in first
     }
     del first  # holds its arrays
     steps = [PIPELINES.build(transform) for transform in transforms]
-    problems: dict[int, str] = {}
+    problems: dict[int, FieldProblem] = {}
     others: list[dict[str, Any]] = []
     row_shapes: dict[str, tuple[int, ...]] = {}
     persons, frames = np.zeros((2, len(samples)), dtype=np.int64)
@@ -131,13 +135,24 @@ def flatten(
         if release:
             samples[index] = {}
         found = content_problem(sample)
-        if found is None and _row_kind(sample) != kind:
-            found = f"{_described(sample)}, but the first sample has {described}"
+        if found is None and kinds[index] != kind:
+            text = f"has {_described(sample)}, but the first sample has {described}"
+            found = FieldProblem("keypoint", text)
         if found is not None:
             problems[index] = found
         result: Sample = dict(sample)
-        if _row_kind(sample) == kind:
-            result = _apply(steps, result, path, index)
+        flat = kinds[index] == kind
+        if flat:
+            try:
+                result = _apply(steps, result, path, index)
+            except Exception as error:  # a transform may raise anything on an invalid sample
+                if found is None and isinstance(error, AnnotationError) and error.key is not None:
+                    found = FieldProblem(error.key, error.problem)
+                if found is None:
+                    raise
+                # Reported when its split is selected.
+                flat, problems[index] = False, found
+        if flat:
             persons[index], frames[index] = result["keypoint"].shape[:2]
             for key in ROW_KEYS:
                 if key in result:
@@ -180,6 +195,15 @@ def _apply(steps: Sequence[Any], sample: Sample, path: Path, index: int) -> Samp
             for step in steps:
                 sample = step(sample)
     except ValueError as error:
-        problem = getattr(error, "problem", str(error))
-        raise AnnotationError(problem, file=path, sample=sample_id(sample) or index) from error
+        problem: Any = error
+        key = None
+        if isinstance(error, InputError):
+            key = error.key  # the message names it
+            problem = InputError(
+                error.problem, found=error.found, expected=error.expected, hint=error.hint
+            )
+        identity = sample_id(sample)
+        raise AnnotationError(
+            str(problem), file=path, sample=index if identity is None else identity, key=key
+        ) from error
     return sample

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyskl.datasets.sample_fields import field_changes, with_plain_fields
 from pyskl.health.duplicates import duplicate_findings, identical_groups, shared_findings
 from pyskl.health.expectations import ConfigExpectations, expectation_findings
 from pyskl.health.measure import SampleMeasurements, measure
@@ -55,9 +56,10 @@ def examine(
     multi_class = is_multi_class(file, expected)
     layout = None if expected is None else expected.layout
     collector, shared = StatisticsCollector(len(file.samples), layout), SharedFrames()
+    plain = [with_plain_fields(one) if isinstance(one, Mapping) else one for one in file.samples]
     samples: list[SampleMeasurements] = []
     digests: set[bytes] = set()
-    for index, (name, sample) in enumerate(progress(list(zip(file.names, file.samples)))):
+    for index, (name, sample) in enumerate(progress(list(zip(file.names, plain)))):
         found, rows = measure(
             name, sample, needs_id=file.split is not None, multi_class=multi_class
         )
@@ -71,7 +73,7 @@ def examine(
     splits = resolve_splits(file.split, file.names, expected.split_pairs() if expected else ())
     statistics = collector.statistics(samples, splits, file.names_of("label_names"))
     groups = identical_groups(samples)
-    runs = shared.runs(lambda index: file.samples[index]["keypoint"])
+    runs = shared.runs(lambda index: plain[index]["keypoint"])
     statistics.duplicates = [
         DuplicateGroup(
             [samples[index].name for index in group],
@@ -115,12 +117,35 @@ def is_multi_class(file: RawAnnotations, expected: ConfigExpectations | None = N
         for sample in file.samples
         if isinstance(sample, Mapping) and "label" in sample
     ]
-    return bool(labels) and all(isinstance(one, (list, tuple, np.ndarray)) for one in labels)
+    several = (isinstance(one, (list, tuple, np.ndarray)) and np.ndim(one) > 0 for one in labels)
+    return bool(labels) and all(several)
+
+
+def changes_text(sample: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+    """Say which fields of a sample have another form than the usual one."""
+    texts = [
+        f"{key} is {_form(sample[key])}" + (", which counts as absent" if value is None else "")
+        for key, value in changes.items()
+    ]
+    return ", ".join(texts)
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array {value.shape} of {value.dtype}"
+    if isinstance(value, (list, tuple)) and len(value) > 3:
+        return f"a {type(value).__name__}"
+    return repr(value)
 
 
 def _dataset_findings(file: RawAnnotations, statistics: Statistics) -> list[Finding]:
     """Return the findings about the whole data set, apart from its splits."""
     repeated = [(name, count) for name, count in Counter(file.names).items() if count > 1]
+    forms = [
+        Item(name, changes_text(sample, changes))
+        for name, sample in zip(file.names, file.samples)
+        if isinstance(sample, Mapping) and (changes := field_changes(sample))
+    ]
     joint_names = dict(enumerate(statistics.joint_names))
     labels = statistics.classes[""]
     top = max(labels, default=-1)
@@ -133,6 +158,7 @@ def _dataset_findings(file: RawAnnotations, statistics: Statistics) -> list[Find
     unnamed = [Item(str(label)) for label in labels if names and label >= len(names)]
     coarse = float16_too_coarse(statistics)
     found = {
+        "field_forms": forms,
         "duplicate_ids": [Item(n, f"{count} samples") for n, count in repeated if file.split],
         "dead_joints": [Item(str(v), joint_names.get(v, "")) for v in dead_joints(statistics)],
         "float16_coarse": [] if coarse is None else [Item("float16", coarse)],

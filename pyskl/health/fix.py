@@ -10,11 +10,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyskl.datasets.sample_fields import (
+    as_text,
+    crowded,
+    field_changes,
+    fitting_orders,
+    reordered,
+    with_plain_fields,
+)
 from pyskl.errors import AnnotationError
 from pyskl.health.duplicates import identical_groups, labels_text
-from pyskl.health.examine import is_multi_class
+from pyskl.health.examine import changes_text, is_multi_class
 from pyskl.health.expectations import ConfigExpectations
-from pyskl.health.measure import SampleMeasurements, is_keypoint, measure, sample_problems
+from pyskl.health.measure import (
+    SampleMeasurements,
+    is_keypoint,
+    measure,
+    order_problem,
+    sample_problems,
+)
 from pyskl.health.raw_annotations import RawAnnotations
 from pyskl.health.rules import most_common
 from pyskl.health.splits import Splits, resolve_splits
@@ -64,8 +78,6 @@ def fix(
         if repaired is not None:
             samples.append((name, repaired))
     samples = _with_one_shape(samples, changes)
-    if needs_id:
-        samples = _with_unique_ids(samples, changes)
     split = file.split
     if samples:
         pairs = expected.split_pairs() if expected else ()
@@ -87,9 +99,12 @@ def _repaired(raw: Any, *, needs_id: bool, multi_class: bool) -> tuple[Sample | 
     """Return a valid sample (None if it has to be dropped) and what was done."""
     if not isinstance(raw, Mapping):
         return None, [("structure", f"dropped: a {type(raw).__name__}, not a dict")]
-    sample = dict(raw)
+    changes = field_changes(raw)
+    sample = dict(with_plain_fields(raw))
     done = [
+        *([("field_forms", f"written as usual: {changes_text(raw, changes)}")] if changes else []),
         *_repair_array(sample),
+        *_repair_axes(sample),
         *_repair_label(sample, multi_class),
         *_repair_length(sample),
         *_repair_values(sample),
@@ -103,32 +118,31 @@ def _repaired(raw: Any, *, needs_id: bool, multi_class: bool) -> tuple[Sample | 
 
 
 def _repair_array(sample: Sample) -> _Done:
-    """Convert lists and integers to float arrays; add the axis M of a single person."""
-    done: _Done = []
+    """Add the axis M of a single person, if there is no number of frames to tell."""
     keypoint = sample.get("keypoint")
-    if isinstance(keypoint, (list, tuple)):
-        try:
-            with np.errstate(over="ignore"):  # infinite numbers are reported later
-                keypoint = np.asarray(keypoint, dtype=np.float32)
-        except (TypeError, ValueError):  # ragged, or not numbers
-            return []
-        if keypoint.ndim not in (3, 4):
-            return []
-        done.append(("structure", "keypoint converted to a float32 array"))
-    elif isinstance(keypoint, np.ndarray) and keypoint.dtype.kind in "iu":
-        done.append(("structure", f"keypoint converted to float32, was {keypoint.dtype}"))
-        keypoint = keypoint.astype(np.float32)
-    if not isinstance(keypoint, np.ndarray):
+    if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 3 or keypoint.dtype.kind != "f":
         return []
-    T = sample.get("total_frames")
-    if keypoint.ndim == 3 and len(keypoint) == T and keypoint.shape[2] in (2, 3):
-        done.append(("structure", f"keypoint reshaped to (1, T, V, C), was {keypoint.shape}"))
-        score = sample.get("keypoint_score")
-        if isinstance(score, np.ndarray) and score.shape == keypoint.shape[:2]:
-            sample["keypoint_score"] = score[None]
-        keypoint = keypoint[None]
-    sample["keypoint"] = keypoint
-    return done
+    if sample.get("total_frames") is not None or keypoint.shape[2] not in (2, 3):
+        return []
+    was = keypoint.shape
+    sample["total_frames"] = len(keypoint)
+    sample.update(with_plain_fields(sample))
+    return [("structure", f"keypoint reshaped to (1, T, V, C), was {was}")]
+
+
+def _repair_axes(sample: Sample) -> _Done:
+    """Put the axes in the order (M, T, V, C), if exactly one order fits."""
+    if order_problem(sample) is None or not isinstance(
+        sample.get("total_frames"), (int, np.integer)
+    ):
+        return []
+    was = sample["keypoint"].shape
+    orders = fitting_orders(was, int(sample["total_frames"]))
+    if len(orders) != 1:
+        return []
+    sample.update(reordered(sample, orders[0]))
+    now = sample["keypoint"].shape
+    return [("axes", f"{as_text(orders[0])} = {was} reordered to (M, T, V, C) = {now}")]
 
 
 def _repair_label(sample: Sample, multi_class: bool) -> _Done:
@@ -151,6 +165,8 @@ def _repair_length(sample: Sample) -> _Done:
     T, was = sample["keypoint"].shape[1], sample.get("total_frames")
     if isinstance(was, (int, np.integer)) and not isinstance(was, bool) and was == T:
         return []
+    if crowded(*sample["keypoint"].shape[:2]) or order_problem(sample) is not None:
+        return []  # the axes are in doubt
     sample["total_frames"] = T
     if was is None:
         return [("structure", f"total_frames set to {T}")]
@@ -187,9 +203,13 @@ def _cut_ends(sample: Sample) -> _Done:
     start, stop = int(frames[0]), int(frames[-1]) + 1
     if stop - start == T:
         return []
-    for key, value in sample.items():  # keypoint, keypoint_score and others per person and frame
-        if isinstance(value, np.ndarray) and value.shape[:2] == keypoint.shape[:2]:
+    for key, value in sample.items():  # keypoint, keypoint_score and others of each frame
+        if not isinstance(value, np.ndarray):
+            continue
+        if value.shape[:2] == keypoint.shape[:2]:
             sample[key] = value[:, start:stop].copy()
+        elif value.ndim and len(value) == T:
+            sample[key] = value[start:stop].copy()
     sample["total_frames"] = stop - start
     return [
         ("empty_ends", f"{start} frames cut off at the beginning, {T - stop} at the end"),
@@ -237,19 +257,6 @@ def _converted(sample: Sample, dtype: np.dtype[Any]) -> Sample:
     return {**sample, "keypoint": keypoint} if np.isfinite(keypoint).all() else sample
 
 
-def _with_unique_ids(
-    samples: Iterable[tuple[str, Sample]], changes: list[Change]
-) -> list[tuple[str, Sample]]:
-    """Keep the first sample of each id."""
-    firsts: dict[str, Sample] = {}
-    for name, sample in samples:
-        if name in firsts:
-            changes.append(Change("duplicate_ids", name, "dropped: another sample has that id"))
-        else:
-            firsts[name] = sample
-    return list(firsts.items())
-
-
 def _clean_split(
     split: Mapping[str, Sequence[str]], known: set[str], changes: list[Change]
 ) -> dict[str, list[str]]:
@@ -294,24 +301,29 @@ def _without_duplicates(
     ]
     groups = identical_groups(measured)
     if split is None:
-        gone = _repeated(groups, measured, "dropped", changes)
+        # Copies with different labels stay: there is no training list to remove them from.
+        alike = [one for one in groups if len({measured[index].labels for index in one}) == 1]
+        gone = _repeated(alike, measured, "dropped", changes)
         return [pair for index, pair in enumerate(samples) if index not in gone], None
     names = [name for name, _ in samples]
     splits = resolve_splits(split, names, pairs)
     split = dict(split)
+    dropped: set[int] = set()
     for train in splits.training:
         gone = _leaked(groups, splits, train, measured, changes)
         remaining = set(splits.members[train]) - gone
         rest = [[index for index in group if index in remaining] for group in groups]
         gone |= _repeated(rest, measured, f"removed from {train}", changes)
-        gone_names = {names[index] for index in gone}
-        split[train] = [name for name in split[train] if name not in gone_names]
+        kept = {names[index] for index in splits.members[train] if index not in gone}
+        split[train] = [name for name in split[train] if name in kept]
+        # A split can't leave out one of several samples that share an id.
+        dropped |= {index for index in gone if names[index] in kept}
     split = _without_empty(split, changes)
     listed = {name for ids in split.values() for name in ids}
     return [
         pair
         for index, pair in enumerate(samples)
-        if pair[0] in listed or index not in splits.of_sample
+        if index not in dropped and (pair[0] in listed or index not in splits.of_sample)
     ], split
 
 

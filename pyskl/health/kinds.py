@@ -55,9 +55,10 @@ label | error | samples whose label is not a class | fixed
 Training refuses the file because of them.
 > A label is a whole number from 0; --fix drops samples without one.
 
-duplicate_ids | error | ids of more than one sample | fixed
-A split that lists such an id is ambiguous, so training refuses it.
-> Rename the samples; --fix keeps the first of each.
+axes | error | samples whose axes are not (M, T, V, C) | fixed
+Another axis has the number of frames or the coordinates, so persons would be taken for frames.
+Training refuses the file because of them.
+> --fix reorders the axes where exactly one order fits, and drops the rest.
 
 joints_differ | error | samples with another number of joints than most | fixed
 All samples of a batch need the same number of joints.
@@ -134,7 +135,7 @@ Score thresholds do not fit them.
 > Scale the scores of that detector to 0 to 1.
 
 no_img_shape | warning | 2D samples without img_shape
-PreNormalize2D then uses its own argument, 1080 x 1920 by default.
+PreNormalize2D then uses its own argument; without it, 1080 x 1920 is assumed.
 > Write img_shape=(height, width), or set it in the config.
 
 outside_image | warning | samples with more than a tenth of their joints outside the image
@@ -144,6 +145,11 @@ img_shape is not that of the video, or height and width are swapped.
 normalised | warning | 2D samples whose coordinates are not pixels
 They lie within -2 to 2, as after a normalisation; PreNormalize2D would normalise them again.
 > Leave PreNormalize2D out of the pipeline.
+
+image_shares | warning | samples of three coordinates whose x and y are all within 0 to 1
+They may be shares of an image, as MediaPipe's landmarks are: a body is then stretched by the width
+over the height.
+> Multiply x (and z) by the width and y by the height, or store world coordinates.
 
 dtype_differ | warning | samples of another float type than most | fixed
 The file can't be packed for fast, shared reading.
@@ -173,6 +179,14 @@ The model has an output for them that is never right.
 label_names | warning | labels without a name
 The file names its classes, but has fewer names than labels.
 > Add the names, in the order of the labels.
+
+field_forms | note | samples with fields in another form than the usual one | fixed
+They have one meaning and are read, such as scores in nested lists; other programs may refuse them.
+> --fix writes the usual form.
+
+duplicate_ids | note | ids of more than one sample
+All samples of an id belong to the splits that list it; lists of predictions name them alike.
+> Nothing, if they are clips of one recording; rename them to tell them apart.
 
 duplicate_test | note | samples that repeat another one of their test split
 They count twice in the results.
@@ -245,7 +259,8 @@ The layout is 3D and the data are 2D.
 
 config_classes | error | samples whose label the model has no class for
 Training refuses the file.
-> Set model.cls_head.num_classes to one more than the greatest label.
+> Count labels from 0 and correct stray ones; else set model.cls_head.num_classes to one more than
+the greatest label.
 
 config_long | error | samples longer than PadTo's length
 PadTo refuses them in the middle of an epoch.

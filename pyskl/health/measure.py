@@ -13,7 +13,14 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from pyskl.datasets.sample_checks import content_problem, label_problem, sample_id, sample_problem
+from pyskl.datasets.sample_checks import (
+    FieldProblem,
+    axes_problem,
+    content_problem,
+    label_problem,
+    sample_id,
+    sample_problem,
+)
 from pyskl.skeleton import SkeletonLayout
 
 # Joints below this score may be anywhere, so they do not count as jumps.
@@ -119,7 +126,8 @@ def measure(
 
     Args:
         name: Its name in reports.
-        sample: Anything; a valid one is a dict, see :mod:`pyskl.datasets.annotation_pickle`.
+        sample: Anything; a valid one is a dict, see :mod:`pyskl.datasets.annotation_pickle`, with
+            plain fields (:func:`pyskl.datasets.sample_fields.with_plain_fields`).
         needs_id: Whether there are splits, which refer to ids.
         multi_class: Whether labels are lists of classes.
 
@@ -136,7 +144,7 @@ def measure(
     if "label" in sample and "label" not in invalid:
         found.labels = tuple(int(one) for one in np.atleast_1d(sample["label"]))
     keypoint = sample.get("keypoint")
-    if not is_keypoint(keypoint):
+    if not is_keypoint(keypoint) or "axes" in invalid:
         return found, None
     half = keypoint.dtype.itemsize < 4  # float16 can't hold such values
     values = (keypoint if half else keypoint.clip(-_HUGE, _HUGE)).astype(np.float32)
@@ -198,16 +206,19 @@ def sample_problems(sample: Any, *, needs_id: bool, multi_class: bool = False) -
 
     def check(kind: str, **parts: Any) -> bool:
         """Add the problem of some parts of the sample, if any; return whether there is one."""
-        text = content_problem({**_VALID, **parts})
-        if text is not None:
-            problems.append(Problem(kind, text))
-        return text is not None
+        problem = content_problem({**_VALID, **parts})
+        if problem is not None:
+            problems.append(Problem(kind, str(problem)))
+        return problem is not None
 
     keypoint, score = sample.get("keypoint"), sample.get("keypoint_score")
     if "keypoint" in sample:
         T = keypoint.shape[1] if isinstance(keypoint, np.ndarray) and keypoint.ndim > 1 else 1
         shape_only = _zeros_like(keypoint)  # checks shape and type without the values
-        if not check("structure", keypoint=shape_only, total_frames=T):
+        axes = order_problem(sample)
+        if axes is not None:
+            problems.append(Problem("axes", str(axes)))
+        elif not check("structure", keypoint=shape_only, total_frames=T):
             if "total_frames" in sample:
                 check("total_frames", keypoint=shape_only, total_frames=sample["total_frames"])
             check("nonfinite", keypoint=keypoint, total_frames=T)
@@ -217,11 +228,25 @@ def sample_problems(sample: Any, *, needs_id: bool, multi_class: bool = False) -
             ):
                 check("nonfinite", **parts, keypoint_score=score)
     if "label" in sample:
-        text = label_problem(sample["label"], None, multi_class)
-        if text is not None:
-            problems.append(Problem("label", text))
-    check("structure", img_shape=sample.get("img_shape"))
+        problem = label_problem(sample["label"], None, multi_class)
+        if problem is not None:
+            problems.append(Problem("label", str(problem)))
+    for key in ("img_shape", "original_shape"):
+        check("structure", **{key: sample.get(key)})
     return problems
+
+
+def order_problem(sample: Mapping[str, Any]) -> FieldProblem | None:
+    """Return why the axes of a sample's keypoints are not (M, T, V, C), or None.
+
+    Samples that are not arrays of four axes, or lack the number of frames, have no such problem.
+    """
+    keypoint, T = sample.get("keypoint"), sample.get("total_frames")
+    if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind != "f":
+        return None
+    if not keypoint.size or isinstance(T, bool):
+        return None
+    return axes_problem(keypoint, int(T) if isinstance(T, (int, np.integer)) else keypoint.shape[1])
 
 
 def _zeros_like(value: Any) -> Any:

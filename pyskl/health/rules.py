@@ -206,9 +206,11 @@ def _score_items(
 def _image_items(
     readable: Sequence[tuple[SampleMeasurements, Body]], dim: int
 ) -> dict[str, list[Item]]:
-    normalised, no_shape, outside = [], [], []
+    normalised, no_shape, outside, shares = [], [], [], []
     for sample, body in readable:
         is_2d = body.shape[3] == 2
+        if not is_2d and body.rows and min(body.low[:2]) >= 0 and max(body.high[:2]) <= 1:
+            shares.append(Item(sample.name, f"x up to {body.high[0]:.3g}, y {body.high[1]:.3g}"))
         is_normalised = (
             is_2d and body.rows > 0 and max(map(abs, (*body.low, *body.high))) <= _NORMALISED
         )
@@ -223,7 +225,12 @@ def _image_items(
             if sample.outside_swapped < _OUTSIDE:
                 detail += ": height and width look swapped"
             outside.append(Item(sample.name, detail))
-    return {"normalised": normalised, "no_img_shape": no_shape, "outside_image": outside}
+    return {
+        "normalised": normalised,
+        "image_shares": shares,
+        "no_img_shape": no_shape,
+        "outside_image": outside,
+    }
 
 
 def _times(count: int) -> str:

@@ -72,7 +72,8 @@ class StatisticsCollector:
         if layout.num_joints == V and layout.dim == C == 3:
             some = rows[:: max(1, len(rows) // _MIN_POSITIONS)]
             hip, neck = layout.spine
-            self._spines.append((some[:, neck] - some[:, hip]).mean(axis=0))
+            if hip != neck:  # the layout states a spine
+                self._spines.append((some[:, neck] - some[:, hip]).mean(axis=0))
             self._bones.append(bone_lengths(some, layout))
 
     def bones(self) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from pyskl.datasets.sample_fields import with_plain_fields
 from pyskl.errors import InputError
 from pyskl.recordings import Recording, RecordingError
 from pyskl.recordings.input_file import parse_json
@@ -125,9 +126,9 @@ def recording_of_json(
         fps = number(content["fps"], f"{where}, fps")
         if not 0 < fps < 1e6:
             raise RecordingError("not frames per second", file=where, key="fps", found=fps)
-    size = content.get("img_shape")
+    size = with_plain_fields({"img_shape": content.get("img_shape")}).get("img_shape")
     if size is not None:
-        if not isinstance(size, list) or len(size) != 2:
+        if not isinstance(size, (list, tuple)) or len(size) != 2:
             size = [0, 0]
         height, width = (whole_number(side, f"{where}, img_shape") for side in size)
         if not (0 < height < 10**6 and 0 < width < 10**6):
@@ -171,6 +172,8 @@ def _joints(
     if content.get("keypoint_score") is not None:
         score = _array(content["keypoint_score"], where, "keypoint_score")
         score = score[None] if one_person else score
+        if score.shape == (*keypoint.shape[:-1], 1):
+            score = score[..., 0]
         if score.shape != keypoint.shape[:-1]:
             raise RecordingError(
                 "does not match keypoint",

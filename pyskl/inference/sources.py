@@ -10,7 +10,7 @@ from typing import IO, Any
 from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.datasets.pack import is_pack
 from pyskl.datasets.sample_checks import sample_id
-from pyskl.errors import InputError
+from pyskl.errors import AnnotationError, InputError
 from pyskl.inference.json_input import read_lines, recording_of_json
 from pyskl.inference.video import VIDEO_SUFFIXES, PoseEstimator, read_video
 from pyskl.recordings import Recording, RecordingError, read_recordings
@@ -208,12 +208,21 @@ class _Reader:
     def _read_annotations(self, path: Path) -> Iterator[InputSequence]:
         annotations = load_annotations(path, trusted=self.settings.trusted)
         fps = self.settings.options.get("fps")
-        for position, sample in enumerate(annotations.select(self.settings.split)):
+        size = self.settings.options.get("image_size")
+        chosen = annotations.select(self.settings.split)
+        for position, (index, sample) in enumerate(zip(chosen.indices.tolist(), chosen)):
             name = sample_id(sample) or f"{path.stem}/{position}"
+            problem = annotations.problems.get(index)
+            if problem is not None and problem.key != "label":
+                error = AnnotationError(problem.text, sample=name, key=problem.key)
+                yield InputSequence(name, str(path), error=error)
+                continue
+            if size is not None and sample.get("img_shape") is None:
+                sample["img_shape"] = size
             label: Any = sample.get("label")
             try:
                 truth = [int(one) for one in label] if hasattr(label, "__iter__") else int(label)
-            except (TypeError, ValueError):  # None, or not a class
+            except (TypeError, ValueError, OverflowError):  # None, or not a class
                 truth = None
             yield InputSequence(name, str(path), sample, fps, truth)
 

@@ -171,7 +171,11 @@ def _device(name: str) -> torch.device:
 
 
 def inference_recognizer(
-    model: nn.Module, sample: Mapping[str, Any] | np.ndarray | str | Path, topk: int = 5
+    model: nn.Module,
+    sample: Mapping[str, Any] | np.ndarray | Tensor | Sequence[Any] | str | Path,
+    topk: int = 5,
+    *,
+    img_shape: Sequence[int] | None = None,
 ) -> list[tuple[int, float]]:
     """Recognise the action of one sequence.
 
@@ -179,25 +183,44 @@ def inference_recognizer(
         model: From :func:`pyskl.apis.init_recognizer`. ``data.test.pipeline`` of its config is
             applied.
         sample: A sample as annotation files hold it (``label`` is not needed), or just its
-            ``keypoint``: (M, T, V, C), or (T, V, C) for one person; or the path of a recording in
-            any format of :func:`pyskl.recordings.read_recording`.
+            ``keypoint``, as an array, a tensor or nested lists: (M, T, V, C), or (T, V, C) for one
+            person; or the path of a recording in any format of
+            :func:`pyskl.recordings.read_recording`.
         topk: Number of classes to return.
+        img_shape: (height, width) in pixels of the images that 2D joints are seen in, if the sample
+            does not say it.
 
     Returns:
         ``(class, score)`` of the best classes, best first.
 
     Raises:
-        AnnotationError: if the sample is malformed.
+        AnnotationError: if the sample is malformed, all zeros, or does not fit the model.
         RecordingError: if the recording can't be read, or its joints are not those of the model.
-        InputError: if the model does not average the clips of a sample.
+        InputError: if the model is no recognizer with a config, is in training mode, or does not
+            average the clips of a sample.
 
     Example::
 
         model = init_recognizer(config, checkpoint)
         inference_recognizer(model, 'S001C001P001R001A023.skeleton', topk=1)
     """
-    cfg: Any = model.cfg
+    cfg: Any = getattr(model, "cfg", None)
+    if not isinstance(cfg, (Mapping, Config)):
+        raise InputError(
+            "is no config, which has the pipeline of the samples",
+            key="model.cfg",
+            found=type(cfg).__name__,
+            hint="make the model with init_recognizer(config, checkpoint), or set model.cfg = "
+            "load_config(config)",
+        )
+    for name in ("logits", "cls_head", "average_clips"):
+        if not hasattr(model, name):
+            raise InputError(
+                f"is no recognizer: it has no {name}", key="model", found=type(model).__name__
+            )
+    if model.training:
+        raise InputError("is in training mode", key="model", hint="call model.eval() first")
     recognizer = TorchRecognizer.of_model(model, first_with(cfg, "test")["pipeline"])
     if isinstance(sample, (str, Path)):
         sample = read_recording_sample(sample, recognizer.layout)
-    return recognizer.predict(sample, topk)
+    return recognizer.predict(sample, topk, img_shape)

@@ -99,7 +99,7 @@ class AnnotationWriter:
         sample = recording.sample(number)
         problem = sample_problem(sample)
         if problem is not None:
-            raise RecordingError(problem, sample=recording.name)
+            raise RecordingError(problem.text, sample=recording.name, key=problem.key)
         self._check_consistent(recording)
         try:
             if self._output is None:

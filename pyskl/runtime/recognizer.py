@@ -6,6 +6,7 @@ Shapes: N samples, M persons, T frames, V joints, C channels, L classes.
 from __future__ import annotations
 
 import copy
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,10 +15,16 @@ import numpy as np
 from scipy.special import softmax
 
 from pyskl.datasets.pipelines import Compose
-from pyskl.datasets.sample_checks import sample_problem
+from pyskl.datasets.sample_checks import sample_id, sample_problem
+from pyskl.datasets.sample_fields import crowded, with_plain_fields
 from pyskl.errors import AnnotationError, ConfigError, InputError
 from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
+
+_log = logging.getLogger(__name__)
+
+# Assumptions about samples that this process has told.
+_said: set[str] = set()
 
 # Clips that go through the network in one call. More take memory and save no time.
 CLIPS_PER_CALL = 16
@@ -90,7 +97,7 @@ class Recognizer(ABC):
         """Return the name of a class, or its number if the names are not known."""
         return str(label) if self.labels is None else self.labels[label]
 
-    def prepare(self, sample: Mapping[str, Any] | np.ndarray) -> np.ndarray:
+    def prepare(self, sample: Any) -> np.ndarray:
         """Apply the test pipeline to a sample.
 
         Args:
@@ -100,15 +107,29 @@ class Recognizer(ABC):
             Its clips (clips, M, T, V, C), float32.
 
         Raises:
-            AnnotationError: if the sample is malformed or does not fit the model.
+            AnnotationError: if the sample is malformed, all zeros, or does not fit the model.
         """
         full = complete_sample(sample)
+        if not full["keypoint"].any():
+            raise AnnotationError(
+                "is zero everywhere: nobody is seen", sample=full["frame_dir"], key="keypoint"
+            )
+        sized = full.get("img_shape") is not None
+        for text in self._pipeline.assumptions(full["keypoint"].shape[2], 0 if sized else 1):
+            if text not in _said:
+                _said.add(text)
+                _log.warning("%s", text)
         try:
             clips = np.asarray(self._pipeline(full)["keypoint"], dtype=np.float32)
         except Exception as error:  # custom transforms may raise any error
             what = str(error) if isinstance(error, ValueError) else repr(error)
+            fields = ("found", "expected", "hint")
+            known = error if isinstance(error, InputError) else None
             raise AnnotationError(
-                f"the test pipeline fails: {what}", sample=full["frame_dir"]
+                f"the test pipeline fails: {known.problem if known else what}",
+                sample=full["frame_dir"],
+                key=known.key if known else None,
+                **{name: getattr(known, name) for name in fields if known},
             ) from error
         if not self._fits(clips):
             raise AnnotationError(
@@ -151,13 +172,14 @@ class Recognizer(ABC):
         return logits.mean(axis=1)  # N, L
 
     def predict(
-        self, sample: Mapping[str, Any] | np.ndarray, topk: int = 5
+        self, sample: Any, topk: int = 5, img_shape: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
         """Recognise the action of one sample.
 
         Args:
             sample: See :func:`complete_sample`.
             topk: Number of classes to return.
+            img_shape: (height, width) in pixels, if the sample does not say it.
 
         Returns:
             ``(class, score)`` of the best classes, best first.
@@ -167,7 +189,13 @@ class Recognizer(ABC):
             InputError: if the model does not average the clips of a sample.
         """
         self.check_ranking()
-        return top_classes(self.scores(self.prepare(sample)[None])[0], topk)
+        if not isinstance(topk, (int, np.integer)) or topk < 1:
+            raise InputError("is not a number from 1", key="topk", found=topk)
+        clips = self.prepare(complete_sample(sample, img_shape))
+        scores = self.scores(clips[None])[0]
+        if not np.isfinite(scores).all():
+            raise InputError("the scores are not finite: check the weights", file=self.name)
+        return top_classes(scores, topk)
 
     def check_ranking(self) -> None:
         """Raise an :class:`InputError` if the model keeps the clips of a sample apart."""
@@ -197,26 +225,52 @@ def _makes_tensors(transform: Any) -> bool:
     )
 
 
-def complete_sample(sample: Mapping[str, Any] | np.ndarray) -> dict[str, Any]:
+def complete_sample(sample: Any, img_shape: Sequence[int] | None = None) -> dict[str, Any]:
     """Return a checked copy of a sample, with the keys that a dataset would add.
 
     Args:
         sample: A sample as annotation files hold it (``label`` is not needed), or just its
-            ``keypoint``: (M, T, V, C), or (T, V, C) for one person.
+            ``keypoint``: (M, T, V, C), or (T, V, C) for one person, as an array, a tensor or nested
+            lists.
+        img_shape: (height, width) in pixels, if the sample does not say it.
 
     Raises:
         AnnotationError: if it is malformed.
     """
-    if isinstance(sample, np.ndarray):
-        sample = {"keypoint": sample[None] if sample.ndim == 3 else sample}
-    full = {"frame_dir": "sample", **copy.deepcopy(dict(sample)), "label": 0}
-    keypoint = full.get("keypoint")
-    frames = keypoint.shape[1] if isinstance(keypoint, np.ndarray) and keypoint.ndim == 4 else 0
-    full.setdefault("total_frames", frames)
+    if not isinstance(sample, Mapping):
+        sample = {"keypoint": sample}
+    full = {**sample, "label": 0}
+    if img_shape is not None and full.get("img_shape") in (None, ""):
+        full["img_shape"] = img_shape
+    told = full.get("total_frames") is not None
+    if not told:
+        full["total_frames"] = _first_axis(full.get("keypoint"))
+    full = dict(with_plain_fields(full))
+    full["frame_dir"] = name = sample_id(full) or "sample"
+    keypoint: Any = full.get("keypoint")
+    if not told:
+        array = isinstance(keypoint, np.ndarray) and keypoint.ndim == 4
+        full["total_frames"] = keypoint.shape[1] if array else 0
     problem = sample_problem(full)
     if problem is not None:
-        raise AnnotationError(problem, sample=full["frame_dir"])
-    return {"start_index": 0, "modality": "Pose", **full, "test_mode": True}
+        raise AnnotationError(problem.text, sample=name, key=problem.key)
+    if not told and crowded(*keypoint.shape[:2]):
+        raise AnnotationError(
+            "has more persons than frames",
+            sample=name,
+            key="keypoint",
+            found=f"(M, T, V, C) = {keypoint.shape}",
+            hint="put persons first, or give the sample's total_frames if this is right",
+        )
+    return {"start_index": 0, "modality": "Pose", **copy.deepcopy(full), "test_mode": True}
+
+
+def _first_axis(keypoint: Any) -> int:
+    """Return the number of frames that keypoints of one person, (T, V, C), have."""
+    try:
+        return len(keypoint)
+    except TypeError:
+        return 0
 
 
 def top_classes(scores: np.ndarray, topk: int) -> list[tuple[int, float]]:

@@ -42,12 +42,12 @@ class SkeletonLayout:
         joint_names: One name for each joint, or nothing.
         left: Joints of the body's left side.
         right: Their mirror images, in the same order. The mirror image of an edge is an edge.
-        body_center: The joint that :class:`PreNormalize3D` moves to the origin. By default 1 if
-            there are 25 joints, else the last one.
+        body_center: The joint that :class:`PreNormalize3D` moves to the origin. By default the
+            centre.
         spine: The joints (a, b) whose vector a → b ``PreNormalize3D`` turns onto +z. By default
-            (0, 1).
+            (centre, centre), which gives no rotation.
         shoulders: The joints (a, b) whose vector b → a ``PreNormalize3D`` turns onto +x. By
-            default (8, 4), or with fewer than 9 joints (centre, centre), which gives no rotation.
+            default (centre, centre), which gives no rotation.
         dim: Number of coordinates. Keypoints of C = 3 channels are x, y, z if it is 3, and x, y,
             score if it is 2.
         rest_pose: Points (x, y) of the joints in drawings, x to the viewer's right, y down, in any
@@ -186,11 +186,10 @@ def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
         bones = (*bones, (center, center))
     filled["bones"] = bones
     if filled["body_center"] is None:
-        filled["body_center"] = 1 if joints == 25 else joints - 1
-    if filled["spine"] is None:
-        filled["spine"] = (0, 1) if joints > 1 else (center, center)
-    if filled["shoulders"] is None:
-        filled["shoulders"] = (8, 4) if joints > 8 else (center, center)
+        filled["body_center"] = center
+    for key in ("spine", "shoulders"):
+        if filled[key] is None:
+            filled[key] = (center, center)
     return filled
 
 

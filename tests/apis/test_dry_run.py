@@ -247,3 +247,37 @@ def test_a_batch_of_samples_with_several_labels(report: DryRunReport) -> None:
 def test_durations(report: DryRunReport, seconds: float, words: str) -> None:
     measured = replace(report.measured, later_step=seconds / 6)
     assert f"  an epoch      {words}\n" in replace(report, measured=measured).text()
+
+
+def test_what_is_assumed_of_the_data_is_said_once(
+    tiny_config: Callable[..., dict], tiny_ann_file: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    content = pickle.loads(tiny_ann_file.read_bytes())
+    for sample in content["annotations"]:
+        rng = np.random.default_rng(0)
+        sample["keypoint"] = rng.uniform(9, 99, (*sample["keypoint"].shape[:3], 2)).astype("f4")
+    path = tmp_path / "flat.pkl"
+    path.write_bytes(pickle.dumps(content))
+    flat = dict(base="nturgb+d", dim=2)
+
+    def config(**options: Any) -> dict[str, Any]:
+        cfg = tiny_config(
+            ann_file=path, model__backbone__in_channels=2, model__cls_head__num_classes=6
+        )
+        for use in ("train", "val", "test"):
+            pipeline = list(cfg["data"][use]["pipeline"])
+            pipeline[:2] = [
+                dict(type="PreNormalize2D", **options),
+                dict(type="GenSkeFeat", dataset=flat, feats=["j"]),
+            ]
+            cfg["data"][use] = {**cfg["data"][use], "pipeline": pipeline}
+        return cfg
+
+    dry_run_from_config(config(), TrainSettings(validate=True), work_dir=tmp_path / "work")
+    said = capsys.readouterr().err
+    assert said.count("1080 x 1920") == 2  # train and val are two data sets
+    assert said.count("6 classes") == 1
+    assert "3, 4, 5" in said
+    dry_run_from_config(config(img_shape=(99, 99)), work_dir=tmp_path / "work")
+    assert "1080" not in capsys.readouterr().err

@@ -223,6 +223,33 @@ def test_labels_without_a_class(tiny_config: MakeConfig, classes: int, count: in
     assert f"'clip{classes}'" in error.found
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda position, label: label + 1, "start at 1"),
+        (lambda position, label: 7 if position == 5 else label, "'clip5'"),
+        (lambda position, label: label + 2 * (label == 2), "num_classes=5"),
+    ],
+)
+@pytest.mark.parametrize("of_data", [False, True])
+def test_hints_about_labels_without_a_class(
+    tiny_config: MakeConfig, tiny_ann_file: Path, tmp_path: Path,
+    change: Callable[[int, int], int], words: str, of_data: bool,
+) -> None:  # fmt: skip
+    content = pickle.loads(tiny_ann_file.read_bytes())
+    for position, sample in enumerate(content["annotations"]):
+        sample["label"] = change(position, sample["label"])
+    path = tmp_path / "labels.pkl"
+    path.write_bytes(pickle.dumps(content))
+    changes = dict(data__train__num_classes=3) if of_data else {}
+    with pytest.raises(ConfigError) as caught:
+        prepare(tiny_config(ann_file=path, **changes), ["train"])
+    (error,) = caught.value.errors
+    assert error.key == "data.train.ann_file"
+    assert words in str(error)
+    assert ("num_classes=" in str(error)) == ("num_classes=" in words)
+
+
 def test_several_labels_a_sample(tiny_config: MakeConfig) -> None:
     several = dict(data__train__multi_class=True, data__train__num_classes=3)
     assert errors_of(tiny_config(**several), ["train"]) == {}

@@ -7,10 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyskl.datasets import load_annotations
 from pyskl.datasets.annotation_pickle import Sample
-from pyskl.datasets.sample_checks import label_problem, sample_id, sample_problem
+from pyskl.datasets.sample_checks import (
+    content_problem,
+    label_hint,
+    label_problem,
+    sample_id,
+    sample_problem,
+)
+from pyskl.datasets.sample_fields import AXES, fitting_orders, reordered, with_plain_fields
 from pyskl.errors import AnnotationError, UntrustedFileError
 
 MakeSample = Callable[..., Sample]
@@ -39,48 +48,99 @@ def without(key: str) -> Callable[[Sample], Sample]:
 # A change of a healthy 2D sample of 12 frames, by the key that is then wrong.
 PROBLEMS: dict[str, dict[str, Callable[[Sample], Sample]]] = {
     "keypoint": {
-        "rank 3": changed("keypoint", lambda k: k[0]),
+        "rank 2": changed("keypoint", lambda k: k[0, 0]),
         "rank 5": changed("keypoint", lambda k: k[None]),
+        "one person, frames not told": lambda s: {
+            **s,
+            "keypoint": s["keypoint"][0, :5],
+            "keypoint_score": None,
+        },
         "NaN": changed("keypoint", lambda k: with_value(k, np.nan, (1, 3, 2, 0))),
         "inf": changed("keypoint", lambda k: with_value(k, -np.inf, (0, 5, 2, 1))),
-        "int dtype": changed("keypoint", lambda k: k.astype(int)),
-        "object dtype": changed("keypoint", lambda k: k.astype(object)),
-        "list": changed("keypoint", lambda k: k.tolist()),
+        "object dtype": changed("keypoint", lambda k: with_value(k.astype(object), None, (0, 0))),
+        "text": changed("keypoint", lambda k: k.astype(str)),
+        "bytes": changed("keypoint", lambda k: k.tobytes()),
+        "bool": changed("keypoint", lambda k: k > 0),
+        "ragged list": changed("keypoint", lambda k: [*k.tolist(), []]),
+        "list of texts": changed("keypoint", lambda k: k.astype(str).tolist()),
         "one coordinate": changed("keypoint", lambda k: k[..., :1]),
         "four coordinates": changed("keypoint", lambda k: np.concatenate([k, k], -1)),
         "no person": changed("keypoint", lambda k: k[:0]),
         "no frame": lambda s: {**s, "keypoint": s["keypoint"][:, :0], "total_frames": 0},
         "no joint": changed("keypoint", lambda k: k[:, :, :0]),
         "missing": without("keypoint"),
+        "T first": changed("keypoint", lambda k: k.transpose(1, 0, 2, 3)),
+        "C first": changed("keypoint", lambda k: k[:1].transpose(3, 1, 2, 0)),
+        "V first": changed("keypoint", lambda k: k.transpose(2, 1, 3, 0)),
+        "frames of one person": lambda s: {
+            **s,
+            "keypoint": s["keypoint"].reshape(-1, 1, 17, 2)[:20],
+            "total_frames": 1,
+        },
+        "one frame of many": lambda s: {
+            **s,
+            "keypoint": s["keypoint"].reshape(-1, 1, 17, 2).repeat(2, 0),
+            "total_frames": 1,
+        },
     },
     "total_frames": {
         "wrong": changed("total_frames", 11),
-        "float": changed("total_frames", 12.0),
+        "fraction": changed("total_frames", 12.5),
+        "NaN": changed("total_frames", np.nan),
         "bool": changed("total_frames", True),
+        "text": changed("total_frames", "12"),
+        "two": changed("total_frames", np.array([12, 12])),
         "missing": without("total_frames"),
     },
     "keypoint_score": {
         "NaN": changed("keypoint_score", lambda s: with_value(s, np.nan, (0, 4, 0))),
         "shape": changed("keypoint_score", lambda s: s[:, :-1]),
-        "rank": changed("keypoint_score", lambda s: s[..., None]),
-        "dtype": changed("keypoint_score", lambda s: s.astype(int)),
-        "list": changed("keypoint_score", lambda s: s.tolist()),
+        "two channels": changed("keypoint_score", lambda s: np.stack([s, s], -1)),
+        "text": changed("keypoint_score", lambda s: s.astype(str)),
+        "number": changed("keypoint_score", 1.0),
     },
     "label": {
         "too high": changed("label", 60),
         "negative": changed("label", -1),
+        "huge": changed("label", 10**30),
         "float": changed("label", 3.0),
         "text": changed("label", "3"),
         "bool": changed("label", True),
+        "array of bool": changed("label", np.array(True)),
         "list": changed("label", [3]),
+        "array": changed("label", np.array([3])),
         "None": changed("label", None),
         "missing": without("label"),
     },
     "img_shape": {
         "zero": changed("img_shape", (0, 1920)),
-        "of 3": changed("img_shape", (1080, 1920, 3)),
+        "NaN": changed("img_shape", (np.nan, 1920)),
+        "of 3": changed("img_shape", (3, 1080, 1920)),
+        "text": changed("img_shape", "1080x1920"),
+        "two letters": changed("img_shape", "hw"),
         "number": changed("img_shape", 1080),
+        "bool": changed("img_shape", (True, True)),
     },
+    "original_shape": {"zero": changed("original_shape", (0, 1920))},
+}
+
+# The same sample in other words.
+SAME: dict[str, Callable[[Sample], Sample]] = {
+    "keypoint as list": changed("keypoint", lambda k: k.tolist()),
+    "keypoint of objects": changed("keypoint", lambda k: k.astype(object)),
+    "keypoint of other byte order": changed("keypoint", lambda k: k.astype(">f4")),
+    "persons apart": changed("keypoint", list),
+    "score as list": changed("keypoint_score", lambda s: s.tolist()),
+    "score with axis": changed("keypoint_score", lambda s: s[..., None]),
+    "score with axis, as list": changed("keypoint_score", lambda s: s[..., None].tolist()),
+    "frames as float": changed("total_frames", float),
+    "frames as array": changed("total_frames", lambda t: np.array([t])),
+    "frames as 0-d array": changed("total_frames", lambda t: np.array(t)),
+    "label as 0-d array": changed("label", lambda one: np.array(one)),
+    "shape of a frame": changed("img_shape", lambda size: (*size, 3)),
+    "shape as array": changed("img_shape", lambda size: np.array([*size, 1])),
+    "id as array": changed("frame_dir", lambda one: np.array(one)),
+    "filename": lambda s: {**s, "frame_dir": None, "filename": s["frame_dir"]},
 }
 
 
@@ -114,8 +174,79 @@ def test_a_malformed_sample_is_named(
         annotations.check(None if bare else "train", num_classes=60)
     assert caught.value.file == str(path)
     (error,) = caught.value.errors
-    assert error.sample == "invalid"
-    assert key in error.problem
+    assert (error.sample, error.key) == ("invalid", key)
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_field_in_other_words_is_the_same_sample(
+    tmp_path: Path, sample: Sample, write_annotations: WriteAnnotations, name: str
+) -> None:
+    usual, other = {**sample, "frame_dir": "usual"}, SAME[name]({**sample, "frame_dir": "other"})
+    path = write_annotations(tmp_path / "a.pkl", [usual, other], {"train": ["usual", "other"]})
+    for file in (load_annotations(path, pack=False), load_annotations(path, pack=True)):
+        file.check("train", num_classes=60)
+        first, second = file.select("train")
+        assert second.pop("frame_dir", second.get("filename")) == "other"
+        for key in ("keypoint", "keypoint_score"):
+            np.testing.assert_array_equal(first[key], second[key])
+        for key in ("label", "total_frames", "img_shape", "original_shape"):
+            assert second[key] == first[key], key
+
+
+@given(
+    absent=st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("keypoint_score", "img_shape"), st.sampled_from([None, "", []]))
+    ),
+    whole=st.sampled_from([bool, int, np.uint8, np.int64]),
+)
+def test_nothing_and_whole_numbers_have_one_meaning(absent: Sample, whole: Any) -> None:
+    keypoint = np.arange(2 * 5 * 7 * 2).reshape(2, 5, 7, 2)
+    score = np.arange(2 * 5 * 7).reshape(2, 5, 7) % 2
+    sample = {"keypoint": keypoint, "total_frames": 5, "label": 0,
+              "keypoint_score": score.astype(whole), **absent}  # fmt: skip
+    plain = with_plain_fields(sample)
+    assert sample_problem(plain) is None
+    assert with_plain_fields(plain) is plain
+    assert set(plain) == set(sample) - set(absent)
+    np.testing.assert_array_equal(plain["keypoint"], keypoint)
+    if "keypoint_score" in plain:
+        np.testing.assert_array_equal(plain["keypoint_score"], score)
+
+
+@given(
+    order=st.permutations(AXES).map("".join),
+    persons=st.integers(1, 6),
+    frames=st.integers(7, 60),
+    joints=st.integers(8, 60),
+    C=st.sampled_from([2, 3]),
+)
+def test_axes_in_any_order_are_read_right_or_refused(
+    order: str, persons: int, frames: int, joints: int, C: int
+) -> None:
+    sizes = dict(zip(AXES, (persons, frames, joints, C)))
+    keypoint = np.random.default_rng(0).random([sizes[axis] for axis in order], np.float32)
+    score = np.ones([sizes[axis] for axis in order if axis != "C"], np.float32)
+    sample = {"keypoint": keypoint, "keypoint_score": score, "total_frames": frames, "label": 0}
+    problem = content_problem(sample)
+    if problem is None:  # the shape does not speak against it
+        assert keypoint.shape[1] == frames
+        assert keypoint.shape[3] in (2, 3)
+        return
+    assert problem.key in ("keypoint", "total_frames")
+    orders = fitting_orders(keypoint.shape, frames)
+    strange = order in ("TCVM", "CMTV", "CTMV", "CVTM") or order.index("V") < order.index("T")
+    if len(orders) == 1 and not strange and frames != joints:  # what --fix does
+        assert orders == [order]
+        again = reordered(sample, order)
+        assert content_problem(again) is None
+        assert again["keypoint"].shape == (persons, frames, joints, C)
+        assert again["keypoint_score"].shape == (persons, frames, joints)
+
+
+def test_many_persons_are_no_reason_for_doubt() -> None:
+    for persons, frames in ((20, 40), (12, 1), (60, 30), (24, 2), (100, 10)):
+        sample = {"keypoint": np.ones((persons, frames, 17, 2)), "total_frames": frames, "label": 0}
+        assert content_problem(sample) is None
 
 
 def test_a_valid_sample_has_no_problem(sample: Sample, make_sample: MakeSample) -> None:
@@ -210,15 +341,38 @@ def test_a_split_that_can_not_be_had(
     assert caught.value.key.startswith("split")
 
 
-def test_samples_that_share_an_id_of_the_split(
+def test_all_samples_of_an_id_belong_to_its_split(
     tmp_path: Path, sample: Sample, write_annotations: WriteAnnotations
 ) -> None:
-    samples = [{**sample, "frame_dir": name} for name in "aab"]
-    path = write_annotations(tmp_path / "a.pkl", samples, {"x": ["a", "b"], "y": ["b"]})
-    assert len(load_annotations(path).select("y")) == 1
-    with pytest.raises(AnnotationError) as caught:
-        load_annotations(path).select("x")
-    assert caught.value.key == "split['x']"
+    samples = [{**sample, "frame_dir": name, "label": i} for i, name in enumerate("aabca")]
+    path = write_annotations(tmp_path / "a.pkl", samples, {"x": ["c", "a"], "y": ["b"]})
+    for pack in (False, True):
+        annotations = load_annotations(path, pack=pack)
+        annotations.check("x", num_classes=5)
+        assert annotations.select("x").values("label") == [0, 1, 3, 4]
+        assert annotations.select("y").values("label") == [2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "num_classes", "words"),
+    [
+        ([1, 2, 3] * 20, 3, "start at 1"),
+        ([1, 2, 3] * 20, 2, "start at 1"),
+        ([1, 2, 5, -1] * 20, 5, "start at 1"),
+        ([0, 1, 2, 3], 3, "num_classes=4"),
+        ([0, 1, 2] * 20 + [7], 3, "'60'"),
+        ([0, 1, 2] * 20 + [3], 3, "'60'"),
+        ([0, 1, 2] * 20, 2, "num_classes=3"),
+        ([[0], [1, 5], [5]] * 20, 3, "num_classes=6"),
+        ([0, 1, 2, "x", None, -1], 3, None),
+    ],
+)
+def test_the_hint_fits_the_labels(labels: list[Any], num_classes: int, words: str | None) -> None:
+    hint = label_hint(labels, num_classes, str)
+    assert (hint is None) == (words is None)
+    if hint is not None and words is not None:
+        assert words in hint
+        assert ("num_classes=" in hint) == ("num_classes=" in words or num_classes == 2)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +393,7 @@ def test_samples_that_share_an_id_of_the_split(
         ([{}, 3], None),
         ({"split": {}, "annotations": [{"label": 1}]}, "frame_dir"),
         ([{"frame_dir": "a"}], "keypoint"),
+        ([{"frame_dir": "a", "keypoint": 3}], "total_frames"),
     ],
 )
 def test_a_file_of_another_structure(tmp_path: Path, content: Any, key: str | None) -> None:

@@ -284,3 +284,16 @@ def test_datasets_are_built_by_name(ann_file: Path) -> None:
     ):
         with pytest.raises(ConfigError):
             build_dataset(bad)
+
+
+def test_scores_that_are_none_are_no_channel(
+    tmp_path: Path, make_sample: Callable[..., Sample], write_annotations: Callable[..., Path]
+) -> None:
+    samples = [make_sample(i, joints=17, dims=2, dtype="float32") for i in range(3)]
+    for sample in samples:
+        sample["keypoint_score"] = None
+    path = write_annotations(tmp_path / "a.pkl", samples)
+    for steps in ([], [{"type": "GenSkeFeat", "dataset": "coco", "feats": ["j"]}]):
+        pipeline = [*steps, {"type": "UniformSample", "clip_len": 12}, {"type": "PoseDecode"}]
+        found = PoseDataset(path, pipeline, test_mode=True)[0]["keypoint"]
+        np.testing.assert_array_equal(found, samples[0]["keypoint"])

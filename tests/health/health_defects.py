@@ -88,10 +88,21 @@ def relabelled(label: Callable[[int, int], int]) -> Spoil:
 
 
 def _structure(data: Set) -> None:
-    data[1]["keypoint"] = data[1]["keypoint"].tolist()
+    data[1]["keypoint"] = [data[1]["keypoint"].tolist(), []]
     data[2]["keypoint"] = np.ones((1, 20, 25, 4), np.float32)
     data.samples[3] = "a string"
     data.split["train"].remove("clip03")
+
+
+def _axes(data: Set) -> None:
+    for index, order in ((1, (1, 0, 2, 3)), (2, (3, 1, 2, 0))):
+        data[index]["keypoint"] = data[index]["keypoint"].transpose(order)
+
+
+def _forms(data: Set) -> None:
+    data[1]["keypoint"] = data[1]["keypoint"].tolist()
+    data[2].update(keypoint_score=None, label=np.array(data[2]["label"]))
+    data[3].update(img_shape="", total_frames=float(data[3]["total_frames"]))
 
 
 def _coordinates(data: Set) -> None:
@@ -125,6 +136,8 @@ def _normalised(keypoint: np.ndarray) -> np.ndarray:
 ONE = slice(None)
 DEFECTS: dict[str, Defect] = {
     "structure": Defect(["clip01", "clip02", "#3"], _structure),
+    "axes": Defect(["clip01", "clip02"], _axes),
+    "field_forms": Defect(["clip01", "clip02", "clip03"], _forms),
     "total_frames": Defect(["clip01", "clip02"], fields("total_frames", {1: 3, 2: "20"})),
     "nonfinite": Defect(
         ["clip01", "clip20"],
@@ -155,6 +168,9 @@ DEFECTS: dict[str, Defect] = {
     "no_img_shape": Defect(["clip01"], fields("img_shape", {1: None}), dims=2),
     "outside_image": Defect(["clip01"], _swapped_image, dims=2),
     "normalised": Defect(EVERYBODY, everywhere(_normalised), dims=2),
+    "image_shares": Defect(
+        EVERYBODY, everywhere(lambda k: ((k - k.min()) / (np.ptp(k) or 1)).astype(np.float32))
+    ),
     "dtype_differ": Defect(["clip01"], keypoints((1, lambda k: k.astype(np.float64)))),
     "dead_joints": Defect(["7"], everywhere(put((ONE, ONE, 7), 0))),
     "float16_coarse": Defect(["float16"], everywhere(lambda k: (k + 200).astype(np.float16))),

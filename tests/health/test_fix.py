@@ -174,6 +174,75 @@ def test_values_that_float16_can_not_hold_make_the_file_float32() -> None:
     assert {sample["keypoint"].dtype for sample in cleaned.samples} == {np.dtype("float32")}
 
 
+@pytest.mark.parametrize("order", ["TMVC", "CTVM", "MVTC", "TVMC", "MCTV"])
+def test_axes_are_reordered_with_all_that_belongs_to_them(order: str) -> None:
+    data = healthy_set(dims=2)
+    whole = copy.deepcopy(data[1])
+    axes = ["MTVC".index(axis) for axis in order]
+    data[1]["keypoint"] = data[1]["keypoint"].transpose(axes)
+    data[1]["keypoint_score"] = data[1]["keypoint_score"].transpose([a for a in axes if a != 3])
+    assert found(examine(data.file()))["axes"] == ["clip01"]
+    cleaned, changes = fix(data.file())
+    if order == "MCTV":  # C in the middle
+        assert [change.kind for change in changes if change.name == "clip01"] == ["axes"]
+    for key in ("keypoint", "keypoint_score", "total_frames", "img_shape"):
+        np.testing.assert_array_equal(cleaned.samples[1][key], whole[key])
+
+
+def test_the_number_of_frames_is_never_that_of_the_persons() -> None:
+    for told in (1, 41, None):  # frames first, and total_frames does not help
+        data = healthy_set()
+        data[1].update(keypoint=np.random.default_rng(0).random((40, 1, 25, 3)), total_frames=told)
+        cleaned, _ = fix(data.file())
+        assert "clip01" not in cleaned.names
+    data = healthy_set()
+    data[1].update(keypoint=np.ones((3, 25, 40, 2)), total_frames=40)  # MVTC, or CVTM
+    assert "clip01" not in fix(data.file())[0].names
+
+
+def test_companions_of_each_frame_are_cut_with_the_frames() -> None:
+    data = healthy_set(dims=2)
+    T = data[1]["total_frames"]
+    data[1]["keypoint"][:, :3] = 0
+    data[1].update(
+        keypoint_score=data[1]["keypoint_score"][..., None].tolist(),
+        times=np.arange(T),
+        boxes=np.zeros((1, T, 4)),
+        img_shape=(1080, 1920, 3),
+    )
+    sample = fix(data.file())[0].samples[1]
+    assert sample["total_frames"] == T - 3
+    assert sample["keypoint_score"].shape == (1, T - 3, 17)
+    assert sample["times"].tolist() == list(range(3, T))
+    assert sample["boxes"].shape == (1, T - 3, 4)
+    assert sample["img_shape"] == (1080, 1920)
+
+
+def test_samples_that_share_an_id_stay() -> None:
+    data = healthy_set()
+    for index, name in ((1, "clip00"), (2, "clip00"), (21, "clip18")):
+        for names in data.split.values():
+            if data[index]["frame_dir"] in names:
+                names.remove(data[index]["frame_dir"])
+        data[index]["frame_dir"] = name
+    cleaned, changes = fix(data.file())
+    assert changes == []
+    assert len(cleaned.samples) == 24
+    assert found(examine(cleaned)) == {"duplicate_ids": ["clip00", "clip18"]}
+    # One repeats another sample: a split can't leave out one of its id, so the file does.
+    copied(data, 2, 0)
+    data[2]["label"] = data[0]["label"]
+    cleaned, changes = fix(data.file())
+    assert [(change.kind, change.name) for change in changes] == [("duplicate_training", "clip00")]
+    assert cleaned.names.count("clip00") == 2
+    assert fix(cleaned)[1] == []
+    # Two are in the test split, too.
+    copied(data, 0, 19)
+    cleaned, _ = fix(data.file())
+    assert cleaned.names.count("clip00") == 2
+    assert "duplicate_across" not in found(examine(cleaned))
+
+
 # --- duplicates -----------------------------------------------------------------------------------
 
 
@@ -222,6 +291,20 @@ def test_a_bare_list_loses_its_copies() -> None:
     assert cleaned.split is None
     assert "clip04" not in cleaned.names
     assert len(cleaned.samples) == len(data.samples) - 1
+
+
+def test_a_bare_list_keeps_copies_with_other_labels() -> None:
+    data = healthy_set(dims=2)
+    copied(data, 2, 1)
+    data[2]["keypoint_score"] = np.ones(data[2]["keypoint"].shape[:3], int)[..., None].tolist()
+    data[1]["keypoint_score"] = np.ones(data[1]["keypoint"].shape[:3], bool)
+    cleaned, changes = fix(RawAnnotations(Path("set.pkl"), data.samples, None))
+    assert {change.kind for change in changes} == {"field_forms"}
+    assert len(cleaned.samples) == len(data.samples)
+    for sample in cleaned.samples[1:3]:
+        assert sample["keypoint_score"].dtype == np.float32
+        assert (sample["keypoint_score"] == np.ones(sample["keypoint"].shape[:3])).all()
+    assert "duplicate_labels" in found(examine(cleaned))
 
 
 def test_nothing_left_is_an_error() -> None:

@@ -221,8 +221,21 @@ def test_a_sample_of_json_may_have_scores_and_gaps() -> None:
     np.testing.assert_array_equal(found.keypoint, [[[[1, 2], [0, 0]]]])
     np.testing.assert_array_equal(found.score, [[[0.5, 0]]])
     assert (found.fps, found.image_size, found.name) == (10, (480, 640), "here")
+    for more, size in ((dict(img_shape=[480, 640, 3]), (480, 640)), (dict(img_shape=""), None)):
+        content = {"keypoint": [[[1, 2]]], "keypoint_score": [[[1]]], **more}
+        other = recording_of_json(json.dumps(content), "here")
+        assert (other.image_size, other.score.tolist()) == (size, [[[1]]])
     with pytest.raises(RecordingError):
         recording_of_json('{"keypoint": [[[1, 2]]]}', "here", channels="xyz")
+
+
+def test_samples_of_annotation_files_get_the_size_that_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "flat.pkl"
+    sample = dict(label=0, total_frames=4, keypoint=np.ones((1, 4, 17, 2)))
+    path.write_bytes(pickle.dumps([sample, {**sample, "img_shape": (1, 2)}]))
+    settings = ReadSettings(options={"image_size": (480, 640)})
+    sizes = [one.sample["img_shape"] for one in read_sequences([path], settings)]
+    assert sizes == [(480, 640), (1, 2)]
 
 
 @given(st.text(max_size=40) | st.recursive(st.none() | st.floats() | st.text(max_size=3), st.lists))

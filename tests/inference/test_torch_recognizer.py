@@ -16,9 +16,11 @@ from pyskl import apis
 from pyskl.apis import inference_recognizer, init_recognizer
 from pyskl.datasets import build_dataset, load_annotations
 from pyskl.datasets.label_names import names_of_data, read_label_file
-from pyskl.errors import DeviceError, InputError
+from pyskl.errors import AnnotationError, DeviceError, InputError
 from pyskl.inference import open_recognizer
+from pyskl.logging.log import get_logger
 from pyskl.recordings import RecordingError
+from pyskl.runtime import recognizer
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -60,7 +62,13 @@ def test_all_forms_of_a_sequence_get_the_scores_of_a_test(
     keypoint = sample["keypoint"]  # (M, T, V, C)
     path = tmp_path / "clip.npy"
     np.save(path, keypoint)
-    for form in (keypoint, keypoint[0], {"keypoint": keypoint}, path, str(path)):
+    forms = (
+        *(keypoint, keypoint[0], {"keypoint": keypoint}, path, str(path)),
+        *(torch.from_numpy(keypoint), torch.from_numpy(keypoint[0]), keypoint.tolist()),
+        *({"keypoint": keypoint[0].tolist()}, {**sample, "label": None, "keypoint_score": None}),
+        {**sample, "total_frames": torch.tensor(keypoint.shape[1])},
+    )
+    for form in forms:
         assert inference_recognizer(model, form) == found
     assert inference_recognizer(model, keypoint, topk=1) == found[:1]
 
@@ -76,6 +84,76 @@ def test_recordings_that_do_not_fit_are_refused(
     ):
         with pytest.raises(error):
             inference_recognizer(model, tmp_path / name)
+
+
+@pytest.mark.parametrize("topk", [0, -1, 1.5, None])
+def test_numbers_of_classes_that_are_none(model: nn.Module, topk: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        inference_recognizer(model, np.ones((1, 8, 25, 3)), topk=topk)
+    assert caught.value.key == "topk"
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        np.zeros((1, 8, 25, 3)),
+        torch.zeros(1, 8, 25, 3),
+        np.ones((30, 2, 25, 3)),  # (T, M, V, C)
+        np.ones((3, 8, 25, 1)),  # (C, T, V, M)
+        [],
+        [[1, 2], [3]],
+        None,
+        3,
+        {"keypoint": torch.full((1, 8, 25, 3), torch.nan)},
+        {"keypoint": np.zeros((1, 8, 25, 3)), "frame_dir": None},
+    ],
+    ids=str,
+)
+def test_samples_that_are_none(model: nn.Module, sample: Any) -> None:
+    with pytest.raises(AnnotationError) as caught:
+        inference_recognizer(model, sample)
+    assert (caught.value.sample, caught.value.key) == ("sample", "keypoint")
+
+
+def test_models_that_are_no_recognizer_with_a_config(model: nn.Module) -> None:
+    keypoint, cfg = np.ones((1, 8, 25, 3)), model.cfg
+    model.cfg = None
+    for one, key in ((model, "model.cfg"), (nn.Linear(2, 2), "model.cfg")):
+        with pytest.raises(InputError) as caught:
+            inference_recognizer(one, keypoint)
+        assert caught.value.key == key
+    model.cfg = cfg
+    plain = nn.Linear(2, 2)
+    plain.cfg = cfg
+    for one in (plain, model.train()):
+        with pytest.raises(InputError) as caught:
+            inference_recognizer(one, keypoint)
+        assert caught.value.key == "model"
+
+
+def test_the_size_of_the_image_can_be_given(
+    model: nn.Module, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recognizer, "_said", set())
+    monkeypatch.setattr(get_logger(), "propagate", True)
+    flat = dict(base="nturgb+d", dim=2)
+    model.cfg.data.test.pipeline[:2] = [
+        dict(type="PreNormalize2D"),
+        dict(type="GenSkeFeat", dataset=flat, feats=["j"]),
+    ]
+    keypoint = np.random.default_rng(0).uniform(10, 400, (1, 8, 25, 2))
+    keypoint = np.concatenate([keypoint, np.ones_like(keypoint[..., :1])], -1)  # x, y, score
+    of_size = {
+        size: inference_recognizer(model, keypoint, img_shape=size)
+        for size in ((480, 640), (1080, 1920))
+    }
+    assert of_size[480, 640] != of_size[1080, 1920]
+    sample = {"keypoint": keypoint, "img_shape": (480, 640)}
+    assert inference_recognizer(model, sample, img_shape=(1, 1)) == of_size[480, 640]
+    assert caplog.text == ""
+    for _ in range(2):
+        assert inference_recognizer(model, keypoint) == of_size[1080, 1920]
+    assert caplog.text.count("1080 x 1920") == 1
 
 
 def test_the_pipeline_is_found_inside_other_datasets(

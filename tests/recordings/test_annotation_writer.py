@@ -106,8 +106,8 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
         (recording("b", score=scores(1, 12, 3)), "score"),
         (recording("b", layout="coco"), "layout"),
         (recording("b", joint_names=("x", "z", "y")), "joint 1"),
-        (Recording("b", np.full((1, 2, 3, 2), np.nan, np.float32)), None),
-        (Recording("b", np.zeros((1, 0, 3, 2), np.float32)), None),
+        (Recording("b", np.full((1, 2, 3, 2), np.nan, np.float32)), "keypoint"),
+        (Recording("b", np.zeros((1, 0, 3, 2), np.float32)), "keypoint"),
     ],
 )
 def test_inconsistent_recordings(tmp_path: Path, second: Recording, key: str | None) -> None:

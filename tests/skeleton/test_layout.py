@@ -45,12 +45,16 @@ def test_a_tree_that_lacks_an_edge_is_refused(layout: SkeletonLayout, data: st.D
 def test_joints_that_normalisation_turns_about() -> None:
     ntu, coco = LAYOUTS["nturgb+d"], LAYOUTS["coco"]
     assert (ntu.body_center, ntu.spine, ntu.shoulders) == (1, (0, 1), (8, 4))
-    assert coco.body_center == 16
-    arm = SkeletonLayout(**ARM)
-    assert (arm.body_center, arm.spine, arm.shoulders) == (3, (0, 1), (0, 0))
+    assert coco.joint_names[coco.body_center] == "nose"
+    # A layout that does not state them: nothing is assumed of it.
+    for joints, center in ((4, 0), (25, 3), (17, 16)):
+        edges = [(joint, center) for joint in range(joints) if joint != center]
+        star = SkeletonLayout("star", joints, edges, center)
+        assert star.body_center == center
+        assert star.spine == star.shoulders == (center, center)
     family = ("nturgb+d", "coco", "openpose", "handmp")
     assert [LAYOUTS[name].dim for name in family] == [3, 2, 2, 2]
-    assert arm.dim == 3
+    assert SkeletonLayout(**ARM).dim == 3
 
 
 def test_the_mirror_image_of_a_mirror_image_is_the_joint() -> None:

@@ -155,7 +155,9 @@ def test_lists_of_sides_that_do_not_fit_are_named(layout: SkeletonLayout) -> Non
     ],
 )
 def test_warnings(change: dict[str, Any], message: str) -> None:
-    warnings = layout_warnings(SkeletonLayout(**{**ARM, "shoulders": (3, 0), **change}))
+    warnings = layout_warnings(
+        SkeletonLayout(**{**ARM, "spine": (0, 1), "shoulders": (3, 0), **change})
+    )
     assert len(warnings) == 1
     assert message in warnings[0]
 
@@ -185,6 +187,7 @@ def test_warnings_about_sides(change: dict[str, Any], message: str | None) -> No
         "center": 0,
         "left": [1, 3],
         "right": [2, 4],
+        "spine": [1, 0],
         "shoulders": [2, 1],
         "joint_names": ["hip", "left_knee", "right_knee", "left_foot", "right_foot"],
     }

@@ -114,11 +114,12 @@ def test_debug_shows_the_traceback(
     ("key", "value", "parts"),
     [
         ("keypoint", np.full((1, 20, 25, 3), np.nan, np.float32), ("NaN", "20 frames")),
-        ("keypoint", np.zeros((20, 25, 3), np.float32), ("(M, T, V, C)", "(20, 25, 3)")),
-        ("keypoint", np.zeros((1, 20, 25, 3), int), ("float", "int64")),
+        ("keypoint", np.zeros((1, 2, 20, 25, 3)), ("(M, T, V, C)", "(1, 2, 20, 25, 3)")),
+        ("keypoint", np.zeros((1, 20, 25, 3), bool), ("float", "bool")),
+        ("keypoint", np.ones((20, 1, 25, 3), np.float32), ("(T, M, V, C)", "(20, 1, 25, 3)")),
         ("label", 3, ("label 3", "0 to 2")),
         ("label", "wave", ("label", "'wave'")),
-        ("total_frames", 19, ("total_frames is 19", "20 frames")),
+        ("total_frames", 19, ("total_frames: is 19", "20 frames")),
     ],
 )
 def test_a_malformed_sample(

@@ -324,9 +324,10 @@ def test_training_starts_from_weights_with_another_number_of_classes(
         optimizer__lr=0.0,
         total_epochs=1,
     )
-    warning = next(line for line in run.log_text().splitlines() if "WARNING" in line)
-    assert trained.best.as_uri() in warning
+    warnings = [line for line in run.log_text().splitlines() if "WARNING" in line]
+    (warning,) = (line for line in warnings if trained.best.as_uri() in line)
     assert "cls_head.fc_cls.weight" in warning
+    assert any("no sample has label 3, 4" in line for line in warnings)
     before, after = weights(trained.best), weights(run.work_dir / "epoch_1.pth")
     assert after["cls_head.fc_cls.weight"].shape == (5, 8)
     for name, value in before.items():

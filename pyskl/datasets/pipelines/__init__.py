@@ -10,7 +10,8 @@ from pyskl.datasets.pipelines.frames import (
     UniformSample,
     UniformSampleDecode,
 )
-from pyskl.datasets.pipelines.normalize import PoseCompact, PreNormalize2D, PreNormalize3D
+from pyskl.datasets.pipelines.image import PoseCompact, PreNormalize2D
+from pyskl.datasets.pipelines.normalize import PreNormalize3D
 from pyskl.datasets.pipelines.streams import (
     GenSkeFeat,
     JointToBone,

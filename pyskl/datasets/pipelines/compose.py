@@ -111,6 +111,17 @@ class Compose:
             return sample
         return self.apply(_single(sample)).to_samples()[0]
 
+    def assumptions(self, joints: int, without_size: int) -> list[str]:
+        """Return what transforms assume about the data, each with the option that states it.
+
+        Args:
+            joints: V.
+            without_size: The number of samples without ``img_shape``.
+        """
+        asked = (getattr(transform, "assumption", None) for transform in self.transforms)
+        texts = (ask(joints, without_size) for ask in asked if ask is not None)
+        return [text for text in texts if text is not None]
+
     def __repr__(self) -> str:
         return f"Compose([{', '.join(map(transform_name, self.transforms))}])"
 

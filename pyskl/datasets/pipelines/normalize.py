@@ -1,19 +1,14 @@
-"""Normalise position, orientation and scale of skeletons."""
+"""Normalise position and orientation of 3D skeletons."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
-from pyskl.datasets.pipelines.numeric import (
-    as_float32,
-    interleaved,
-    new_float32,
-    round_to_float16,
-)
+from pyskl.datasets.pipelines.numeric import as_row, as_rows, new_float32, round_to_float16
 from pyskl.registry import PIPELINES
 from pyskl.skeleton import SkeletonLayout, resolve_layout
 
@@ -21,6 +16,8 @@ Sample = dict[str, Any]
 
 # Vectors shorter (in L1) and angles smaller than this give no rotation.
 _NEGLIGIBLE = 1e-6
+
+_NTU_JOINTS = 25
 
 
 @PIPELINES.register_module()
@@ -44,7 +41,8 @@ class PreNormalize3D:
         align_center: Whether to move to the origin.
         layout: A layout, or its name, that defines these joints. By default the convention of
             PYSKL: the body centre is joint 1 of 25-joint skeletons and the last joint of others;
-            ``zaxis=[0, 1]``, ``xaxis=[8, 4]``.
+            ``zaxis=[0, 1]``, ``xaxis=[8, 4]``. That is right for NTU RGB+D; for skeletons with
+            another number of joints :meth:`assumption` says so.
 
     Takes ``keypoint`` (M, T, V, 3) of any float type and returns it as float32, with the same or a
     smaller T; sets ``total_frames`` and ``body_center`` (3,).
@@ -63,6 +61,7 @@ class PreNormalize3D:
         self.layout = None if layout is None else resolve_layout(layout)
         self.zaxis = _pair("zaxis", zaxis, self.layout.spine if self.layout else (0, 1))
         self.xaxis = _pair("xaxis", xaxis, self.layout.shoulders if self.layout else (8, 4))
+        self.given_spine, self.given_shoulders = zaxis is not None, xaxis is not None
         self.align_spine = align_spine
         self.align_center = align_center
 
@@ -84,8 +83,8 @@ class PreNormalize3D:
         if self.align_center:
             center = skeleton[0, 0, self._body_center(skeleton.shape[2])].copy()
             missing = None if complete else _missing_joints(skeleton)
-            rows = _as_rows(skeleton)
-            rows -= _row(center, skeleton.shape[2])
+            rows = as_rows(skeleton)
+            rows -= as_row(center, skeleton.shape[2])
             if missing is not None:
                 skeleton.reshape(-1, 3)[missing] = 0
             if stored.dtype == np.float16:
@@ -101,12 +100,44 @@ class PreNormalize3D:
         sample["body_center"] = center
         return sample
 
+    def assumption(self, joints: int, without_size: int) -> str | None:
+        """Return what is assumed about skeletons of another layout than NTU RGB+D's, or None.
+
+        Args:
+            joints: V.
+            without_size: Not used.
+        """
+        if self.layout is not None:
+            (bottom, top), (right, left) = self.zaxis, self.xaxis
+            if not self.align_spine or bottom != top or right != left:
+                return None
+            return (
+                f"PreNormalize3D turns nobody upright, as the layout {self.layout.name!r} has "
+                "neither spine nor shoulders: add them, or set align_spine=False if that is meant"
+            )
+        if joints == _NTU_JOINTS:
+            return None
+        taken = []
+        if self.align_center:
+            taken.append(f"joint {self._body_center(joints)} is the body centre")
+        if self.align_spine and not self.given_spine:
+            taken.append(f"the spine goes from joint {self.zaxis[0]} to {self.zaxis[1]}")
+        if self.align_spine and not self.given_shoulders:
+            taken.append(f"the right and left shoulder are the joints {self.xaxis}")
+        if not taken:
+            return None
+        return (
+            f"PreNormalize3D assumes of skeletons of {joints} joints, as PYSKL does, that "
+            f"{', '.join(taken)}: state them with its layout=..."
+        )
+
     def _check(self, keypoint: np.ndarray) -> None:
         joints = keypoint.shape[2]
         if keypoint.shape[3] != 3:
             raise ValueError(
                 f"PreNormalize3D needs 3 coordinates, found (M, T, V, C) = {keypoint.shape}; "
                 "use PreNormalize2D for 2D skeletons"
+                + (", or reorder (C, T, V, M)" if len(keypoint) == 3 else "")
             )
         if self.layout is not None and self.layout.num_joints != joints:
             raise ValueError(
@@ -122,7 +153,7 @@ class PreNormalize3D:
     def _body_center(self, joints: int) -> int:
         if self.layout is not None:
             return self.layout.body_center
-        return 1 if joints == 25 else joints - 1
+        return 1 if joints == _NTU_JOINTS else joints - 1
 
     def _rotation(self, body: np.ndarray) -> np.ndarray | None:
         """Return the rotation that aligns spine and shoulders of a skeleton (V, 3), or None."""
@@ -162,23 +193,6 @@ def _missing_joints(skeleton: np.ndarray) -> np.ndarray:
     points = skeleton.reshape(-1, 3)
     candidates = np.flatnonzero(points[:, 0] == 0)  # few, so y and z are checked only there
     return candidates[~points[candidates].any(axis=1)]
-
-
-def _as_rows(points: np.ndarray) -> np.ndarray:
-    """Return contiguous points (M, T, V, C) as (M * T, V * C), sharing memory.
-
-    With :func:`_row`, an operation on each point runs over long rows; NumPy is several times slower
-    on rows of two or three.
-    """
-    persons, frames, joints, coordinates = points.shape
-    return points.reshape(persons * frames, joints * coordinates)
-
-
-def _row(point: np.ndarray, joints: int) -> np.ndarray:
-    """Return ``point`` (C,) for each joint of a frame: (V * C,) float32."""
-    row = np.empty((joints, len(point)), dtype=np.float32)
-    row[:] = point
-    return row.reshape(-1)
 
 
 def _pair(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tuple[int, int]:
@@ -222,133 +236,3 @@ def shortest_rotation(vector: Sequence[float], target: Sequence[float]) -> list[
         [rest * x * y + sine * z, cosine + rest * y * y, rest * y * z - sine * x],
         [rest * x * z - sine * y, rest * y * z + sine * x, cosine + rest * z * z],
     ]
-
-
-@PIPELINES.register_module()
-class PreNormalize2D:
-    """Bring pixel coordinates into [-1, 1].
-
-    Args:
-        img_shape: (height, width) in pixels, used where the sample has no ``img_shape``.
-        threshold: Joints with at most this score get x = y = 0.
-        mode: ``'fix'`` scales by the image, ``'auto'`` by the box around the joints whose score
-            exceeds the threshold; samples whose box is at most 10 pixels wide or high keep their
-            pixels.
-
-    Takes ``keypoint`` (M, T, V, 2) and, if present, ``keypoint_score`` (M, T, V), which becomes the
-    third channel: (M, T, V, 3). The third channel of keypoints that have three is taken as the
-    score.
-    """
-
-    deterministic: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        img_shape: Sequence[int] = (1080, 1920),
-        threshold: float = 0.01,
-        mode: Literal["fix", "auto"] = "fix",
-    ) -> None:
-        if mode not in ("fix", "auto"):
-            raise ValueError(f"mode should be 'fix' or 'auto', found {mode!r}")
-        if len(img_shape) != 2:
-            raise ValueError(f"img_shape should be (height, width), found {img_shape}")
-        self.img_shape = tuple(img_shape)
-        self.threshold = threshold
-        self.mode = mode
-
-    def __call__(self, sample: Sample) -> Sample:
-        """Normalise ``keypoint``."""
-        positions, score = self._parts(sample)  # (M, T, V, 2), (M, T, V)
-        seen = None if score is None else score > self.threshold
-
-        reference = self._frame_of_reference(positions, seen, sample.get("img_shape"))
-        if reference is not None:
-            rows, joints = _as_rows(positions), positions.shape[2]
-            center, half = reference
-            rows -= _row(center, joints)
-            rows /= _row(half, joints)
-        if score is None or seen is None:
-            sample["keypoint"] = positions
-        else:
-            shown = seen.astype(np.float32)
-            columns = (positions[..., 0] * shown, positions[..., 1] * shown, score)
-            sample["keypoint"] = interleaved(columns)
-        sample["scored"] = score is not None
-        sample["normalized"] = reference is not None
-        return sample
-
-    def _parts(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return new positions (M, T, V, 2) and the scores (M, T, V), if there are any."""
-        keypoint = sample["keypoint"]
-        score = sample.pop("keypoint_score", None)
-        if score is None and keypoint.shape[-1] == 3:
-            score = keypoint[..., 2]
-        positions = new_float32(keypoint[..., :2])
-        return positions, None if score is None else as_float32(score)
-
-    def _frame_of_reference(
-        self, positions: np.ndarray, seen: np.ndarray | None, img_shape: Sequence[int] | None
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the new origin and unit length, each (x, y) in pixels; None to keep pixels."""
-        if self.mode == "fix":
-            height, width = self.img_shape if img_shape is None else img_shape
-            half = np.array([width, height], dtype=np.float32) / 2
-            return half, half
-        points = (positions if seen is None else positions[seen]).reshape(-1, 2)
-        if not len(points):
-            return None
-        low, high = points.min(axis=0), points.max(axis=0)
-        return ((low + high) / 2, (high - low) / 2) if ((high - low) > 10).all() else None
-
-
-@PIPELINES.register_module()
-class PoseCompact:
-    """Crop the image to the box around the skeletons of all frames.
-
-    Args:
-        padding: Margin around the box, as a share of its size.
-        threshold: If the box is narrower or lower than this (pixels), the sample is not changed.
-        hw_ratio: Widen the box to this height / width ratio; (low, high) for a range.
-        allow_imgpad: Whether the box may reach outside the image.
-
-    Takes ``keypoint`` (M, T, V, 2+) in pixels and ``img_shape``; moves the keypoints and
-    sets ``img_shape`` to the size of the box.
-    """
-
-    def __init__(
-        self,
-        padding: float = 0.25,
-        threshold: int = 10,
-        hw_ratio: float | Sequence[float] | None = None,
-        allow_imgpad: bool = True,
-    ) -> None:
-        self.padding = padding
-        self.threshold = threshold
-        if isinstance(hw_ratio, (int, float)):
-            hw_ratio = (hw_ratio, hw_ratio)
-        self.hw_ratio = None if hw_ratio is None else tuple(hw_ratio)
-        self.allow_imgpad = allow_imgpad
-
-    def __call__(self, sample: Sample) -> Sample:
-        """Crop to the box."""
-        height, width = sample["img_shape"]
-        keypoint = sample["keypoint"].astype(np.float32)
-        there = (keypoint[..., :2] != 0).any(axis=-1)
-        points = keypoint[..., :2][there]
-        if not len(points):
-            return sample
-        low, high = points.min(axis=0), points.max(axis=0)  # (x, y)
-        if (high - low < self.threshold).any():
-            return sample
-        center, half = (low + high) / 2, (high - low) / 2 * (1 + self.padding)
-        if self.hw_ratio is not None:
-            half[1] = max(self.hw_ratio[0] * half[0], half[1])
-            half[0] = max(half[1] / self.hw_ratio[1], half[0])
-        low, high = center - half, center + half
-        if not self.allow_imgpad:
-            low, high = np.maximum(low, 0), np.minimum(high, [width, height])
-        low, high = np.floor(low).astype(int), np.ceil(high).astype(int)
-        keypoint[..., :2] = np.where(there[..., None], keypoint[..., :2] - low, 0)
-        sample["keypoint"] = keypoint
-        sample["img_shape"] = (int(high[1] - low[1]), int(high[0] - low[0]))
-        return sample

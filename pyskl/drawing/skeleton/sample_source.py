@@ -15,7 +15,7 @@ from pyskl.datasets.annotation_cache import AnnotationFiles, load_annotations
 from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.pack import is_pack
 from pyskl.datasets.pose import PoseDataset
-from pyskl.datasets.sample_checks import content_problem, sample_id
+from pyskl.datasets.sample_checks import sample_id
 from pyskl.datasets.store import Samples
 from pyskl.drawing.skeleton.clip import Up
 from pyskl.drawing.skeleton.pipeline_steps import describe_value
@@ -207,10 +207,10 @@ def _choose(
     name = sample_id(sample) or f"{annotations.path.stem} {index}"
     keypoint = sample.get("keypoint")
     # People also look at invalid samples: warn, and draw what can be drawn.
-    problem = content_problem({"label": 0, **sample}) if "keypoint" in sample else "it is missing"
+    problem = annotations.problems.get(int(samples.indices[index]))
     if problem is not None:
         if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or 0 in keypoint.shape:
-            raise AnnotationError(problem, file=where, sample=name, key="keypoint")
+            raise AnnotationError(problem.text, file=where, sample=name, key=problem.key)
         get_logger().warning("%s: sample %r: %s", where, name, problem)
     normalized = any(
         transform.get("type") == "PreNormalize3D" and transform.get("align_spine", True)

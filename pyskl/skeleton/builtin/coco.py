@@ -23,8 +23,7 @@ COCO = body(
     center=0,
     # Published bone streams connect the hips to the nose; the graph does not.
     bones=replace_bones(_EDGES, (11, 0), (12, 0), (0, 0)),
-    # As in PYSKL, where the last joint is the body centre of all layouts without 25 joints.
-    body_center=16,
+    body_center=0,  # there is no joint in the middle of the body
     spine=(11, 5),
     shoulders=(6, 5),
     dim=2,

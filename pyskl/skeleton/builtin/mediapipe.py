@@ -67,8 +67,7 @@ HANDMP = SkeletonLayout(
             for joint in ("mcp", "pip", "dip", "tip")
         ),
     ),
-    # As in PYSKL, where the last joint is the body centre of all layouts without 25 joints.
-    body_center=20,
+    body_center=0,
     spine=(0, 9),  # from the wrist to the middle finger
     shoulders=(17, 5),  # across the palm
     dim=2,

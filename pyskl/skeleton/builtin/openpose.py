@@ -23,8 +23,7 @@ OPENPOSE = body(
         *((0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 6), (8, 2), (9, 8)),
         *((10, 9), (11, 5), (12, 11), (13, 12), (14, 0), (15, 0), (16, 14), (17, 15)),
     ),
-    # As in PYSKL, where the last joint is the body centre of all layouts without 25 joints.
-    body_center=17,
+    body_center=1,
     spine=(11, 5),
     shoulders=(2, 5),
     dim=2,
