@@ -21,6 +21,7 @@ import numpy as np
 import yaml
 
 from pyskl.errors import InputError, did_you_mean
+from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.files.atomic import unwritable, write_bytes
 from pyskl.logging.log import get_logger
 from pyskl.unpickling.load import load_plain_pickle
@@ -133,10 +134,11 @@ def dump_scores(
             because it belongs to the replaced scores.
 
     Raises:
-        InputError: for another suffix, or if the file can't be written.
+        InputError: for another suffix, scores that are not finite, or if the file can't be written.
     """
     path = check_score_file(path)
     vectors = [np.asarray(row) for row in scores]
+    check_finite_scores(vectors)
     if path.suffix == ".pkl":
         content = pickle.dumps(vectors, protocol=4)
     else:
@@ -226,9 +228,9 @@ def _table(path: Path, content: Any, max_bytes: int) -> np.ndarray:
                 hint="make the file again with --average-clips prob",
             )
         length = rows[0].size if rows else row.size
-        if row.shape != (length,) or not is_numeric or not np.isfinite(row).all():
+        if row.shape != (length,) or not is_numeric:
             raise InputError(
-                "its scores are not a vector of finite numbers",
+                "its scores are not a vector of numbers",
                 file=path,
                 sample=index,
                 found=f"{type(entry).__name__} of shape {row.shape}",
@@ -238,6 +240,7 @@ def _table(path: Path, content: Any, max_bytes: int) -> np.ndarray:
             raise InputError("its rows are repeated so often that they fill the memory", file=path)
         rows.append(row)
     table = np.stack(rows)
+    check_finite_scores(table, source=str(path))
     if table.dtype in (np.float32, np.float64):
         return table
     return table.astype(np.float32 if table.dtype == np.float16 else np.float64)

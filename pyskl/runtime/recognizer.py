@@ -16,6 +16,7 @@ from scipy.special import softmax
 from pyskl.datasets.pipelines import Compose
 from pyskl.datasets.sample_checks import sample_problem
 from pyskl.errors import AnnotationError, ConfigError, InputError
+from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
 
@@ -164,10 +165,13 @@ class Recognizer(ABC):
 
         Raises:
             AnnotationError: if the sample is malformed or does not fit the model.
-            InputError: if the model does not average the clips of a sample.
+            InputError: if the model does not average the clips of a sample, or its scores are not
+                finite.
         """
         self.check_ranking()
-        return top_classes(self.scores(self.prepare(sample)[None])[0], topk)
+        scores = self.scores(self.prepare(sample)[None])
+        check_finite_scores(scores, source=self.name)
+        return top_classes(scores[0], topk)
 
     def check_ranking(self) -> None:
         """Raise an :class:`InputError` if the model keeps the clips of a sample apart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from pyskl.distributed.monitor import Monitor
 from pyskl.distributed.stop_signals import prepare_workers
 from pyskl.errors import InputError, StoppedError, WriteError
 from pyskl.evaluation.evaluate import describe_metrics, evaluate
+from pyskl.evaluation.metrics import NonFiniteScoresError
 from pyskl.evaluation.scoring import collect_scores
 from pyskl.logging.log import get_logger
 from pyskl.logging.run_log import RunLog
@@ -57,7 +59,8 @@ class Trainer:
         grad_clip: ``max_norm`` and ``norm_type`` of gradient clipping, or None.
         amp: ``'bf16'``, ``'fp16'`` or None.
         on_nonfinite: What to do if the loss or gradients are not finite: ``'stop'``, ``'skip'``
-            (the step) or ``'ignore'``.
+            (the step) or ``'ignore'``. A validation whose scores are not finite stops the run, too,
+            or is skipped.
         log: Where metrics go.
         log_interval: Iterations from one log line to the next.
         meta: Further entries of a checkpoint's ``meta``.
@@ -117,6 +120,7 @@ class Trainer:
             WriteError: if the last checkpoint can't be written.
             LostProcessError: if a data worker or another process died.
             TrainingError: if the loss or gradients were not finite.
+            NonFiniteScoresError: if the scores of a validation were not finite.
         """
         with self.supervised():
             # A run may have been stopped between saving an epoch and validating it.
@@ -291,6 +295,11 @@ class Trainer:
             found = self.validate()
         except ValidationInterruptedError:
             self._stop()
+        except NonFiniteScoresError as error:
+            if self.on_nonfinite == "stop":
+                raise
+            get_logger().warning("epoch %d is not validated: %s", epoch, error)
+            return
         get_logger().info("epoch %d, validation: %s", epoch, describe_metrics(found))
         line = {"mode": "val", "epoch": epoch, "iter": len(validation.loader), **found}
         self.log.write(line, step=self.progress.iteration)
@@ -298,7 +307,9 @@ class Trainer:
             return
         key = next(iter(found)) if validation.save_best == "auto" else validation.save_best
         best = self.progress.best
-        if best is None or best["key"] != key or found[key] > best["score"]:
+        if not math.isfinite(found[key]):  # the mean average precision without positive samples
+            return
+        if best is None or best["key"] != key or not found[key] <= best["score"]:
             name = f"best_{key}_epoch_{epoch}.pth"
             self.progress.best = {"key": key, "score": found[key], "epoch": epoch, "file": name}
             checkpoint = self.checkpoint()
@@ -311,6 +322,7 @@ class Trainer:
 
         Raises:
             ValidationInterruptedError: on every process, if the run was asked to stop.
+            NonFiniteScoresError: on every process, if a score is NaN or infinite.
         """
         if self.validation is None:
             raise ValueError("this trainer has no validation set")
