@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,8 @@ def open_logs(
 ) -> RunLog:
     """Set up logging, and log environment, config and seed of a run.
 
-    A run that is resumed in the same work dir appends to its log files.
+    A run that is resumed in the same work dir appends to its log files. If it has another config
+    or other data than before, what it replaces is kept as ``NAME.1``, ``NAME.2``, ...
     """
     log = RunLog(None)
     with raise_on_all_ranks():
@@ -78,6 +80,8 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
         and path.is_file()
         and isinstance(per_epoch, int)
     ):
+        if start is not None and start.changes:
+            _keep(path)
         last_metrics = truncate_log(path, iteration=done, steps_per_epoch=per_epoch)
     else:
         # Two runs may start in the same second.
@@ -91,10 +95,20 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
     info = RunInfo(work_dir, name, done, last_metrics, cfg.given)
     log = RunLog(path, open_trackers(cfg.log_config.hooks, info))
     # Don't overwrite the config that the run was started with.
-    copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"
+    copy, text = work_dir / f"{Path(cfg.filename or 'config').stem}.py", config_text(cfg)
     if not (cfg.filename and copy.exists() and copy.samefile(cfg.filename)):
-        copy.write_text(config_text(cfg), encoding="utf-8")
+        if copy.exists() and copy.read_bytes() != text.encode():
+            _keep(copy)
+        copy.write_text(text, encoding="utf-8")
     return log
+
+
+def _keep(path: Path) -> None:
+    """Copy a file to ``NAME.1``, or the next number that is free."""
+    number = 1
+    while (kept := path.with_name(f"{path.name}.{number}")).exists():
+        number += 1
+    shutil.copy2(path, kept)
 
 
 def record_test(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def test_a_run_that_goes_on_tells_trackers_what_a_whole_one_does(
     train_from_config(config, EVERYTHING, work_dir=tmp_path / "whole")
     parts = tmp_path / "parts"
     train_from_config(config, EVERYTHING, cfg_options=["total_epochs=1"], work_dir=parts)
-    for _ in range(2):  # the second time it is finished, and only tested again
-        train_from_config(config, EVERYTHING, work_dir=parts)
+    for resume in (True, None):  # the second time it is finished, and only tested again
+        train_from_config(config, replace(EVERYTHING, resume=resume), work_dir=parts)
     whole = tables(tmp_path / "whole")
     assert tables(parts) == whole
     assert {kind: len(rows) for kind, rows in whole.items()} == {"train": 4, "val": 2, "test": 1}
