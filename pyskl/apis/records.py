@@ -21,6 +21,7 @@ from pyskl.errors import InputError
 from pyskl.evaluation.confusion_image import confusion_image
 from pyskl.evaluation.scores import dump_scores
 from pyskl.files.atomic import remove_partial_files
+from pyskl.files.hashing import sha256_of
 from pyskl.logging.environment import environment
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.logging.run_log import RunLog, truncate_log
@@ -124,10 +125,13 @@ def record_test(
         weights: ``'last'`` or ``'best'``.
     """
     progress = trainer.progress
-    checkpoint = f"epoch_{progress.epoch}.pth"
+    epoch, checkpoint = progress.epoch, f"epoch_{progress.epoch}.pth"
     if weights == "best" and progress.best is not None:
-        checkpoint = progress.best["file"]
-    origin = score_origin(cfg, dataset, trainer.model, scores, checkpoint)
+        epoch, checkpoint = progress.best["epoch"], progress.best["file"]
+    sha256 = sha256_of(trainer.work_dir / checkpoint)
+    origin = score_origin(
+        *(cfg, dataset, trainer.model, scores, checkpoint), epoch=epoch, sha256=sha256
+    )
     dump_scores(scores, trainer.work_dir / f"{weights}_pred.pkl", origin)
     labels = dataset.labels
     if labels.ndim == 1:

@@ -102,7 +102,12 @@ def _test(
     if settings.out is not None:
         with raise_on_all_ranks():
             if env.is_main:
-                origin = score_origin(cfg, dataset, model, scores, checkpoint)
+                epoch = opened.meta.get("epoch")
+                origin = score_origin(
+                    *(cfg, dataset, model, scores, checkpoint),
+                    epoch=epoch if isinstance(epoch, int) else None,
+                    sha256=opened.sha256,
+                )
                 dump_scores(scores, settings.out, origin)
         get_logger().info("scores written to %s", settings.out)
     return found

@@ -49,6 +49,9 @@ class ScoreOrigin:
         data: ``{'ann_file': ..., 'split': ...}`` of each data set that was scored.
         config: Path of the config, if it has one.
         checkpoint: Path of the weights.
+        epoch: The epoch after which they were saved, if known.
+        checkpoint_sha256: Hash of the file of the weights, if known.
+        stream: The stream that the samples were, such as ``'j'``, if they were just one.
         average_clips: ``'prob'`` or ``'score'``; None if the clips were not averaged, or if
             unknown.
         num_clips: Clips per sample, if known.
@@ -61,6 +64,9 @@ class ScoreOrigin:
     data: Sequence[Mapping[str, Any]] = ()
     config: str | None = None
     checkpoint: str | None = None
+    epoch: int | None = None
+    checkpoint_sha256: str | None = None
+    stream: str | None = None
     average_clips: str | None = None
     num_clips: int | None = None
     fused: Sequence[Mapping[str, Any]] | None = None
@@ -285,6 +291,9 @@ _ORIGIN_TYPES: dict[str, Any] = {
     "data": list,
     "config": str | None,
     "checkpoint": str | None,
+    "epoch": int | None,
+    "checkpoint_sha256": str | None,
+    "stream": str | None,
     "average_clips": str | None,
     "num_clips": int | None,
     "fused": list | None,

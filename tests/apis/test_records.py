@@ -13,6 +13,7 @@ import pytest
 from pyskl import apis  # whose test_... functions pytest would take for tests
 from pyskl.apis import TestSettings, TrainSettings, train_from_config
 from pyskl.evaluation.scores import digest_of_ids, read_scores
+from pyskl.files.hashing import sha256_of
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
 CSV = [dict(type="TextLoggerHook"), dict(type="CSVLoggerHook")]
@@ -61,6 +62,8 @@ def test_scores_say_what_they_are_of(
         origin = read_scores(tmp_path / f"{name}_pred.pkl").origin
         assert origin is not None
         assert origin.checkpoint == checkpoint
+        assert (origin.epoch, origin.stream) == (1, "j")
+        assert origin.checkpoint_sha256 == sha256_of(tmp_path / checkpoint)
         assert (origin.samples, origin.classes, origin.num_clips) == (10, 3, 2)
         assert origin.average_clips == "prob"
         assert origin.sample_ids_sha256 == digest_of_ids([f"clip{n}" for n in range(24, 34)])
@@ -71,6 +74,7 @@ def test_scores_say_what_they_are_of(
     origin = read_scores(out).origin
     assert origin is not None
     assert (origin.checkpoint, origin.average_clips) == (str(best), "score")
+    assert (origin.epoch, origin.checkpoint_sha256) == (1, sha256_of(best))
 
 
 def test_the_log_says_how_many_processes_there_are(
