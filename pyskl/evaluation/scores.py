@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ import yaml
 from pyskl.errors import InputError, did_you_mean
 from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.files.atomic import unwritable, write_bytes
+from pyskl.files.pickling import dump_pickle
 from pyskl.logging.log import get_logger
 from pyskl.unpickling.load import load_plain_pickle
 
@@ -146,7 +146,7 @@ def dump_scores(
     vectors = [np.asarray(row) for row in scores]
     check_finite_scores(vectors)
     if path.suffix == ".pkl":
-        content = pickle.dumps(vectors, protocol=4)
+        content = dump_pickle(vectors)
     else:
         dump = json.dumps if path.suffix == ".json" else yaml.safe_dump
         content = dump([vector.tolist() for vector in vectors]).encode()
