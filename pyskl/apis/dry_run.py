@@ -29,7 +29,7 @@ from pyskl.distributed.collectives import (
     gather_objects,
     raise_on_all_ranks,
 )
-from pyskl.distributed.env import Launcher
+from pyskl.distributed.env import Launcher, warn_of_slow_devices
 from pyskl.distributed.stop_signals import prepare_workers
 from pyskl.errors import DeviceError, InputError
 from pyskl.evaluation.evaluate import describe_metrics
@@ -439,6 +439,7 @@ def dry_run_from_config(
 def dry_run(run: TrainingRun) -> DryRunReport:
     """Build the trainer of a run and take a few steps. The weights of the model change."""
     setup_logging(level=run.cfg.log_level, is_main=run.env.is_main)
+    warn_of_slow_devices(run.env, run.device)
     with raise_on_all_ranks():
         if run.env.is_main:
             folder = run.work_dir.absolute()

@@ -16,7 +16,7 @@ from pyskl.apis.start import StartPoint
 from pyskl.apis.test_data import score_origin
 from pyskl.config import RunConfig, config_text
 from pyskl.distributed.collectives import raise_on_all_ranks
-from pyskl.distributed.env import DistEnv
+from pyskl.distributed.env import DistEnv, warn_of_slow_devices
 from pyskl.errors import InputError
 from pyskl.evaluation.confusion_image import confusion_image
 from pyskl.evaluation.scores import dump_scores
@@ -51,12 +51,8 @@ def open_logs(
         else:
             setup_logging(is_main=False)
     logger = get_logger()
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    elif torch.version.cuda is not None:
-        name = f"CPU (torch {torch.__version__} finds no GPU that it can use)"
-    else:
-        name = "CPU"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    warn_of_slow_devices(env, device)
     software, text = environment(), config_text(cfg)
     logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in software.items()))
     logger.info("config:\n%s", text)

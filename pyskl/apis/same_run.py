@@ -66,13 +66,14 @@ def _fingerprint(dataset: Any) -> list[dict[str, Any]]:
     for leaf in wrapped_datasets(dataset):
         labels = np.ascontiguousarray(leaf.labels)
         annotations = getattr(leaf, "annotations", None)
-        is_file = isinstance(annotations, AnnotationFile)
         found.append(
             {
                 "samples": len(leaf),
                 "ids": digest_of_ids(leaf.sample_ids)[:_DIGITS],
                 "labels": hashlib.sha256(labels.tobytes()).hexdigest()[:_DIGITS],
-                "content": content_digest(annotations) if is_file else None,
+                "content": content_digest(annotations)
+                if isinstance(annotations, AnnotationFile)
+                else None,
             }
         )
     return found

@@ -35,9 +35,9 @@ def check_finite_scores(
         NonFiniteScoresError: if a score is NaN or infinite.
     """
     array = np.asarray(scores)
-    bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-    if len(bad):
-        names = [int(one) if sample_ids is None else sample_ids[one] for one in bad]
+    bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1)).tolist()
+    if bad:
+        names = bad if sample_ids is None else [sample_ids[one] for one in bad]
         listed = ", ".join(map(repr, names[:_MAX_LISTED]))
         raise NonFiniteScoresError(
             "the scores are not finite, so they can't be used",

@@ -14,7 +14,6 @@ import re
 import shutil
 import socket
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -31,6 +30,7 @@ from tqdm import tqdm
 from pyskl.errors import InputError
 from pyskl.files.cache_dir import cache_folder
 from pyskl.files.hashing import hash_record, record_hash, recorded_hash, sha256_of
+from pyskl.files.terminal import shows_bars
 
 SCHEMES = ("https", "http", "file")
 
@@ -338,7 +338,7 @@ class _Download:
                 initial=start,
                 unit="B",
                 unit_scale=True,
-                disable=not sys.stderr.isatty(),
+                disable=not shows_bars(),
                 leave=False,
             )
             with bar:

@@ -13,6 +13,7 @@ from pyskl.errors import InputError
 from pyskl.files.atomic import write_bytes
 from pyskl.files.output_file import check_output_file
 from pyskl.files.pickling import dump_pickle
+from pyskl.files.terminal import shows_bars
 from pyskl.health.examine import examine
 from pyskl.health.expectations import expectations_of
 from pyskl.health.fix import Change, fix
@@ -97,4 +98,6 @@ def _write(path: str | Path, content: bytes) -> None:
 
 def _progress_bar(items: Any) -> Any:
     # Only in a terminal, and only if it takes more than a second.
-    return tqdm(items, desc="check", unit=" samples", leave=False, disable=None, delay=1)
+    return tqdm(
+        items, desc="check", unit=" samples", leave=False, disable=not shows_bars(), delay=1
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from pyskl.errors import InputError, StoppedError, WriteError
 from pyskl.evaluation.evaluate import describe_metrics, evaluate
 from pyskl.evaluation.metrics import NonFiniteScoresError
 from pyskl.evaluation.scoring import collect_scores
+from pyskl.files.terminal import shows_bars
 from pyskl.logging.log import get_logger
 from pyskl.logging.run_log import RunLog
 from pyskl.models.precision import autocast
@@ -177,7 +177,7 @@ class Trainer:
             total=steps,
             initial=done,
             desc=f"epoch {epoch}/{self.epochs}",
-            disable=not (self.env.is_main and sys.stderr.isatty()),
+            disable=not (self.env.is_main and shows_bars()),
             leave=False,
         ) as bar:
             self.monitor.report("waiting for the data of iteration", done + 1, "of epoch", epoch)
@@ -331,7 +331,7 @@ class Trainer:
             self.validation.loader,
             self.device,
             amp=self.amp,
-            progress=self.env.is_main and sys.stderr.isatty(),
+            progress=self.env.is_main and shows_bars(),
             before_batch=self._before_validation_batch,
         )
         return evaluate(
