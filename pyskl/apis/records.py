@@ -77,7 +77,7 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
         and path.is_file()
         and isinstance(per_epoch, int)
     ):
-        if start is not None and start.changes:
+        if start is not None and start.learns_otherwise:
             _keep(path)
         last_metrics = truncate_log(path, iteration=done, steps_per_epoch=per_epoch)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from pyskl.apis.same_run import changes_since, refuse_changes
+from pyskl.apis.same_run import changes_since, is_learned, refuse_changes
 from pyskl.apis.settings import TrainSettings
 from pyskl.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
 from pyskl.checkpoints.manager import LATEST, newest_usable
@@ -47,6 +48,11 @@ class StartPoint:
     automatic: bool = False
     note: str | None = None
     changes: Sequence[Difference] = ()
+
+    @property
+    def learns_otherwise(self) -> bool:
+        """Whether some changes concern what the run learns."""
+        return any(is_learned(one, self.changes) for one in self.changes)
 
     @property
     def path(self) -> Path:
@@ -168,7 +174,8 @@ def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
     if start.changes:
         listed = [f"{one.key} {one.a} → {one.b}" for one in start.changes[:_MAX_LISTED]]
         more = len(start.changes) - len(listed)
-        get_logger().warning(
+        get_logger().log(
+            logging.WARNING if start.learns_otherwise else logging.INFO,
             "the run continues with other values than before: %s%s",
             "; ".join(listed),
             f"; and {more} more" if more else "",

@@ -39,14 +39,16 @@ def check_finite_scores(
     if bad:
         names = bad if sample_ids is None else [sample_ids[one] for one in bad]
         listed = ", ".join(map(repr, names[:_MAX_LISTED]))
+        listed += ", ..." if len(names) > _MAX_LISTED else ""
+        alone = sample_ids is None and len(array) == 1  # the caller knows its name
         raise NonFiniteScoresError(
             "the scores are not finite, so they can't be used",
             file=source,
-            sample=names[0],
+            sample=None if alone else names[0],
             key="scores",
-            found=f"NaN or infinity in {len(bad)} of {len(array)} samples: {listed}"
-            + (", ..." if len(names) > _MAX_LISTED else ""),
-            hint="check the weights (all samples affected) or the keypoints of these samples",
+            found="NaN or infinity"
+            + ("" if alone else f" in {len(bad)} of {len(array)} samples: {listed}"),
+            hint="check the weights" + (" and the keypoints" if len(bad) < len(array) else ""),
         )
 
 

@@ -166,7 +166,7 @@ class Run:
         if theirs == own:
             theirs = f"an earlier {named.name}"
         raise InputError(
-            f"the scores are of {theirs} (according to the .meta.json), the {weights} weights of "
+            f"according to the .meta.json the scores are of {theirs}, but the {weights} weights of "
             f"{own}",
             file=path,
             hint="test again with tools/test.py --out",

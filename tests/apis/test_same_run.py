@@ -189,6 +189,18 @@ def test_a_changed_run_goes_on_only_when_asked_and_its_record_stays(
     assert not (work_dir / "config.py.2").exists()
 
 
+def test_what_is_not_learned_may_change_without_asking(
+    tiny_config: Callable[..., dict], tmp_path: Path
+) -> None:
+    for interval in (3, 2):
+        config = tiny_config(total_epochs=1, log_config__interval=interval)
+        train_from_config(config, work_dir=tmp_path)
+    (text,) = tmp_path.glob("*.log")
+    assert "log_config.interval 3 → 2" in text.read_text()
+    assert "WARNING" not in text.read_text()
+    assert [path.name for path in tmp_path.glob("*.1")] == ["config.py.1"]
+
+
 def test_the_same_command_goes_on_without_a_word(
     tiny_config: Callable[..., dict], tmp_path: Path
 ) -> None:
