@@ -65,8 +65,7 @@ class TrainingRun:
         device: Where to compute.
         monitor: Handles requests to stop and lost processes.
         start: The checkpoint to start from.
-        facts: What checkpoints record of the run, in the main process; see
-            :func:`pyskl.apis.same_run.run_facts`.
+        facts: What checkpoints record of the run; see :func:`pyskl.apis.same_run.run_facts`.
     """
 
     cfg: RunConfig
@@ -199,6 +198,7 @@ def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
             run.facts = run_facts(run.cfg, settings, run.datasets)
             if run.start is not None:
                 run.start = run.start.compared(run.facts)
+    run.facts = broadcast_object(run.facts)
     if run.start is not None:
         run.start.check_weights(run.model)
     labels = np.asarray(run.datasets["train"].labels)

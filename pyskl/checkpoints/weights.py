@@ -44,9 +44,12 @@ def load_weights(
     """
     fitting, mismatches = _fit(model, state_dict, source, new_head=new_head)
     if mismatches:
+        total = len(model.state_dict())
         get_logger().warning(
-            "%d of the model's %d weights are taken from %s, which does not fit it exactly (%s)",
-            *(len(fitting), len(model.state_dict()), source, "; ".join(_listed(mismatches))),
+            "%s does not fit exactly: %d of the model's %d weights are taken%s (%s)",
+            *(source, len(fitting), total),
+            ", the rest starts untrained" if len(fitting) < total else "",
+            "; ".join(_listed(mismatches)),
         )
     model.load_state_dict(fitting, strict=False)
 
