@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from pyskl.apis.settings import TrainSettings
 from pyskl.config import RunConfig, config_text, read_config
-from pyskl.config.diff import ABSENT, Difference, config_differences
+from pyskl.config.diff import Difference, config_differences
 from pyskl.config.text import read_config_text
 from pyskl.datasets.annotation import AnnotationFile
 from pyskl.datasets.annotation_cache import content_digest
@@ -25,12 +25,11 @@ _FREE = frozenset(
     {
         *("auto_resume", "checkpoint_config", "cudnn_benchmark", "dist_params", "evaluation"),
         *("find_unused_parameters", "load_from", "log_config", "log_level", "on_nonfinite"),
-        *("resume_from", "work_dir", "workflow"),
+        *("resume_from", "work_dir"),
         *("data.test", "data.test_dataloader", "data.val_dataloader"),
         *("data.device", "data.persistent_workers", "data.workers_per_gpu"),
         *(f"data.train_dataloader.{name}" for name in ("device", "persistent_workers")),
         "data.train_dataloader.workers_per_gpu",
-        "content of data.test",
     }
 )
 # Keys whose values any two runs may differ in.
@@ -79,7 +78,24 @@ def _fingerprint(dataset: Any) -> list[dict[str, Any]]:
     return found
 
 
-def changes_since(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Difference]:
+@dataclass(frozen=True)
+class Change:
+    """What differs between two runs.
+
+    Attributes:
+        key: The key of the config, the option, or the data.
+        before: The value of the run that wrote the checkpoint.
+        now: The value of the run that resumes.
+        learned: Whether it concerns what the run learns.
+    """
+
+    key: str
+    before: str
+    now: str
+    learned: bool = True
+
+
+def changes_since(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Change]:
     """Return what differs from the run that wrote a checkpoint, as far as its ``meta`` says.
 
     Args:
@@ -87,24 +103,44 @@ def changes_since(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Dif
             :func:`pyskl.checkpoints.resume_check.check_resumable`.
         facts: See :func:`run_facts`.
     """
-    options = meta.get("options") or {}
-    data = meta.get("data") or {}
+    options, data = meta.get("options") or {}, meta.get("data") or {}
+    config = str(meta.get("config", facts["config"]))
+    contents = {
+        use: _content_change(use, data.get(use, []), leaves)
+        for use, leaves in facts["data"].items()
+    }
+    same_content = {
+        use
+        for use, change in contents.items()
+        if change is None
+        and data.get(use)
+        and None not in [leaf.get("content") for leaf in [*data[use], *facts["data"][use]]]
+    }
+
+    def is_learned(key: str) -> bool:
+        parts = key.split(".")
+        if any(".".join(parts[:end]) in _FREE for end in range(1, len(parts) + 1)):
+            return False
+        if parts[:2] not in (["data", "train"], ["data", "val"]):
+            return True
+        moved = parts[-1] in _PLACES and parts[1] in same_content
+        return parts[1] in contents and not moved
+
     return [
-        *_config_changes(str(meta.get("config", facts["config"])), facts["config"]),
         *(
-            Difference(name, repr(options[name]), repr(value))
+            Change(one.key, one.a, one.b, is_learned(one.key))
+            for one in _config_differences(config, facts["config"])
+        ),
+        *(
+            Change(name, repr(options[name]), repr(value))
             for name, value in facts["options"].items()
             if name in options and options[name] != value
         ),
-        *(
-            one
-            for use, leaves in facts["data"].items()
-            for one in _data_changes(use, data.get(use, []), leaves)
-        ),
+        *(change for change in contents.values() if change is not None),
     ]
 
 
-def _config_changes(before: str, now: str) -> Iterator[Difference]:
+def _config_differences(before: str, now: str) -> Iterator[Difference]:
     if before == now:
         return
     try:
@@ -131,33 +167,21 @@ def _brief(text: str) -> str:
     return f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
 
 
-def _data_changes(
+def _content_change(
     use: str, before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
-) -> Iterator[Difference]:
-    """Yield one difference for each data set."""
-    key = f"content of data.{use}"
+) -> Change | None:
+    """Return the first difference between the samples of two runs, as far as they are known."""
+    key, learned = f"content of data.{use}", use != "test"
     if before and len(before) != len(now):
-        yield Difference(key, f"{len(before)} data sets", f"{len(now)} data sets")
-        return
+        return Change(key, f"{len(before)} data sets", f"{len(now)} data sets", learned)
     for old, new in zip(before, now):
         for name, value in new.items():
             if None not in (value, old.get(name)) and old[name] != value:
-                yield Difference(key, f"{name} {old[name]}", f"{name} {value}")
-                break
+                return Change(key, f"{name} {old[name]}", f"{name} {value}", learned)
+    return None
 
 
-def is_learned(change: Difference, changes: Sequence[Difference]) -> bool:
-    """Return whether a change concerns what the run learns."""
-    parts = change.key.split(".")
-    if any(".".join(parts[:end]) in _FREE for end in range(1, len(parts) + 1)):
-        return False
-    # The place of the same content does not matter.
-    if parts[0] == "data" and parts[-1] in _PLACES and ABSENT not in (change.a, change.b):
-        return any(one.key == f"content of data.{parts[1]}" for one in changes)
-    return True
-
-
-def refuse_changes(changes: Sequence[Difference], file: Path) -> None:
+def refuse_changes(changes: Sequence[Change], file: Path) -> None:
     """Raise an error if changes concern what a run learns.
 
     Args:
@@ -167,14 +191,14 @@ def refuse_changes(changes: Sequence[Difference], file: Path) -> None:
     Raises:
         ConfigError: whose ``errors`` are these changes.
     """
-    learned = [one for one in changes if is_learned(one, changes)]
+    learned = [one for one in changes if one.learned]
     if learned:
         raise ConfigError(
             "the run in this folder had another config or other data",
             file=file,
             hint="--resume continues it with the new ones, another --work-dir starts a new run",
             errors=[
-                ConfigError("has changed", key=one.key, found=one.b, expected=one.a)
+                ConfigError("has changed", key=one.key, found=one.now, expected=one.before)
                 for one in learned
             ],
         )

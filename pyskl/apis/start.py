@@ -12,14 +12,13 @@ from typing import Any
 
 from torch import nn
 
-from pyskl.apis.same_run import changes_since, is_learned, refuse_changes
+from pyskl.apis.same_run import Change, changes_since, refuse_changes
 from pyskl.apis.settings import TrainSettings
 from pyskl.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
 from pyskl.checkpoints.manager import LATEST, newest_usable
 from pyskl.checkpoints.resume_check import check_resumable
 from pyskl.checkpoints.weights import check_weights_fit, load_weights
 from pyskl.config import RunConfig
-from pyskl.config.diff import Difference
 from pyskl.distributed.collectives import broadcast_object, raise_on_all_ranks
 from pyskl.distributed.env import DistEnv
 from pyskl.errors import CheckpointError, InputError
@@ -47,12 +46,12 @@ class StartPoint:
     resumed: bool
     automatic: bool = False
     note: str | None = None
-    changes: Sequence[Difference] = ()
+    changes: Sequence[Change] = ()
 
     @property
     def learns_otherwise(self) -> bool:
         """Whether some changes concern what the run learns."""
-        return any(is_learned(one, self.changes) for one in self.changes)
+        return any(one.learned for one in self.changes)
 
     @property
     def path(self) -> Path:
@@ -172,7 +171,7 @@ def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
     if start.note is not None:
         get_logger().error("%s", start.note)
     if start.changes:
-        listed = [f"{one.key} {one.a} → {one.b}" for one in start.changes[:_MAX_LISTED]]
+        listed = [f"{one.key} {one.before} → {one.now}" for one in start.changes[:_MAX_LISTED]]
         more = len(start.changes) - len(listed)
         get_logger().log(
             logging.WARNING if start.learns_otherwise else logging.INFO,
