@@ -297,6 +297,7 @@ class Trainer:
             self._stop()
         except NonFiniteScoresError as error:
             if self.on_nonfinite == "stop":
+                get_logger().error("the validation after epoch %d failed", epoch)
                 raise
             get_logger().warning("epoch %d is not validated: %s", epoch, error)
             return

@@ -73,6 +73,16 @@ def test_files_for_others_are_such_pickles(tmp_path: Path) -> None:
         assert load_plain_pickle(path)
 
 
+def test_there_is_one_writer(repo_root: Path) -> None:
+    writers = {
+        path.relative_to(repo_root).as_posix()
+        for folder in ("pyskl", "tools")
+        for path in (repo_root / folder).rglob("*.py")
+        if "pickle.dump" in path.read_text(encoding="utf-8")
+    }
+    assert writers == {"pyskl/files/pickling.py"}
+
+
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_pickles_of_new_and_old_versions_are_read(tmp_path: Path, protocol: int) -> None:
     value = {"keypoint": np.ones((1, 2, 3, 2), np.float16), "label": np.int64(1)}
