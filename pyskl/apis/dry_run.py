@@ -29,10 +29,11 @@ from pyskl.distributed.collectives import (
     gather_objects,
     raise_on_all_ranks,
 )
-from pyskl.distributed.env import Launcher
+from pyskl.distributed.env import Launcher, warn_of_slow_devices
 from pyskl.distributed.stop_signals import prepare_workers
 from pyskl.errors import DeviceError, InputError
 from pyskl.evaluation.evaluate import describe_metrics
+from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.evaluation.scoring import is_compiled, predictions
 from pyskl.files.download import readable_size
 from pyskl.logging.log import setup_logging
@@ -187,7 +188,7 @@ class DryRunTrainer(Trainer):
         for _ in range(2):  # the first time takes longer
             start = time.perf_counter()
             scores = list(predictions(self.model, [batch] * at_once, self.device, amp=self.amp))
-            scores[-1].sum().item()  # waits for the device
+            check_finite_scores(scores[-1].cpu())  # waits for the device
             seconds = (time.perf_counter() - start) / at_once
         self.model.train()
         return seconds
@@ -438,6 +439,7 @@ def dry_run_from_config(
 def dry_run(run: TrainingRun) -> DryRunReport:
     """Build the trainer of a run and take a few steps. The weights of the model change."""
     setup_logging(level=run.cfg.log_level, is_main=run.env.is_main)
+    warn_of_slow_devices(run.env, run.device)
     with raise_on_all_ranks():
         if run.env.is_main:
             folder = run.work_dir.absolute()

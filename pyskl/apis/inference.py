@@ -16,6 +16,7 @@ from torch import nn
 from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
+from pyskl.distributed.env import usable_device
 from pyskl.models import build_model
 from pyskl.models.convert import replace_sync_batchnorm
 
@@ -37,13 +38,18 @@ def init_recognizer(
 
     Returns:
         The model in evaluation mode; its config is in ``model.cfg``.
+
+    Raises:
+        InputError: for errors in the config or the checkpoint.
+        DeviceError: if torch can't use the device.
     """
+    device = usable_device(device)
     cfg = load_config(config)
     model = build_model(cfg.model)
     if checkpoint is not None:
         opened = open_checkpoint(checkpoint, trusted=trusted)
         load_weights(model, opened.state_dict, opened.source)
-    if torch.device(device).type == "cpu":
+    if device.type == "cpu":
         model = replace_sync_batchnorm(model)
     model.cfg = cfg
     return model.to(device).eval()

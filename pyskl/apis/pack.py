@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyskl.config import load_config
-from pyskl.datasets.annotation_cache import load_annotations
+from pyskl.datasets.annotation_cache import file_digest, load_annotations
 from pyskl.datasets.annotation_pickle import read_annotation_pickle
 from pyskl.datasets.dataset_tree import with_key
 from pyskl.datasets.pack import NotPackableError, is_pack, write_pack
@@ -65,7 +65,11 @@ def pack_file(
                 hint="without --out they are written next to the file",
             )
         content = read_annotation_pickle(path, trusted=trusted)
-        source: dict[str, str | int] = {"file": path.name, "bytes": path.stat().st_size}
+        source: dict[str, str | int] = {
+            "file": path.name,
+            "bytes": path.stat().st_size,
+            "digest": file_digest(path),
+        }
         transforms = next(iter(prefixes.values()), [])
         try:
             write_pack(Path(out), content, transforms, source)

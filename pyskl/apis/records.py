@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +16,12 @@ from pyskl.apis.start import StartPoint
 from pyskl.apis.test_data import score_origin
 from pyskl.config import RunConfig, config_text
 from pyskl.distributed.collectives import raise_on_all_ranks
-from pyskl.distributed.env import DistEnv
+from pyskl.distributed.env import DistEnv, warn_of_slow_devices
 from pyskl.errors import InputError
 from pyskl.evaluation.confusion_image import confusion_image
 from pyskl.evaluation.scores import dump_scores
 from pyskl.files.atomic import remove_partial_files
+from pyskl.files.hashing import sha256_of
 from pyskl.logging.environment import environment
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.logging.run_log import RunLog, truncate_log
@@ -32,7 +34,8 @@ def open_logs(
 ) -> RunLog:
     """Set up logging, and log environment, config and seed of a run.
 
-    A run that is resumed in the same work dir appends to its log files.
+    A run that is resumed in the same work dir appends to its log files. If it has another config
+    or other data than before, what it replaces is kept as ``NAME.1``, ``NAME.2``, ...
     """
     log = RunLog(None)
     with raise_on_all_ranks():
@@ -48,12 +51,8 @@ def open_logs(
         else:
             setup_logging(is_main=False)
     logger = get_logger()
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    elif torch.version.cuda is not None:
-        name = f"CPU (torch {torch.__version__} finds no GPU that it can use)"
-    else:
-        name = "CPU"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    warn_of_slow_devices(env, device)
     software, text = environment(), config_text(cfg)
     logger.info("environment:\n%s", "\n".join(f"  {k}: {v}" for k, v in software.items()))
     logger.info("config:\n%s", text)
@@ -78,6 +77,8 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
         and path.is_file()
         and isinstance(per_epoch, int)
     ):
+        if start is not None and start.learns_otherwise:
+            _keep(path)
         last_metrics = truncate_log(path, iteration=done, steps_per_epoch=per_epoch)
     else:
         # Two runs may start in the same second.
@@ -91,10 +92,20 @@ def _open_files(cfg: RunConfig, work_dir: Path, start: StartPoint | None) -> Run
     info = RunInfo(work_dir, name, done, last_metrics, cfg.given)
     log = RunLog(path, open_trackers(cfg.log_config.hooks, info))
     # Don't overwrite the config that the run was started with.
-    copy = work_dir / f"{Path(cfg.filename or 'config').stem}.py"
+    copy, text = work_dir / f"{Path(cfg.filename or 'config').stem}.py", config_text(cfg)
     if not (cfg.filename and copy.exists() and copy.samefile(cfg.filename)):
-        copy.write_text(config_text(cfg), encoding="utf-8")
+        if copy.exists() and copy.read_bytes() != text.encode():
+            _keep(copy)
+        copy.write_text(text, encoding="utf-8")
     return log
+
+
+def _keep(path: Path) -> None:
+    """Copy a file to ``NAME.1``, or the next number that is free."""
+    number = 1
+    while (kept := path.with_name(f"{path.name}.{number}")).exists():
+        number += 1
+    shutil.copy2(path, kept)
 
 
 def record_test(
@@ -110,10 +121,13 @@ def record_test(
         weights: ``'last'`` or ``'best'``.
     """
     progress = trainer.progress
-    checkpoint = f"epoch_{progress.epoch}.pth"
+    epoch, checkpoint = progress.epoch, f"epoch_{progress.epoch}.pth"
     if weights == "best" and progress.best is not None:
-        checkpoint = progress.best["file"]
-    origin = score_origin(cfg, dataset, trainer.model, scores, checkpoint)
+        epoch, checkpoint = progress.best["epoch"], progress.best["file"]
+    sha256 = sha256_of(trainer.work_dir / checkpoint)
+    origin = score_origin(
+        *(cfg, dataset, trainer.model, scores, checkpoint), epoch=epoch, sha256=sha256
+    )
     dump_scores(scores, trainer.work_dir / f"{weights}_pred.pkl", origin)
     labels = dataset.labels
     if labels.ndim == 1:

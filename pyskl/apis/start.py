@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from pyskl.apis.same_run import Change, changes_since, refuse_changes
 from pyskl.apis.settings import TrainSettings
 from pyskl.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
 from pyskl.checkpoints.manager import LATEST, newest_usable
@@ -23,6 +25,9 @@ from pyskl.errors import CheckpointError, InputError
 from pyskl.logging.log import get_logger
 from pyskl.training.trainer import Trainer
 
+# Changes in a warning.
+_MAX_LISTED = 20
+
 
 @dataclass(frozen=True)
 class StartPoint:
@@ -33,12 +38,20 @@ class StartPoint:
         resumed: Whether the checkpoint's run is resumed; otherwise a new run takes its weights.
         automatic: Whether the checkpoint was found in the work dir, not named by the user.
         note: What is wrong with the newest checkpoint, if this is an older one.
+        changes: What differs from the run that is resumed, in the main process; see
+            :func:`pyskl.apis.same_run.changes_since`.
     """
 
     checkpoint: OpenedCheckpoint
     resumed: bool
     automatic: bool = False
     note: str | None = None
+    changes: Sequence[Change] = ()
+
+    @property
+    def learns_otherwise(self) -> bool:
+        """Whether some changes concern what the run learns."""
+        return any(one.learned for one in self.changes)
 
     @property
     def path(self) -> Path:
@@ -49,6 +62,35 @@ class StartPoint:
     def meta(self) -> Mapping[str, Any]:
         """The checkpoint's metadata if its run is resumed; empty for a new run."""
         return self.checkpoint.meta if self.resumed else {}
+
+    def compared(self, facts: Mapping[str, Any]) -> StartPoint:
+        """Compare the run that is resumed with this one.
+
+        Args:
+            facts: See :func:`pyskl.apis.same_run.run_facts`.
+
+        Returns:
+            The start point with its ``changes``.
+
+        Raises:
+            ConfigError: if changes concern what the run learns, and the user did not ask to resume.
+        """
+        if not self.resumed:
+            return self
+        changes = changes_since(self.meta, facts)
+        if self.automatic:
+            refuse_changes(changes, self.path)
+        return replace(self, changes=changes)
+
+    def check_weights(self, model: nn.Module) -> None:
+        """Check that the weights fit the model.
+
+        Raises:
+            CheckpointError: if not.
+        """
+        state_dict, source = self.checkpoint.state_dict, self.checkpoint.source
+        with self.explaining_errors():
+            check_weights_fit(model, state_dict, source, new_head=not self.resumed)
 
     @contextmanager
     def explaining_errors(self) -> Iterator[None]:
@@ -66,9 +108,9 @@ class StartPoint:
 
 
 def find_start(
-    model: nn.Module, cfg: RunConfig, settings: TrainSettings, work_dir: Path, env: DistEnv
+    cfg: RunConfig, settings: TrainSettings, work_dir: Path, env: DistEnv
 ) -> StartPoint | None:
-    """Open the checkpoint to start from, if there is one, and check that it fits the model."""
+    """Open the checkpoint to start from, if there is one, and check its state."""
     start = chosen = None
     with raise_on_all_ranks():
         if env.is_main:
@@ -84,13 +126,9 @@ def find_start(
         get_logger().warning(
             "load_from=%s is not used: the run in %s continues", cfg.load_from, start.path.parent
         )
-    checkpoint = start.checkpoint
-    with start.explaining_errors():
-        if start.resumed:
-            check_resumable(checkpoint)
-        check_weights_fit(
-            model, checkpoint.state_dict, checkpoint.source, new_head=not start.resumed
-        )
+    if start.resumed:
+        with start.explaining_errors():
+            check_resumable(start.checkpoint)
     return start
 
 
@@ -132,6 +170,15 @@ def apply_start(trainer: Trainer, start: StartPoint, *, trusted: bool) -> None:
     """Load the checkpoint's state or weights into a trainer."""
     if start.note is not None:
         get_logger().error("%s", start.note)
+    if start.changes:
+        listed = [f"{one.key} {one.before} → {one.now}" for one in start.changes[:_MAX_LISTED]]
+        more = len(start.changes) - len(listed)
+        get_logger().log(
+            logging.WARNING if start.learns_otherwise else logging.INFO,
+            "the run continues with other values than before: %s%s",
+            "; ".join(listed),
+            f"; and {more} more" if more else "",
+        )
     if not start.resumed:
         checkpoint = start.checkpoint
         load_weights(trainer.model, checkpoint.state_dict, checkpoint.source, new_head=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,13 +21,14 @@ from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
 from pyskl.distributed.collectives import is_main_process, raise_on_all_ranks
-from pyskl.distributed.env import DistEnv, Launcher, choose_device
+from pyskl.distributed.env import DistEnv, Launcher, choose_device, warn_of_slow_devices
 from pyskl.distributed.monitor import distributed_run
 from pyskl.errors import InputError
 from pyskl.evaluation.evaluate import check_metrics, evaluate
 from pyskl.evaluation.scores import check_score_file, dump_scores
 from pyskl.evaluation.scoring import collect_scores
 from pyskl.files.download import local_checkpoint
+from pyskl.files.terminal import shows_bars
 from pyskl.logging.log import get_logger, setup_logging
 from pyskl.models.convert import fuse_conv_bn, replace_sync_batchnorm
 from pyskl.training.memory import keep_freed_memory
@@ -66,6 +66,7 @@ def test_from_config(
     if device.type == "cpu":
         keep_freed_memory()
     setup_logging(is_main=env.is_main)
+    warn_of_slow_devices(env, device)
     prepared = prepare(load_config(config, cfg_options), ["test"], trusted=settings.trusted)
     with (
         distributed_run(
@@ -104,7 +105,12 @@ def _test(
     if settings.out is not None:
         with raise_on_all_ranks():
             if env.is_main:
-                origin = score_origin(cfg, dataset, model, scores, checkpoint)
+                epoch = opened.meta.get("epoch")
+                origin = score_origin(
+                    *(cfg, dataset, model, scores, checkpoint),
+                    epoch=epoch if isinstance(epoch, int) else None,
+                    sha256=opened.sha256,
+                )
                 dump_scores(scores, settings.out, origin)
         get_logger().info("scores written to %s", settings.out)
     return found
@@ -167,5 +173,5 @@ def test_model(
         ),
         device,
         amp=amp,
-        progress=is_main_process() and sys.stderr.isatty(),
+        progress=is_main_process() and shows_bars(),
     )

@@ -16,6 +16,7 @@ from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.datasets.dataset_tree import leaves
 from pyskl.datasets.pose import PoseDataset
 from pyskl.errors import AnnotationError, ConfigError, InputError
+from pyskl.evaluation.fusion import STREAMS
 from pyskl.evaluation.scores import ScoreFile, ScoreOrigin, digest_of_ids
 
 
@@ -156,7 +157,14 @@ def _test_data(dataset: Any, data: tuple[dict[str, Any], ...]) -> TestData:
 
 
 def score_origin(
-    cfg: RunConfig, dataset: Any, model: Any, scores: np.ndarray, checkpoint: str | Path | None
+    cfg: RunConfig,
+    dataset: Any,
+    model: Any,
+    scores: np.ndarray,
+    checkpoint: str | Path,
+    *,
+    epoch: int | None,
+    sha256: str,
 ) -> ScoreOrigin | None:
     """Describe the scores of a config's ``data.test``; None if the samples have no ids.
 
@@ -166,6 +174,8 @@ def score_origin(
         model: The recognizer.
         scores: (N, classes), or (N, clips, classes) if they are not averaged over clips.
         checkpoint: The file of the weights.
+        epoch: The epoch after which they were saved, if known.
+        sha256: The hash of the file.
     """
     if not hasattr(dataset, "sample_ids"):  # a user's data set
         return None
@@ -175,10 +185,25 @@ def score_origin(
         sample_ids_sha256=digest_of_ids(dataset.sample_ids),
         data=tuple(data_leaves(cfg.data.test)),
         config=cfg.filename,
-        checkpoint=None if checkpoint is None else str(checkpoint),
+        checkpoint=str(checkpoint),
+        epoch=epoch,
+        checkpoint_sha256=sha256,
+        stream=stream(cfg.data.test),
         average_clips=getattr(model, "average_clips", None),
         num_clips=num_clips(cfg.data.test),
     )
+
+
+def stream(cfg: Any) -> str | None:
+    """Return the stream that a data set's config makes; None if there is no single one."""
+    found = set()
+    for _, leaf in leaves(cfg):
+        for transform in leaf.get("pipeline", ()):
+            feats = transform.get("feats") if isinstance(transform, Mapping) else None
+            if isinstance(feats, (list, tuple)):
+                found.add(tuple(feats))
+    feats = found.pop() if len(found) == 1 else ()
+    return feats[0] if len(feats) == 1 and feats[0] in STREAMS else None
 
 
 def num_clips(cfg: Any) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from pyskl.apis.data_warnings import (
 )
 from pyskl.apis.prepare import prepare
 from pyskl.apis.records import open_logs, record_test
+from pyskl.apis.same_run import run_facts
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint, apply_start, find_start
 from pyskl.apis.test import check_measurable, test_model
@@ -65,6 +66,7 @@ class TrainingRun:
         device: Where to compute.
         monitor: Handles requests to stop and lost processes.
         start: The checkpoint to start from.
+        facts: What checkpoints record of the run; see :func:`pyskl.apis.same_run.run_facts`.
     """
 
     cfg: RunConfig
@@ -75,6 +77,7 @@ class TrainingRun:
     device: torch.device
     monitor: Monitor
     start: StartPoint | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def work_dir(self) -> Path:
@@ -186,11 +189,19 @@ def open_run(
 def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
     """Find the checkpoint to start from, and check everything that needs more than the config."""
     settings = run.settings
-    run.start = find_start(run.model, run.cfg, settings, run.work_dir, run.env)
+    run.start = find_start(run.cfg, settings, run.work_dir, run.env)
     seed = run.start.meta.get("seed") if run.start is not None else None
     if seed is not None and not seed_given:  # keep the random seed of the resumed run
         run.cfg = run.cfg.with_values(seed=seed)
         set_random_seed(seed, deterministic=settings.deterministic)
+    with raise_on_all_ranks():
+        if run.env.is_main:
+            run.facts = run_facts(run.cfg, settings, run.datasets)
+            if run.start is not None:
+                run.start = run.start.compared(run.facts)
+    run.facts = broadcast_object(run.facts)
+    if run.start is not None:
+        run.start.check_weights(run.model)
     labels = np.asarray(run.datasets["train"].labels)
     classes = getattr(getattr(run.model, "cls_head", None), "num_classes", None)
     if labels.ndim == 1 and len(np.unique(labels)) == 1 and classes != 1:
@@ -304,7 +315,7 @@ def build_trainer(
         on_nonfinite=cfg.on_nonfinite,
         log=log,
         log_interval=cfg.log_config.interval,
-        meta={"config": config_text(cfg), **environment()},
+        meta={**run.facts, **environment()},
         find_unused_parameters=cfg.find_unused_parameters,
         monitor=run.monitor,
     )
@@ -312,8 +323,8 @@ def build_trainer(
         apply_start(trainer, run.start, trusted=settings.trusted)
     if trainer.progress.epoch >= trainer.epochs:
         get_logger().info(
-            "this run is finished; to train longer raise total_epochs, for a new run choose "
-            "another --work-dir"
+            "this run is finished; to train longer raise total_epochs and add --resume, for a new "
+            "run choose another --work-dir"
         )
     return trainer
 

@@ -9,7 +9,6 @@ Shapes: M persons, T frames, V joints, C coordinates.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from torch import nn
 
 from pyskl.errors import InputError
+from pyskl.files.pickling import dump_pickle
 
 _MEDIAN_FRAMES, _LOG_DEVIATION = 80, 0.35
 _FRAMES = (30, 300)  # the shortest and the longest sample
@@ -125,5 +125,4 @@ def write_annotations(
     all_in_each = len(ids) < 2 or not train or not other - train
     splits = dict.fromkeys(other, ids if all_in_each else ids[middle:])
     splits |= dict.fromkeys(train, ids if all_in_each else ids[:middle])
-    with open(path, "wb") as file:
-        pickle.dump({"split": splits, "annotations": list(samples)}, file, protocol=4)
+    Path(path).write_bytes(dump_pickle({"split": splits, "annotations": list(samples)}))

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from pyskl.checkpoints.checkpoint_reader import read_torch_file
+from pyskl.checkpoints.names import plain_names
 from pyskl.errors import CheckpointError, RunError
 from pyskl.files.atomic import replace_with
 from pyskl.files.download import local_checkpoint
@@ -40,7 +41,8 @@ class OpenedCheckpoint:
         path: The file.
         source: The path or URL that was asked for; for messages.
         sha256: Hash of the whole file, in hexadecimal.
-        state_dict: Parameters and buffers by name, without ``module.`` prefixes.
+        state_dict: Parameters and buffers by name, without the names of modules that wrap the
+            model; see :func:`pyskl.checkpoints.names.plain_name`.
         meta: Facts about the run that wrote it (``epoch``, ``iter``, ``config``, ...); may be
             empty.
         optimizer: State of the optimizer; None if the file holds weights only.
@@ -70,7 +72,7 @@ def open_checkpoint(location: str | Path, *, trusted: bool = False) -> OpenedChe
             ``http://``. Only for files from people whose programs you would run.
 
     Raises:
-        CheckpointError: if the file is missing, damaged or holds no parameters.
+        CheckpointError: if the file is missing, damaged, holds no parameters or one of them twice.
         UntrustedFileError: if it asks for more than tensors, numbers, strings and containers.
     """
     path = local_checkpoint(location, trusted=trusted)
@@ -101,7 +103,7 @@ def open_checkpoint(location: str | Path, *, trusted: bool = False) -> OpenedChe
         path,
         str(location),
         sha256,
-        OrderedDict((str(name).removeprefix("module."), value) for name, value in weights.items()),
+        plain_names(weights, str(path)),
         dict(meta) if isinstance(meta, Mapping) else {},
         content.get("optimizer"),
         content.get("scaler"),

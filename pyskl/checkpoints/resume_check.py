@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
+from types import NoneType
 from typing import Any
 
 from pyskl.checkpoints.checkpoint import OpenedCheckpoint
@@ -66,6 +67,11 @@ def _errors_of_meta(meta: Mapping[str, Any]) -> Iterator[CheckpointError]:
             yield _error("meta.iter", iteration, expected)
     if not isinstance(meta.get("interim", False), bool):
         yield _error("meta.interim", meta["interim"], "True or False")
+    options, data = meta.get("options"), meta.get("data")
+    if options is not None and not _is_plain_dict(options):
+        yield _error("meta.options", options, "numbers and text by name")
+    if data is not None and not _is_data(data):
+        yield _error("meta.data", data, "the facts of each data set by use")
     best = meta.get("best")
     if best is not None and not _is_best(best):
         expected = "key, score, epoch and file (best_KEY_epoch_NUMBER.pth) of the best checkpoint"
@@ -94,6 +100,19 @@ def _is_integer(value: Any, low: int, high: int) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_plain_dict(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(item, (str, int, float, NoneType)) for item in value.values()
+    )
+
+
+def _is_data(value: Any) -> bool:
+    """Return whether this describes the data sets in the format of ``meta``."""
+    return isinstance(value, Mapping) and all(
+        isinstance(leaves, list) and all(map(_is_plain_dict, leaves)) for leaves in value.values()
+    )
 
 
 def _is_best(best: Any) -> bool:

@@ -1,17 +1,20 @@
-"""Load the weights and the optimizer state of a checkpoint; any mismatch is an error."""
+"""Load the weights and the optimizer state of a checkpoint."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pyskl.checkpoints.checkpoint import OpenedCheckpoint
+from pyskl.checkpoints.names import plain_name, plain_names, translated_names
 from pyskl.errors import CheckpointError
 from pyskl.logging.log import get_logger
 
 _MAX_LISTED = 12  # mismatches in a message
+_COUNTER = ".num_batches_tracked"  # BatchNorm does not use it with a momentum
 
 # Entries of parameter groups that checkpoints of older torch lack; the defaults don't change the
 # update.
@@ -19,74 +22,90 @@ _IMPLEMENTATION_OPTIONS = frozenset(
     {"capturable", "decoupled_weight_decay", "differentiable", "foreach", "fused", "maximize"}
 )
 
-Shapes = tuple[tuple[int, ...], tuple[int, ...]]
-
 
 def load_weights(
     model: nn.Module, state_dict: Mapping[str, Tensor], source: str, *, new_head: bool = False
 ) -> None:
     """Copy the weights of a checkpoint into a model.
 
+    The counters ``num_batches_tracked`` of BatchNorm may be missing, as in torch itself.
+
     Args:
         model: The model.
-        state_dict: Its parameters and buffers by name.
+        state_dict: Its parameters and buffers by name; modules that wrap the model (see
+            :func:`pyskl.checkpoints.names.plain_name`) may be part of the names.
         source: Where they came from; for messages.
-        new_head: For fine-tuning: skip classifier weights of another shape, with a warning.
+        new_head: For fine-tuning, usually with a new head: take what fits, also under the names of
+            MMAction2 and the first ST-GCN, and list the rest in a warning.
 
     Raises:
-        CheckpointError: listing the keys and shapes that don't fit; the model is not changed.
+        CheckpointError: listing the keys and shapes that don't fit; the model is not changed. With
+            ``new_head`` only if no parameter fits.
     """
-    skipped = check_weights_fit(model, state_dict, source, new_head=new_head)
-    if skipped:
+    fitting, mismatches = _fit(model, state_dict, source, new_head=new_head)
+    if mismatches:
+        total = len(model.state_dict())
         get_logger().warning(
-            "the classifier of %s has another size and starts untrained (%s)",
-            source,
-            "; ".join(f"{name}: {shapes}" for name, shapes in _describe_shapes(skipped)),
+            "%s does not fit exactly: %d of the model's %d weights are taken%s (%s)",
+            *(source, len(fitting), total),
+            ", the rest starts untrained" if len(fitting) < total else "",
+            "; ".join(_listed(mismatches)),
         )
-    fitting = {name: value for name, value in state_dict.items() if name not in skipped}
     model.load_state_dict(fitting, strict=False)
 
 
 def check_weights_fit(
     model: nn.Module, state_dict: Mapping[str, Tensor], source: str, *, new_head: bool = False
-) -> dict[str, Shapes]:
+) -> None:
     """Check the weights as :func:`load_weights` does, without changing the model.
-
-    Returns:
-        Name → shapes in the file and in the model, of the weights that ``new_head`` skips.
 
     Raises:
         CheckpointError: listing the keys and shapes that don't fit.
     """
-    own = model.state_dict()
-    mismatched: dict[str, Shapes] = {
-        name: (tuple(value.shape), tuple(own[name].shape))
-        for name, value in state_dict.items()
-        if name in own and value.shape != own[name].shape
+    _fit(model, state_dict, source, new_head=new_head)
+
+
+def _fit(
+    model: nn.Module, state_dict: Mapping[str, Tensor], source: str, *, new_head: bool
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Return the weights that fit, by their names in the model, and a line for each that doesn't.
+
+    Raises:
+        CheckpointError: if some don't fit; with ``new_head`` only if no parameter does.
+    """
+    own = {plain_name(name): (name, value) for name, value in model.state_dict().items()}
+    given = plain_names(state_dict, source)
+    if new_head:
+        given = OrderedDict(translated_names(given, own))
+    shapes = {
+        name: (tuple(value.shape), tuple(own[name][1].shape))
+        for name, value in given.items()
+        if name in own and value.shape != own[name][1].shape
     }
-    skipped = {
-        name: mismatched.pop(name)
-        for name in list(mismatched)
-        if new_head and name.startswith("cls_head.")
-    }
-    missing = [name for name in own if name not in state_dict]
-    unexpected = [name for name in state_dict if name not in own]
+    missing = [name for name in own if name not in given and not name.endswith(_COUNTER)]
+    unexpected = [name for name in given if name not in own]
     mismatches = [
         *(f"{name}: missing in the file" for name in missing),
         *(f"{name}: not in the model" for name in unexpected),
-        *(f"{name}: {shapes}" for name, shapes in _describe_shapes(mismatched)),
+        *(f"{name}: shape {a} for the model's {b}" for name, (a, b) in sorted(shapes.items())),
     ]
-    if mismatches:
-        shown = mismatches[:_MAX_LISTED]
-        if len(mismatches) > _MAX_LISTED:
-            shown.append(f"and {len(mismatches) - _MAX_LISTED} more")
+    fitting = {
+        own[name][0]: value for name, value in given.items() if name in own and name not in shapes
+    }
+    parameters = {name for name, _ in model.named_parameters()}
+    if mismatches and not (new_head and parameters & fitting.keys()):
         raise CheckpointError(
             f"does not fit the model that the config describes ({len(missing)} missing, "
-            f"{len(unexpected)} not in the model, {len(mismatched)} of another shape):",
+            f"{len(unexpected)} not in the model, {len(shapes)} of another shape):",
             file=source,
-            errors=[CheckpointError(mismatch) for mismatch in shown],
+            errors=list(map(CheckpointError, _listed(mismatches))),
         )
-    return skipped
+    return fitting, mismatches
+
+
+def _listed(mismatches: list[str]) -> list[str]:
+    more = len(mismatches) - _MAX_LISTED
+    return mismatches[:_MAX_LISTED] + ([f"and {more} more"] if more > 0 else [])
 
 
 def load_optimizer(optimizer: Optimizer, checkpoint: OpenedCheckpoint) -> None:
@@ -109,10 +128,3 @@ def load_optimizer(optimizer: Optimizer, checkpoint: OpenedCheckpoint) -> None:
             key="optimizer",
             hint="to start from its weights only, use load_from",
         ) from error
-
-
-def _describe_shapes(mismatched: Mapping[str, Shapes]) -> list[tuple[str, str]]:
-    return [
-        (name, f"shape {found} for the model's {own}")
-        for name, (found, own) in sorted(mismatched.items())
-    ]

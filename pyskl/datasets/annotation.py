@@ -47,6 +47,8 @@ class AnnotationFile:
         joint_names: The names of the joints in their order, if the file has them.
         precomputed: Transforms that have been applied to the samples.
         folder: The pack that the samples are mapped from, if any.
+        digest: Identifies the content of the annotation file, if known; see
+            :func:`pyskl.datasets.annotation_cache.content_digest`.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class AnnotationFile:
     joint_names: tuple[str, ...] | None = None
     precomputed: tuple[TransformConfig, ...] = ()
     folder: Path | None = None
+    digest: str | None = None
     _checked: set[tuple[Any, ...]] = field(default_factory=set, repr=False)
     _device_rows: dict[Any, dict[str, Any]] = field(default_factory=dict, repr=False)
 

@@ -18,6 +18,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -130,12 +131,12 @@ def _pack_of(
     digest = next((noted for root in _roots(path) if (noted := _noted_digest(root, path))), None)
     for root in _roots(path):
         try:
-            digest = digest or sha256_of(path)[:_DIGITS]
+            digest = digest or file_digest(path)
             folder = root / f"{digest}-{_variant(precompute)}"
             if not is_pack(folder):
-                _make(folder, path, precompute, read)
+                _make(folder, path, precompute, read, digest)
             _note(root, path, digest)
-            return open_pack(folder, path)
+            return replace(open_pack(folder, path), digest=digest)
         except NotPackableError as error:
             reasons = [str(error)]
             break
@@ -154,11 +155,31 @@ def _existing_pack(path: Path, precompute: Sequence[TransformConfig]) -> Annotat
     """Return the pack of a file as it is now, if there is one; write nothing."""
     digest = None
     for root in filter(Path.is_dir, _roots(path)):
-        digest = digest or _noted_digest(root, path) or sha256_of(path)[:_DIGITS]
+        digest = digest or _noted_digest(root, path) or file_digest(path)
         folder = root / f"{digest}-{_variant(precompute)}"
         if is_pack(folder):
-            return open_pack(folder, path)
+            return replace(open_pack(folder, path), digest=digest)
     return None
+
+
+def file_digest(path: Path) -> str:
+    """Return the hash that identifies the content of an annotation pickle; reads the whole file."""
+    return sha256_of(path)[:_DIGITS]
+
+
+def content_digest(annotations: AnnotationFile) -> str | None:
+    """Return a hash of the file that annotations come from, read through a pack or not.
+
+    Packs hold it (older ones that are opened by their own path don't); others are hashed once.
+
+    Returns:
+        The hash; None if it is not known and the file can no longer be read.
+    """
+    if annotations.digest is None and annotations.path.is_file():
+        noted = (_noted_digest(root, annotations.path) for root in _roots(annotations.path))
+        with contextlib.suppress(OSError):
+            annotations.digest = next(filter(None, noted), None) or file_digest(annotations.path)
+    return annotations.digest
 
 
 def _roots(path: Path) -> list[Path]:
@@ -175,6 +196,7 @@ def _make(
     path: Path,
     precompute: Sequence[TransformConfig],
     read: Callable[[], AnnotationContent],
+    digest: str,
 ) -> None:
     """Make a pack, or wait until another process has made it."""
     root = folder.parent
@@ -186,7 +208,8 @@ def _make(
             start = time.perf_counter()
             size = path.stat().st_size
             _log.info("packing %s (%d MB), once, into %s", path, size >> 20, folder)
-            write_pack(folder, read(), precompute, source={"file": path.name, "bytes": size})
+            source = {"file": path.name, "bytes": size, "digest": digest}
+            write_pack(folder, read(), precompute, source)
             for other in root.iterdir():  # packs of what the file held before
                 if is_pack(other) and other.name.split("-")[0] != folder.name.split("-")[0]:
                     shutil.rmtree(other, ignore_errors=True)

@@ -108,6 +108,7 @@ def open_pack(folder: Path, source: Path | None = None) -> AnnotationFile:
             tuple(meta["joint_names"]) if meta["joint_names"] else None,
             tuple(meta["precomputed"]),
             folder,
+            meta["source"].get("digest"),
         )
     except AnnotationError:
         raise
@@ -147,7 +148,8 @@ def write_pack(
         folder: The pack. If another process has written it in the meantime, that one is kept.
         content: What to pack.
         precompute: Transforms to apply.
-        source: Information about the origin, stored in ``meta.json``.
+        source: Information about the origin, stored in ``meta.json``: ``digest`` is that of
+            :class:`AnnotationFile`.
 
     Raises:
         NotPackableError: if the samples contain values that JSON and NumPy can't store.

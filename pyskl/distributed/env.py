@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from pyskl.errors import DeviceError
+from pyskl.logging.log import get_logger
 
 Launcher = Literal["none", "pytorch", "slurm"]
 
@@ -112,6 +113,56 @@ def _first_slurm_host() -> str:
             found=nodes,
             hint="set MASTER_ADDR to the first host",
         ) from error
+
+
+def usable_device(name: str | torch.device, key: str = "device") -> torch.device:
+    """Return the device that a user named.
+
+    Args:
+        name: Such as ``'cpu'``, ``'cuda'`` or ``'cuda:1'``.
+        key: The name of the argument or option, for the message.
+
+    Raises:
+        DeviceError: if torch can't use it on this machine.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    # Torch asserts that it was built with CUDA.
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DeviceError(
+            f"torch can't use this device: {reason}",
+            key=key,
+            found=str(name),
+            expected="cpu" if not torch.cuda.is_available() else "cpu, cuda or cuda:N",
+        ) from error
+    return device
+
+
+def warn_of_slow_devices(env: DistEnv, device: torch.device) -> None:
+    """Warn if this process computes on the CPU against what was probably meant, or shares cores.
+
+    Args:
+        env: Rank and world size.
+        device: Where it computes.
+    """
+    if device.type != "cpu":
+        return
+    if torch.version.cuda is not None and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+        get_logger().warning(
+            "training and testing use the CPU: this torch is built for CUDA %s but finds no GPU "
+            "that it can use (nvidia-smi shows GPUs and driver; CUDA_VISIBLE_DEVICES= says that "
+            "the CPU is meant)",
+            torch.version.cuda,
+        )
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    if env.local_world_size > cores:
+        get_logger().warning(
+            "%d processes share %d CPU core(s), which is slower than one process for each",
+            *(env.local_world_size, cores),
+        )
 
 
 def choose_device(env: DistEnv) -> torch.device:

@@ -104,8 +104,10 @@ class Monitor:
     ) -> None:
         """Stop the threads, and publish how this process ended."""
         self._closing.set()
+        # After an error others may have ended, and a request to the store may block.
+        patience = GRACE_PERIOD if kind is None else 2 * HEARTBEAT_INTERVAL
         for thread in self._threads:
-            thread.join(timeout=2 * HEARTBEAT_INTERVAL)
+            thread.join(timeout=patience)
         if self._store is not None:
             state = "finished" if kind is None else f"failed ({kind.__name__})"
             try:
@@ -279,7 +281,7 @@ def distributed_run(
         LostProcessError: if other processes don't start.
     """
     timeouts = Timeouts.from_config(dist_params)
-    rendezvous = None
+    rendezvous, finished = None, False
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if env.world_size > 1:
@@ -294,6 +296,9 @@ def distributed_run(
         ):
             yield monitor
             barrier()  # process 0, which holds the store, must not leave first
+            finished = True
     finally:
         if rendezvous is not None:
             dist.destroy_process_group()
+            if finished:
+                rendezvous.leave(GRACE_PERIOD)

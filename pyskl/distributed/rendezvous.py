@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -69,7 +69,7 @@ class Rendezvous:
     """
 
     def __init__(self, env: DistEnv, timeouts: Timeouts) -> None:
-        self._timeout = timeouts.timeout
+        self._env, self._timeout = env, timeouts.timeout
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self._address = host, port
         # Keep a reference: the store of process 0 lives as long as this object.
@@ -117,6 +117,27 @@ class Rendezvous:
         """
         store = self._connect() if new_connection else self._store
         return dist.PrefixStore(f"{self._run_id}/{use}", store)
+
+    def leave(self, timeout: float) -> None:
+        """Make the last request to the store; process 0 waits for those of the others.
+
+        The store ends with process 0. C++ code would print a trace for each request after that.
+
+        Args:
+            timeout: How long to wait for the others, which may have been killed meanwhile.
+        """
+        store, env = self.store("left"), self._env
+        if env.rank > 0:
+            with suppress(RuntimeError, ConnectionError):
+                store.set(str(env.rank), "")
+            return
+        missing = set(range(1, env.world_size))
+
+        def all_left() -> bool:
+            missing.difference_update({rank for rank in missing if store.check([str(rank)])})
+            return not missing
+
+        _wait_until(all_left, timeout, "the other processes")
 
     def _connect(self) -> dist.TCPStore:
         host, port = self._address

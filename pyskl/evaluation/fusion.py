@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pyskl.errors import InputError
-from pyskl.evaluation.metrics import top_k_accuracy
+from pyskl.evaluation.metrics import check_finite_scores, top_k_accuracy
 
 STREAMS = {"j": "joint", "b": "bone", "jm": "joint motion", "bm": "bone motion"}
 """The streams, by their names in config files."""
@@ -92,7 +92,7 @@ def fuse(tables: Sequence[ArrayLike], weights: Sequence[float]) -> np.ndarray:
         (N, L) float64.
 
     Raises:
-        InputError: for unusable weights or tables of different shapes.
+        InputError: for unusable weights, tables of different shapes, or scores that are not finite.
 
     Example:
         >>> fuse([[[0.5, 0.5]], [[1.0, 0.0]]], [1, 3]).tolist()
@@ -105,6 +105,7 @@ def fuse(tables: Sequence[ArrayLike], weights: Sequence[float]) -> np.ndarray:
         raise InputError("the scores have different shapes", key="tables", found=shapes)
     total = np.zeros_like(arrays[0])
     for array, weight in zip(arrays, weights):
+        check_finite_scores(array)  # with weight 0, too: 0 times infinity is NaN
         total += weight * array
     return total / sum(weights)
 

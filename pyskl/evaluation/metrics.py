@@ -13,14 +13,51 @@ from numpy.typing import ArrayLike
 
 from pyskl.errors import InputError
 
+# Sample ids in a message.
+_MAX_LISTED = 5
+
+
+class NonFiniteScoresError(InputError):
+    """Scores are NaN or infinite, so nothing can be measured with them."""
+
+
+def check_finite_scores(
+    scores: ArrayLike, sample_ids: Sequence[str] | None = None, *, source: str | None = None
+) -> None:
+    """Check scores before they become figures, files or predictions.
+
+    Args:
+        scores: One entry of any shape per sample, (N, ...).
+        sample_ids: The ids of the samples, for the message; by default their positions.
+        source: Where the scores come from, for the message.
+
+    Raises:
+        NonFiniteScoresError: if a score is NaN or infinite.
+    """
+    array = np.asarray(scores)
+    bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1)).tolist()
+    if bad:
+        names = bad if sample_ids is None else [sample_ids[one] for one in bad]
+        listed = ", ".join(map(repr, names[:_MAX_LISTED]))
+        listed += ", ..." if len(names) > _MAX_LISTED else ""
+        alone = sample_ids is None and len(array) == 1  # the caller knows its name
+        raise NonFiniteScoresError(
+            "the scores are not finite, so they can't be used",
+            file=source,
+            sample=None if alone else names[0],
+            key="scores",
+            found="NaN or infinity"
+            + ("" if alone else f" in {len(bad)} of {len(array)} samples: {listed}"),
+            hint="check the weights" + (" and the keypoints" if len(bad) < len(array) else ""),
+        )
+
 
 def top_k_accuracy(
     scores: ArrayLike | Sequence[ArrayLike], labels: ArrayLike, topk: int | Iterable[int] = (1,)
 ) -> list[float]:
     """Return the share of samples whose label is among the k highest scores, for each k.
 
-    Ties go to the lower class, as in ``argmax``. NaN counts as the highest score of a wrong class,
-    so a sample whose scores are NaN is only a hit if k covers all classes.
+    Ties go to the lower class, as in ``argmax``.
 
     Args:
         scores: (N, L), or N vectors of length L.
@@ -31,7 +68,8 @@ def top_k_accuracy(
         One value from 0 to 1 for each k, in the order given.
 
     Raises:
-        InputError: for wrong shapes, labels outside the classes, or a k below 1.
+        InputError: for wrong shapes, scores that are not finite, labels outside the classes, or a
+            k below 1.
 
     Example:
         >>> top_k_accuracy([[0.1, 0.6, 0.3], [0.8, 0.1, 0.1]], [2, 0], topk=(1, 2))
@@ -43,7 +81,7 @@ def top_k_accuracy(
         raise InputError("a k is too small", key="topk", found=ks, expected="1 or more")
     num_classes = table.shape[1]
     own = np.take_along_axis(table, labels[:, None], axis=1)  # (N, 1)
-    higher = ~(table <= own)  # (N, L); not `>`, so that NaN counts as higher
+    higher = table > own  # (N, L)
     higher |= (table == own) & (np.arange(num_classes) < labels[:, None])
     rank = higher.sum(axis=1)  # (N,)
     return [float(np.mean((rank < k) | (k >= num_classes))) for k in ks]
@@ -60,7 +98,7 @@ def mean_class_accuracy(scores: ArrayLike | Sequence[ArrayLike], labels: ArrayLi
         labels: Integers (N,) or (N, 1), from 0 to L - 1.
 
     Raises:
-        InputError: for wrong shapes or labels outside the classes.
+        InputError: for wrong shapes, scores that are not finite, or labels outside the classes.
     """
     table, labels = _scores_and_labels(scores, labels)
     confusion = confusion_matrix(table.argmax(axis=1), labels)
@@ -116,9 +154,9 @@ def mean_average_precision(
         The mean; NaN if no class has a positive sample.
 
     Raises:
-        InputError: for wrong shapes, or labels other than 0 and 1.
+        InputError: for wrong shapes, scores that are not finite, or labels other than 0 and 1.
     """
-    table, hot = _table("scores", scores), _table("labels", labels)
+    table, hot = _scores(scores), _table("labels", labels)
     if hot.shape != table.shape:
         found = f"{hot.shape} and {table.shape}"
         raise InputError("labels and scores have different shapes", key="labels", found=found)
@@ -137,7 +175,7 @@ def mean_average_precision(
 def _scores_and_labels(
     scores: ArrayLike | Sequence[ArrayLike], labels: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    table, labels = _table("scores", scores), _classes("labels", labels)
+    table, labels = _scores(scores), _classes("labels", labels)
     if len(table) != len(labels):
         raise InputError(
             "labels and scores have different lengths",
@@ -154,6 +192,13 @@ def _scores_and_labels(
             expected=f"0 to {num_classes - 1}",
         )
     return table, labels
+
+
+def _scores(scores: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
+    """Return scores as finite numbers (N, L)."""
+    table = _table("scores", scores)
+    check_finite_scores(table)
+    return table
 
 
 def _table(key: str, values: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +20,9 @@ import numpy as np
 import yaml
 
 from pyskl.errors import InputError, did_you_mean
+from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.files.atomic import unwritable, write_bytes
+from pyskl.files.pickling import dump_pickle
 from pyskl.logging.log import get_logger
 from pyskl.unpickling.load import load_plain_pickle
 
@@ -48,6 +49,9 @@ class ScoreOrigin:
         data: ``{'ann_file': ..., 'split': ...}`` of each data set that was scored.
         config: Path of the config, if it has one.
         checkpoint: Path of the weights.
+        epoch: The epoch after which they were saved, if known.
+        checkpoint_sha256: Hash of the file of the weights, if known.
+        stream: The stream that the samples were, such as ``'j'``, if they were just one.
         average_clips: ``'prob'`` or ``'score'``; None if the clips were not averaged, or if
             unknown.
         num_clips: Clips per sample, if known.
@@ -60,6 +64,9 @@ class ScoreOrigin:
     data: Sequence[Mapping[str, Any]] = ()
     config: str | None = None
     checkpoint: str | None = None
+    epoch: int | None = None
+    checkpoint_sha256: str | None = None
+    stream: str | None = None
     average_clips: str | None = None
     num_clips: int | None = None
     fused: Sequence[Mapping[str, Any]] | None = None
@@ -133,12 +140,13 @@ def dump_scores(
             because it belongs to the replaced scores.
 
     Raises:
-        InputError: for another suffix, or if the file can't be written.
+        InputError: for another suffix, scores that are not finite, or if the file can't be written.
     """
     path = check_score_file(path)
     vectors = [np.asarray(row) for row in scores]
+    check_finite_scores(vectors)
     if path.suffix == ".pkl":
-        content = pickle.dumps(vectors, protocol=4)
+        content = dump_pickle(vectors)
     else:
         dump = json.dumps if path.suffix == ".json" else yaml.safe_dump
         content = dump([vector.tolist() for vector in vectors]).encode()
@@ -226,9 +234,9 @@ def _table(path: Path, content: Any, max_bytes: int) -> np.ndarray:
                 hint="make the file again with --average-clips prob",
             )
         length = rows[0].size if rows else row.size
-        if row.shape != (length,) or not is_numeric or not np.isfinite(row).all():
+        if row.shape != (length,) or not is_numeric:
             raise InputError(
-                "its scores are not a vector of finite numbers",
+                "its scores are not a vector of numbers",
                 file=path,
                 sample=index,
                 found=f"{type(entry).__name__} of shape {row.shape}",
@@ -238,6 +246,7 @@ def _table(path: Path, content: Any, max_bytes: int) -> np.ndarray:
             raise InputError("its rows are repeated so often that they fill the memory", file=path)
         rows.append(row)
     table = np.stack(rows)
+    check_finite_scores(table, source=str(path))
     if table.dtype in (np.float32, np.float64):
         return table
     return table.astype(np.float32 if table.dtype == np.float16 else np.float64)
@@ -282,6 +291,9 @@ _ORIGIN_TYPES: dict[str, Any] = {
     "data": list,
     "config": str | None,
     "checkpoint": str | None,
+    "epoch": int | None,
+    "checkpoint_sha256": str | None,
+    "stream": str | None,
     "average_clips": str | None,
     "num_clips": int | None,
     "fused": list | None,

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from pyskl.datasets.sampling import TestBatches
 from pyskl.distributed.collectives import gather_objects
+from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.models.precision import autocast
 
 
@@ -90,6 +91,9 @@ def collect_scores(
 
     Returns:
         (len(dataset), classes) float32 in the order of the data set, on every process.
+
+    Raises:
+        NonFiniteScoresError: on every process, if a score is NaN or infinite.
     """
     sampler = loader.batch_sampler
     if not isinstance(sampler, TestBatches):
@@ -112,8 +116,11 @@ def collect_scores(
     own = torch.cat(found).cpu().numpy() if found else None
     parts = gather_objects((sampler.indices(), own))
     filled = next(part for _, part in parts if part is not None)
-    scores = np.empty((sampler.length, *filled.shape[1:]), dtype=filled.dtype)
+    scores = np.zeros((sampler.length, *filled.shape[1:]), dtype=filled.dtype)
     for indices, part in parts:
         if part is not None:
             scores[indices] = part
+    check_finite_scores(
+        scores, getattr(getattr(loader.dataset, "dataset", None), "sample_ids", None)
+    )
     return scores

@@ -14,11 +14,10 @@ import re
 import shutil
 import socket
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from tqdm import tqdm
 from pyskl.errors import InputError
 from pyskl.files.cache_dir import cache_folder
 from pyskl.files.hashing import hash_record, record_hash, recorded_hash, sha256_of
+from pyskl.files.terminal import shows_bars
 
 SCHEMES = ("https", "http", "file")
 
@@ -141,7 +141,12 @@ def partial_path(target: Path) -> Path:
 
 
 def fetch(
-    remote: RemoteFile, target: Path, *, trusted: bool = False, hint: str | None = None
+    remote: RemoteFile,
+    target: Path,
+    *,
+    trusted: bool = False,
+    hint: str | None = None,
+    check: Callable[[Path], bool] | None = None,
 ) -> Path:
     """Download a file unless it exists, and check its hash.
 
@@ -155,6 +160,8 @@ def fetch(
         trusted: Also accept ``http://``, and redirects to it: anybody on the way can then change
             the file.
         hint: What the user can do instead; by default save the file as ``target``.
+        check: Looks into the file. If it returns False or raises an error, the hash is not
+            recorded, so that a wrong file does not become the reference.
 
     Returns:
         ``target``.
@@ -171,7 +178,8 @@ def fetch(
                 if not target.is_file():  # another process may have been faster
                     _Download(remote, target, trusted=trusted, hint=hint).run()
         digest = verify(remote, target)
-        if recorded_hash(target) is None:
+        is_good = check is None or check(target)
+        if is_good and recorded_hash(target) is None:
             record_hash(target, digest)
     except OSError as error:
         raise DownloadError(
@@ -186,8 +194,17 @@ def verify(remote: RemoteFile, target: Path) -> str:
     """Return a file's SHA-256 after comparing it with the expected and the recorded one.
 
     Raises:
-        DownloadError: if they differ.
+        DownloadError: if they differ, or the size is not the expected one.
     """
+    size = target.stat().st_size
+    if remote.size not in (None, size):
+        raise DownloadError(
+            f"this is not the file at {remote.url}",
+            file=target,
+            found=f"{size} bytes",
+            expected=f"{remote.size} bytes",
+            hint="move it away to download that one",
+        )
     digest, recorded, expected = sha256_of(target), recorded_hash(target), remote.expected_hash
     if expected and not digest.startswith(expected):
         raise DownloadError(
@@ -253,6 +270,16 @@ class _Download:
                 failures += 1
                 _logger.warning("%s: %s; retrying in %g s", self._url, _reason(error), pause)
                 time.sleep(pause)
+        size = self._kept()
+        if self._remote.size not in (None, size):  # the server did not announce one
+            self._discard()
+            raise DownloadError(
+                "the downloaded file has the wrong size",
+                file=self._url,
+                found=f"{size} bytes",
+                expected=f"{self._remote.size} bytes",
+                hint=self._hint,
+            )
         expected, digest = self._remote.expected_hash, sha256_of(self._partial)
         if expected and not digest.startswith(expected):
             self._discard()
@@ -311,7 +338,7 @@ class _Download:
                 initial=start,
                 unit="B",
                 unit_scale=True,
-                disable=not sys.stderr.isatty(),
+                disable=not shows_bars(),
                 leave=False,
             )
             with bar:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from tqdm import tqdm
 from pyskl.errors import InputError
 from pyskl.files.atomic import write_bytes
 from pyskl.files.output_file import check_output_file
+from pyskl.files.pickling import dump_pickle
+from pyskl.files.terminal import shows_bars
 from pyskl.health.examine import examine
 from pyskl.health.expectations import expectations_of
 from pyskl.health.fix import Change, fix
@@ -70,7 +71,7 @@ def check_health(
     after = None
     if fixed_file is not None:
         cleaned, changes = fix(file, expected)
-        _write(fixed_file, pickle.dumps(cleaned.content(), protocol=4))
+        _write(fixed_file, dump_pickle(cleaned.content()))
         written = RawAnnotations(Path(fixed_file), cleaned.samples, cleaned.split, cleaned.extra)
         after = examine(written, expected, progress=_progress_bar)
     if json_file is not None:
@@ -97,4 +98,6 @@ def _write(path: str | Path, content: bytes) -> None:
 
 def _progress_bar(items: Any) -> Any:
     # Only in a terminal, and only if it takes more than a second.
-    return tqdm(items, desc="check", unit=" samples", leave=False, disable=None, delay=1)
+    return tqdm(
+        items, desc="check", unit=" samples", leave=False, disable=not shows_bars(), delay=1
+    )

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pyskl.errors import AnnotationError, InputError
+from pyskl.errors import InputError
 from pyskl.evaluation.fusion import check_weights, default_weights, fuse
+from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.runtime.recognizer import Recognizer
 
 Prepared = tuple[np.ndarray, ...]
@@ -168,8 +169,15 @@ class Ensemble:
                 return [error]
             # One by one, so that only those that do not fit the model fail.
             return [found for one in prepared for found in self._scores_or_errors([one])]
-        broken = AnnotationError("the scores are not finite: check the weights and the joints")
-        return [row if np.isfinite(row).all() else broken for row in table]
+        return list(map(_finite_or_error, table))
+
+
+def _finite_or_error(row: np.ndarray) -> np.ndarray | InputError:
+    try:
+        check_finite_scores(row[None])
+    except InputError as error:
+        return error
+    return row
 
 
 def _check_alike(first: Recognizer, other: Recognizer) -> None:

@@ -19,8 +19,8 @@ from pyskl.apis.inference import init_recognizer
 from pyskl.config import load_config
 from pyskl.datasets.dataset_tree import first_with
 from pyskl.datasets.label_names import names_of_data
-from pyskl.distributed.env import DistEnv, choose_device
-from pyskl.errors import DeviceError, InputError
+from pyskl.distributed.env import DistEnv, choose_device, usable_device
+from pyskl.errors import InputError
 from pyskl.evaluation.scoring import is_compiled
 from pyskl.inference.sources import read_recording_sample
 from pyskl.runtime.onnx import first_line
@@ -145,7 +145,7 @@ def open_recognizer(
         InputError: for errors in the config or the checkpoint.
         DeviceError: if there is no such device.
     """
-    place = choose_device(DistEnv()) if device == "auto" else _device(device)
+    place = choose_device(DistEnv()) if device == "auto" else usable_device(device, "--device")
     if place.type == "cpu":
         keep_freed_memory()
     cfg = load_config(config, cfg_options)
@@ -157,17 +157,6 @@ def open_recognizer(
         name=str(config if isinstance(config, (str, Path)) else checkpoint or "the model"),
         labels=names_of_data(dataset, model.cls_head.num_classes),
     )
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
-        raise DeviceError(
-            f"torch can't use this device: {first_line(error)}", key="--device", found=name
-        ) from error
-    return device
 
 
 def inference_recognizer(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pyskl.files.terminal import shows_bars
+
 LOGGER_NAME = "pyskl"
 
 
@@ -15,7 +17,7 @@ class _ConsoleHandler(logging.Handler):
     """Writes above a progress bar instead of through it, and omits what the bar shows."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not (getattr(record, "shown_by_bar", False) and sys.stderr.isatty()):
+        if not (getattr(record, "shown_by_bar", False) and shows_bars()):
             tqdm.write(self.format(record), file=sys.stderr)
 
 

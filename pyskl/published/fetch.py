@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,7 +36,8 @@ def fetch_files(
     """Do what ``tools/data/download.py NAME ...`` does.
 
     Existing files are not downloaded again, but their hash is checked. Annotation pickles are
-    opened, and a warning reports where they differ from the catalogue.
+    opened, and a warning reports where they differ from the catalogue; the hash of such a file is
+    not recorded.
 
     Args:
         names: See :data:`pyskl.published.CATALOG`.
@@ -61,14 +63,19 @@ def fetch_files(
     published = [find_published(name) for name in dict.fromkeys(names)]  # all, before any download
     paths = []
     for one in published:
-        path = _fetch(one, one.target(out), base_url, trusted)
-        if one.is_annotations and look_inside:
-            _look_inside(one, path, trusted=trusted)
-        paths.append(path)
+        check = partial(_look_inside, one, trusted=trusted)
+        opened = one.is_annotations and look_inside
+        paths.append(_fetch(one, one.target(out), base_url, trusted, check if opened else None))
     return paths
 
 
-def _fetch(one: Published, target: Path, base_url: str, trusted: bool) -> Path:
+def _fetch(
+    one: Published,
+    target: Path,
+    base_url: str,
+    trusted: bool,
+    check: Callable[[Path], bool] | None,
+) -> Path:
     was_there = target.is_file()
     try:
         fetch(
@@ -76,6 +83,7 @@ def _fetch(one: Published, target: Path, base_url: str, trusted: bool) -> Path:
             target,
             trusted=trusted,
             hint=f"name a mirror with --base-url, or download it by other means as {target}",
+            check=check,
         )
     except KeyboardInterrupt:
         kept = LocalFile.find(one, target).size
@@ -88,13 +96,17 @@ def _fetch(one: Published, target: Path, base_url: str, trusted: bool) -> Path:
         target,
         " was there" if was_there else "",
         readable_size(target.stat().st_size),
-        recorded_hash(target),
+        recorded_hash(target) or "not recorded",
     )
     return target
 
 
-def _look_inside(one: Published, path: Path, *, trusted: bool) -> None:
-    """Log what an annotation pickle holds, and where it differs from the catalogue."""
+def _look_inside(one: Published, path: Path, *, trusted: bool) -> bool:
+    """Log what an annotation pickle holds, and where it differs from the catalogue.
+
+    Returns:
+        Whether it holds what the catalogue says.
+    """
     from pyskl.datasets.annotation_pickle import read_annotation_pickle  # slow to import
 
     try:
@@ -109,7 +121,8 @@ def _look_inside(one: Published, path: Path, *, trusted: bool) -> None:
             key=error.key,
             found=error.found,
             expected=error.expected,
-            hint=f"to download it again delete it and {hash_record(path).name}",
+            hint="to download it again delete it"
+            + (f" and {hash_record(path).name}" if recorded_hash(path) else ""),
         ) from error
     splits = {name: len(ids) for name, ids in (annotations.split or {}).items()}
     count = len(annotations.samples)
@@ -119,11 +132,12 @@ def _look_inside(one: Published, path: Path, *, trusted: bool) -> None:
     expected = {f"split {name}": size for name, size in one.splits.items()}
     if one.samples is not None:
         expected["samples"] = one.samples
-    for what, number in expected.items():
-        if found.get(what) != number:
-            get_logger().warning(
-                "%s, %s: found %s, expected %s", path, what, found.get(what, "none"), number
-            )
+    wrong = {what: number for what, number in expected.items() if found.get(what) != number}
+    for what, number in wrong.items():
+        get_logger().warning(
+            "%s, %s: found %s, expected %s", path, what, found.get(what, "none"), number
+        )
+    return not wrong
 
 
 @dataclass(frozen=True)

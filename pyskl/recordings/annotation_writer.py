@@ -12,12 +12,9 @@ from pyskl.datasets.annotation import LABELS_SUFFIX
 from pyskl.datasets.sample_checks import sample_problem
 from pyskl.errors import AnnotationError, WriteError, did_you_mean
 from pyskl.files.atomic import AtomicFile, write_text
+from pyskl.files.pickling import PROTOCOL, dump_pickle
 from pyskl.recordings.recording import Recording, RecordingError
 from pyskl.skeleton import LAYOUTS
-
-# Protocol 3 numbers memoized objects explicitly, so pickles can be concatenated: each may use the
-# same numbers again. Protocol 4 counts the objects instead.
-_PROTOCOL = 3
 
 
 class AnnotationWriter:
@@ -198,7 +195,7 @@ class AnnotationWriter:
 
 def _begin(file: IO[bytes]) -> None:
     """Begin the pickle of ``dict(annotations=[...], ...)``; samples and APPEND follow."""
-    file.write(pickle.PROTO + bytes([_PROTOCOL]) + pickle.EMPTY_DICT)
+    file.write(pickle.PROTO + bytes([PROTOCOL]) + pickle.EMPTY_DICT)
     file.write(_opcodes("annotations") + pickle.EMPTY_LIST)
 
 
@@ -211,8 +208,12 @@ def _end(file: IO[bytes], rest: Mapping[str, Any]) -> None:
 
 
 def _opcodes(value: Any) -> bytes:
-    """Return the opcodes that pickle a value, without those for the protocol and the end."""
-    return pickle.dumps(value, protocol=_PROTOCOL)[2:-1]
+    """Return the opcodes that pickle a value, without those for the protocol and the end.
+
+    Protocol 3 numbers memoized objects explicitly, so pickles can be concatenated: each may use the
+    same numbers again. Protocol 4 counts the objects instead.
+    """
+    return dump_pickle(value)[2:-1]
 
 
 def _properties(recording: Recording) -> dict[str, str]:

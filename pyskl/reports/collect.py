@@ -110,14 +110,13 @@ def collect_report(work_dirs: Sequence[str | Path], settings: ReportSettings) ->
     title = f"Report of {'/'.join(paths[0].absolute().parts[-2:])}"
     title += f" and {len(runs) - 1} more" if len(runs) > 1 else ""
     main = runs[0]
-    weights = main.run.scored_weights(settings.scores)
-    if main.predictions is None or weights is None:
+    if main.predictions is None:
         return ReportContent(title, runs)
     gallery, layout, missing = read_gallery(
         _config(main.run, settings),
         main.predictions,
         settings.gallery,
-        checkpoint=main.run.checkpoint(weights),
+        checkpoint=main.checkpoint,
         importance=settings.importance,
         trusted=settings.trusted,
     )
@@ -157,17 +156,20 @@ def _read_scores(
     """Read and measure the scores of a run, or add to ``missing`` why there are none."""
     run = reported.run
     config = _config(run, settings)
-    weights = run.scored_weights(settings.scores)
-    path = None if weights is None else run.scores(weights)
-    if weights is None or path is None:
+    try:
+        scored = run.scored(settings.scores)
+    except InputError as error:
+        reported.missing.append(Missing(f"Everything about test samples: {error}"))
+        return None
+    if scored is None:
         reported.missing.append(_not_tested(run, settings.scores))
         return None
-    epoch = run.epoch_of(weights)
-    reported.weights = weights + (f", epoch {epoch}" if epoch is not None else "")
+    weights = scored.weights
+    reported.weights, reported.checkpoint = scored.describe(), scored.checkpoint
     if weights != settings.scores:
         reported.weights += f" (there is no {settings.scores}_pred.pkl)"
     try:
-        file, data = reader.read(path, config)
+        file, data = reader.read(scored.path, config)
     except InputError as error:
         advice = ""
         if isinstance(error, AnnotationError):
@@ -175,7 +177,7 @@ def _read_scores(
         reported.missing.append(Missing(f"Everything about test samples: {error}{advice}"))
         return None
     reported.figures = measure(file.scores, data.labels)
-    reported.facts.update(_score_facts(file, data, run.checkpoint(weights)))
+    reported.facts.update(_score_facts(file, data, scored.checkpoint))
     logged = run.outdated_top1(weights, reported.figures)
     if logged is not None:
         reported.facts["log"] = f"says top-1 {100 * logged:.1f} %: the scores were replaced since"

@@ -46,6 +46,7 @@ class Comparison:
         only_a_right: Ids of the samples that only the first classified correctly.
         only_b_right: Ids of the samples that only the second classified correctly.
         not_tested: Why there are no metrics.
+        scored: The weights of both in words; empty for a score file.
     """
 
     a: str
@@ -61,6 +62,7 @@ class Comparison:
     only_a_right: list[str] = field(default_factory=list)
     only_b_right: list[str] = field(default_factory=list)
     not_tested: str = ""
+    scored: tuple[str, str] = ("", "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -73,7 +75,9 @@ class Comparison:
 
     def text(self) -> str:
         """Return the comparison as text."""
-        parts = [f"A: {self.a}\nB: {self.b}", self._config_text()]
+        names = zip("AB", (self.a, self.b), self.scored)
+        lines = [f"{side}: {name}" + (f" ({one})" if one else "") for side, name, one in names]
+        parts = ["\n".join(lines), self._config_text()]
         if self.figures is None or self.test is None:
             parts.append(f"predictions are not compared: {self.not_tested}")
         else:
@@ -216,12 +220,23 @@ def compare_runs(
             break
     files: list[ScoreFile] = []
     not_tested = ""
+    scored: list[str] = []
     for path, run in zip((a, b), runs):
-        scores = Path(path) if run is None else run.scores(weights)
-        if scores is None:
+        if run is None:
+            files.append(read_scores(path, trusted=trusted))
+            scored.append("")
+            continue
+        try:
+            found_scores = run.scored(weights)
+        except InputError as error:
+            not_tested = not_tested or str(error)
+            continue
+        if found_scores is None or found_scores.weights != weights:
             not_tested = not_tested or f"{path} has no {weights}_pred.pkl: its run was not tested"
-        else:
-            files.append(read_scores(scores, trusted=trusted))
+            continue
+        files.append(read_scores(found_scores.path, trusted=trusted))
+        progress = "" if run.is_finished else f"; the run is not finished ({run.progress})"
+        scored.append(found_scores.describe() + progress)
     differences = None
     if len(found) == 2:
         # Any two runs differ in their work dir.
@@ -236,6 +251,7 @@ def compare_runs(
     result = Comparison(str(a), str(b), weights, differences, curves, not_tested=not_tested)
     if not_tested:
         return result
+    result.scored = (scored[0], scored[1])
     if source is not None:
         data = open_test_data(
             source,

@@ -128,7 +128,7 @@ def fuse_files(
     if search and weights is not None:
         raise InputError("--search and --weights exclude each other")
     files = [read_scores(path, trusted=trusted) for path in paths]
-    streams = [stream_of(path) for path in paths]
+    streams = [_stream(file) for file in files]
     start = _start_weights(paths, streams, weights, search=search)
     data = open_test_data(
         source,
@@ -164,6 +164,12 @@ def fuse_files(
                 out,
             )
     return report
+
+
+def _stream(file: ScoreFile) -> str | None:
+    """Return the stream of scores: what their metadata say or else what the file name says."""
+    known = None if file.origin is None else file.origin.stream
+    return known or stream_of(file.path)
 
 
 def _start_weights(

@@ -111,7 +111,7 @@ def _importance(
 ) -> list[np.ndarray]:
     """Return the importance of the joints (V,) for the predicted class of each sample."""
     if checkpoint is None:
-        raise InputError("the checkpoint of these scores is not in the work dir")
+        raise InputError("the checkpoint of these scores is not known or not in the work dir")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = init_recognizer(config, checkpoint, device, trusted=trusted)
     if not hasattr(model, "logits"):

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
+from pyskl.checkpoints.manager import LATEST
 from pyskl.config.text import read_config_text
 from pyskl.errors import ConfigError, InputError
-from pyskl.evaluation.scores import origin_file
+from pyskl.evaluation.scores import origin_file, read_origin
+from pyskl.files.hashing import sha256_of
 
 Weights = Literal["best", "last"]
 Points = list[tuple[float, float]]
@@ -27,6 +29,28 @@ _NO_METRICS = ("mode", "epoch", "iter", "lr", "time", "data_time", "memory")
 
 # A metric computed again may differ from the logged one by this much.
 _TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a run's weights.
+
+    Attributes:
+        path: The score file.
+        weights: Whose scores they are.
+        epoch: The epoch after which the weights were saved; None if it is not known.
+        checkpoint: The file of these weights, if it is in the work dir and known to be theirs.
+    """
+
+    path: Path
+    weights: Weights
+    epoch: int | None = None
+    checkpoint: Path | None = None
+
+    def describe(self) -> str:
+        """Return the weights in words, such as ``'best, epoch 3'``."""
+        known = "of an unknown epoch" if self.epoch is None else f"epoch {self.epoch}"
+        return f"{self.weights}, {known}"
 
 
 @dataclass(frozen=True)
@@ -100,25 +124,63 @@ class Run:
         path = self.work_dir / f"{weights}_pred.pkl"
         return path if path.is_file() else None
 
-    def scored_weights(self, preferred: Weights) -> Weights | None:
-        """Return the weights that have a score file: those preferred, else the others."""
+    def scored(self, preferred: Weights) -> Scored | None:
+        """Return the scores of the preferred weights, else of the others, if there are any.
+
+        Their metadata, not their names, say which checkpoint they are of.
+
+        Raises:
+            InputError: if they are not the scores of the run's newest weights.
+        """
         other: Weights = "last" if preferred == "best" else "best"
-        return next((one for one in (preferred, other) if self.scores(one) is not None), None)
+        for weights in (preferred, other):
+            path = self.scores(weights)
+            if path is not None:
+                return self._scored(path, weights)
+        return None
+
+    def _scored(self, path: Path, weights: Weights) -> Scored:
+        origin, newest = read_origin(path), self.checkpoint(weights)
+        if origin is None or origin.checkpoint is None:
+            if origin is not None and origin.fused:
+                raise InputError("these are fused scores, not those of a run", file=path)
+            return Scored(path, weights)
+        name = Path(origin.checkpoint).name
+        epoch = _epoch_in(name) if origin.epoch is None else origin.epoch
+        named = self.work_dir / name
+        candidates = [newest] if newest is not None else []
+        if weights == "best" and named.is_file():
+            candidates.append(named)  # each metric has a best checkpoint
+        for checkpoint in candidates:
+            if origin.checkpoint_sha256 is None:
+                is_same = checkpoint.name == name
+            else:
+                is_same = sha256_of(checkpoint) == origin.checkpoint_sha256
+            if is_same:
+                return Scored(path, weights, _epoch_in(checkpoint.name) or epoch, checkpoint)
+        # The weights may have been deleted; then the log says how far the run went.
+        if newest is None and (weights == "best" or epoch in (None, self.epochs)):
+            return Scored(path, weights, epoch)
+        own = f"epoch {self.epochs}" if newest is None else _described(newest)
+        theirs = _described(named, epoch)
+        if theirs == own:
+            theirs = f"an earlier {named.name}"
+        raise InputError(
+            f"according to the .meta.json the scores are of {theirs}, but the {weights} weights of "
+            f"{own}",
+            file=path,
+            hint="test again with tools/test.py --out",
+        )
 
     def checkpoint(self, weights: Weights) -> Path | None:
         """Return the best or the last checkpoint, if it exists."""
-        pattern = r"best_\w+_epoch_(\d+)\.pth" if weights == "best" else r"epoch_(\d+)\.pth"
-        found = {
-            int(match[1]): path
-            for path in self.work_dir.glob("*.pth")
-            if (match := re.fullmatch(pattern, path.name))
-        }
-        return found[max(found)] if found else None
-
-    def epoch_of(self, weights: Weights) -> int | None:
-        """Return the epoch after which the best or the last checkpoint was saved."""
-        path = self.checkpoint(weights)
-        return None if path is None else int(path.stem.rpartition("_")[2])
+        if weights == "last":
+            latest = self.work_dir / LATEST
+            if latest.is_symlink() and latest.is_file():
+                return self.work_dir / latest.resolve().name
+        pattern = r"best_\w+_epoch_\d+\.pth" if weights == "best" else r"epoch_\d+\.pth"
+        found = [path for path in self.work_dir.glob("*.pth") if re.fullmatch(pattern, path.name)]
+        return max(found, key=lambda path: (_epoch_in(path.name), path.name), default=None)
 
     def tested(self, weights: Weights) -> dict[str, float]:
         """Return the metrics that the test at the end of the run logged."""
@@ -159,6 +221,17 @@ class Run:
                     points = found.setdefault((mode, name), [])
                     points.append((float(place), float(line[name])))
         return found
+
+
+def _epoch_in(name: str) -> int | None:
+    """Return the epoch in the name of a checkpoint."""
+    match = re.search(r"epoch_(\d+)\.pth$", name)
+    return int(match[1]) if match else None
+
+
+def _described(checkpoint: Path, epoch: int | None = None) -> str:
+    known = _epoch_in(checkpoint.name) if epoch is None else epoch
+    return checkpoint.name if known is None else f"epoch {known} ({checkpoint.name})"
 
 
 def epoch_of(place: float) -> int:

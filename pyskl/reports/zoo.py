@@ -259,24 +259,27 @@ def _stream_result(
     if not run.is_finished:
         reason = f"the run in {run.work_dir} is not finished ({run.progress})"
         return ZooResult(name, reason=reason), None
-    taken = run.scored_weights(weights)
-    path = None if taken is None else run.scores(taken)
-    if taken is None or path is None:
+    try:
+        scored = run.scored(weights)
+    except InputError as error:
+        return ZooResult(name, reason=str(error)), None
+    if scored is None:
         reason = f"the run in {run.work_dir} was not tested (no {weights}_pred.pkl)"
         return ZooResult(name, reason=reason), None
-    checkpoint = run.checkpoint(taken)
+    path, taken = scored.path, scored.weights
     facts: dict[str, Any] = {
         "files": [str(path)],
         "weights": [taken],
-        "epoch": run.epoch_of(taken),
+        "epoch": scored.epoch,
         "total_epochs": run.total_epochs,
         "seed": run.seed,
         "clips": num_clips(run.config.get("data", {}).get("test")),
         "processes": run.processes,
         "config": None if run.config_file is None else str(run.config_file),
-        "checkpoint": None if checkpoint is None else str(checkpoint),
+        "checkpoint": None if scored.checkpoint is None else str(scored.checkpoint),
     }
     remarks = [] if taken == weights else [f"there is no {weights}_pred.pkl"]
+    remarks += ["the epoch is unknown: no usable .meta.json"] if scored.epoch is None else []
     file = None
     try:
         file, data = reader.read(path, run.config)
@@ -284,6 +287,8 @@ def _stream_result(
             raise InputError("samples with several labels have no top-1 accuracy")
         figures = measure(file.scores, data.labels)
         facts["samples"] = len(data.labels)
+        if file.origin is not None and file.origin.num_clips is not None:
+            facts["clips"] = file.origin.num_clips
         logged = run.outdated_top1(taken, figures)
         if logged is not None:
             remarks.append(f"the log says {100 * logged:.1f}: the scores were replaced since")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyskl.apis.test_data import data_leaves
+from pyskl.apis.test_data import data_leaves, stream
 from pyskl.datasets.dataset_tree import transforms, walk
 from pyskl.evaluation.fusion import STREAMS
 
@@ -64,10 +64,8 @@ def practice_name(config: Mapping[str, Any]) -> str:
 
 def stream_name(config: Mapping[str, Any], folder: Path) -> str | None:
     """Return the stream that a run's pipeline makes or, if unknown, that its folder names."""
-    for transform in transforms(config, "test"):
-        feats = transform.get("feats")
-        if isinstance(feats, (list, tuple)):
-            return feats[0] if len(feats) == 1 and feats[0] in STREAMS else None
+    if any(isinstance(one.get("feats"), (list, tuple)) for one in transforms(config, "test")):
+        return stream(config.get("data", {}).get("test"))
     return folder.name if folder.name in STREAMS else None
 
 

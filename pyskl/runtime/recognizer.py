@@ -18,6 +18,7 @@ from pyskl.datasets.pipelines import Compose
 from pyskl.datasets.sample_checks import sample_id, sample_problem
 from pyskl.datasets.sample_fields import crowded, with_plain_fields
 from pyskl.errors import AnnotationError, ConfigError, InputError
+from pyskl.evaluation.metrics import check_finite_scores
 from pyskl.runtime.metadata import streams_of
 from pyskl.skeleton import SkeletonLayout
 
@@ -186,16 +187,16 @@ class Recognizer(ABC):
 
         Raises:
             AnnotationError: if the sample is malformed or does not fit the model.
-            InputError: if the model does not average the clips of a sample.
+            InputError: if the model does not average the clips of a sample, or its scores are not
+                finite.
         """
         self.check_ranking()
         if not isinstance(topk, (int, np.integer)) or topk < 1:
             raise InputError("is not a number from 1", key="topk", found=topk)
         clips = self.prepare(complete_sample(sample, img_shape))
-        scores = self.scores(clips[None])[0]
-        if not np.isfinite(scores).all():
-            raise InputError("the scores are not finite: check the weights", file=self.name)
-        return top_classes(scores, topk)
+        scores = self.scores(clips[None])
+        check_finite_scores(scores, source=self.name)
+        return top_classes(scores[0], topk)
 
     def check_ranking(self) -> None:
         """Raise an :class:`InputError` if the model keeps the clips of a sample apart."""

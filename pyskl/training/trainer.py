@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +24,9 @@ from pyskl.distributed.monitor import Monitor
 from pyskl.distributed.stop_signals import prepare_workers
 from pyskl.errors import InputError, StoppedError, WriteError
 from pyskl.evaluation.evaluate import describe_metrics, evaluate
+from pyskl.evaluation.metrics import NonFiniteScoresError
 from pyskl.evaluation.scoring import collect_scores
+from pyskl.files.terminal import shows_bars
 from pyskl.logging.log import get_logger
 from pyskl.logging.run_log import RunLog
 from pyskl.models.precision import autocast
@@ -57,7 +59,8 @@ class Trainer:
         grad_clip: ``max_norm`` and ``norm_type`` of gradient clipping, or None.
         amp: ``'bf16'``, ``'fp16'`` or None.
         on_nonfinite: What to do if the loss or gradients are not finite: ``'stop'``, ``'skip'``
-            (the step) or ``'ignore'``.
+            (the step) or ``'ignore'``. A validation whose scores are not finite stops the run, too,
+            or is skipped.
         log: Where metrics go.
         log_interval: Iterations from one log line to the next.
         meta: Further entries of a checkpoint's ``meta``.
@@ -117,6 +120,7 @@ class Trainer:
             WriteError: if the last checkpoint can't be written.
             LostProcessError: if a data worker or another process died.
             TrainingError: if the loss or gradients were not finite.
+            NonFiniteScoresError: if the scores of a validation were not finite.
         """
         with self.supervised():
             # A run may have been stopped between saving an epoch and validating it.
@@ -173,7 +177,7 @@ class Trainer:
             total=steps,
             initial=done,
             desc=f"epoch {epoch}/{self.epochs}",
-            disable=not (self.env.is_main and sys.stderr.isatty()),
+            disable=not (self.env.is_main and shows_bars()),
             leave=False,
         ) as bar:
             self.monitor.report("waiting for the data of iteration", done + 1, "of epoch", epoch)
@@ -291,6 +295,12 @@ class Trainer:
             found = self.validate()
         except ValidationInterruptedError:
             self._stop()
+        except NonFiniteScoresError as error:
+            if self.on_nonfinite == "stop":
+                get_logger().error("the validation after epoch %d failed", epoch)
+                raise
+            get_logger().warning("epoch %d is not validated: %s", epoch, error)
+            return
         get_logger().info("epoch %d, validation: %s", epoch, describe_metrics(found))
         line = {"mode": "val", "epoch": epoch, "iter": len(validation.loader), **found}
         self.log.write(line, step=self.progress.iteration)
@@ -298,7 +308,9 @@ class Trainer:
             return
         key = next(iter(found)) if validation.save_best == "auto" else validation.save_best
         best = self.progress.best
-        if best is None or best["key"] != key or found[key] > best["score"]:
+        if not math.isfinite(found[key]):  # the mean average precision without positive samples
+            return
+        if best is None or best["key"] != key or not found[key] <= best["score"]:
             name = f"best_{key}_epoch_{epoch}.pth"
             self.progress.best = {"key": key, "score": found[key], "epoch": epoch, "file": name}
             checkpoint = self.checkpoint()
@@ -311,6 +323,7 @@ class Trainer:
 
         Raises:
             ValidationInterruptedError: on every process, if the run was asked to stop.
+            NonFiniteScoresError: on every process, if a score is NaN or infinite.
         """
         if self.validation is None:
             raise ValueError("this trainer has no validation set")
@@ -319,7 +332,7 @@ class Trainer:
             self.validation.loader,
             self.device,
             amp=self.amp,
-            progress=self.env.is_main and sys.stderr.isatty(),
+            progress=self.env.is_main and shows_bars(),
             before_batch=self._before_validation_batch,
         )
         return evaluate(

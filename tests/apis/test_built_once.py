@@ -67,7 +67,7 @@ def test_a_training_with_validation_and_tests(
     counts.opened.clear()
     train_from_config(config, EVERYTHING, work_dir=tmp_path / "work")
     assert counts.built == {"RecognizerGCN": 1, "PoseDataset": 3, "UniformSample": 3}
-    assert counts.opened["own.pkl"] == 1
+    assert counts.opened["own.pkl"] == 2  # once for its hash, which checkpoints hold
 
 
 def test_equal_validation_and_test_sets_are_built_once(
@@ -84,7 +84,7 @@ def test_a_resumed_run_reads_its_checkpoint_once(
 ) -> None:
     train_from_config(tiny_config(total_epochs=1), work_dir=tmp_path)
     counts.opened.clear()
-    train_from_config(tiny_config(total_epochs=2), work_dir=tmp_path)
+    train_from_config(tiny_config(total_epochs=2), TrainSettings(resume=True), work_dir=tmp_path)
     checkpoints = {name: n for name, n in counts.opened.items() if name.endswith(".pth")}
     # Once for its checksum and once by torch.
     assert checkpoints == {"latest.pth": 2}

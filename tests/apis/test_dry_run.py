@@ -134,7 +134,9 @@ def test_where_the_run_would_start(
     def dry(settings: TrainSettings | None = None, folder: Path = work_dir, **changes: Any) -> Any:
         return dry_run_from_config(tiny_config(**changes), settings, work_dir=folder)
 
-    found = dry(EVERYTHING)
+    with pytest.raises(ConfigError, match="total_epochs"):
+        dry(EVERYTHING)
+    found = dry(replace(EVERYTHING, resume=True))
     assert re.search(rf"{work_dir}/epoch_1\.pth: 1 of 2 epochs and 6 steps", found.start)
     assert (found.epochs_left, found.validations_left) == (1, 1)
     assert "\n  1 epoch left" in found.text()
@@ -146,7 +148,7 @@ def test_where_the_run_would_start(
     weights = dry(folder=tmp_path / "elsewhere", load_from=str(work_dir / "latest.pth"))
     assert weights.start == f"a new run with the weights of {work_dir}/latest.pth"
     capfd.readouterr()
-    dry(load_from="gone.pth")
+    dry(load_from="gone.pth", total_epochs=1)
     assert "load_from=gone.pth is not used" in capfd.readouterr().err
     assert contents(tmp_path) == before
     assert not (tmp_path / "elsewhere").exists()

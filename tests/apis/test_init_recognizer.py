@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from pyskl.apis import init_recognizer
-from pyskl.errors import CheckpointError
+from pyskl.errors import CheckpointError, DeviceError
 
 
 def test_a_config_may_be_a_path_a_dict_or_an_object(
@@ -21,6 +21,14 @@ def test_a_config_may_be_a_path_a_dict_or_an_object(
         model = init_recognizer(config)
         assert not model.training
         assert model.cfg.model.cls_head.num_classes == 3
+
+
+def test_a_device_that_is_not_there_is_refused(tiny_config: Callable[..., dict]) -> None:
+    devices = ["gpu", f"cuda:{torch.cuda.device_count()}"]
+    for device in devices:
+        with pytest.raises(DeviceError) as caught:
+            init_recognizer(tiny_config(), device=device)
+        assert (caught.value.key, caught.value.found) == ("device", device)
 
 
 def test_weights_are_loaded(tiny_config: Callable[..., dict], tmp_path: Path) -> None:

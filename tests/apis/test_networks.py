@@ -58,7 +58,7 @@ def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
 def test_a_resumed_training_ends_in_the_same_bits(config: Any, tmp_path: Path) -> None:
     train_from_config(config(), work_dir=tmp_path / "whole")
     train_from_config(config(total_epochs=1), work_dir=tmp_path / "resumed")
-    train_from_config(config(), work_dir=tmp_path / "resumed")
+    train_from_config(config(), TrainSettings(resume=True), work_dir=tmp_path / "resumed")
     assert_equal(weights(tmp_path / "resumed"), weights(tmp_path / "whole"))
 
 

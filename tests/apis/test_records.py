@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pyskl import apis  # whose test_... functions pytest would take for tests
 from pyskl.apis import TestSettings, TrainSettings, train_from_config
 from pyskl.evaluation.scores import digest_of_ids, read_scores
+from pyskl.files.hashing import sha256_of
 
 EVERYTHING = TrainSettings(validate=True, test_last=True, test_best=True)
 CSV = [dict(type="TextLoggerHook"), dict(type="CSVLoggerHook")]
@@ -38,8 +40,8 @@ def test_a_run_that_goes_on_tells_trackers_what_a_whole_one_does(
     train_from_config(config, EVERYTHING, work_dir=tmp_path / "whole")
     parts = tmp_path / "parts"
     train_from_config(config, EVERYTHING, cfg_options=["total_epochs=1"], work_dir=parts)
-    for _ in range(2):  # the second time it is finished, and only tested again
-        train_from_config(config, EVERYTHING, work_dir=parts)
+    for resume in (True, None):  # the second time it is finished, and only tested again
+        train_from_config(config, replace(EVERYTHING, resume=resume), work_dir=parts)
     whole = tables(tmp_path / "whole")
     assert tables(parts) == whole
     assert {kind: len(rows) for kind, rows in whole.items()} == {"train": 4, "val": 2, "test": 1}
@@ -60,6 +62,8 @@ def test_scores_say_what_they_are_of(
         origin = read_scores(tmp_path / f"{name}_pred.pkl").origin
         assert origin is not None
         assert origin.checkpoint == checkpoint
+        assert (origin.epoch, origin.stream) == (1, "j")
+        assert origin.checkpoint_sha256 == sha256_of(tmp_path / checkpoint)
         assert (origin.samples, origin.classes, origin.num_clips) == (10, 3, 2)
         assert origin.average_clips == "prob"
         assert origin.sample_ids_sha256 == digest_of_ids([f"clip{n}" for n in range(24, 34)])
@@ -70,6 +74,7 @@ def test_scores_say_what_they_are_of(
     origin = read_scores(out).origin
     assert origin is not None
     assert (origin.checkpoint, origin.average_clips) == (str(best), "score")
+    assert (origin.epoch, origin.checkpoint_sha256) == (1, sha256_of(best))
 
 
 def test_the_log_says_how_many_processes_there_are(

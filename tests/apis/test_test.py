@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from pyskl import apis  # whose test_... functions pytest would take for tests
-from pyskl.apis import TestSettings, init_recognizer
+from pyskl.apis import TestSettings, inference_recognizer, init_recognizer
 from pyskl.apis.data import build_data
 from pyskl.datasets import build_dataset
 from pyskl.errors import CheckpointError, InputError
+from pyskl.evaluation.metrics import NonFiniteScoresError
 
 
 @pytest.fixture
@@ -67,6 +68,28 @@ def test_what_can_not_be_measured_is_refused_before_scoring(
             apis.test_from_config(config, checkpoint, settings)
     with pytest.raises(CheckpointError):
         apis.test_from_config(tiny_config(), "missing.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("metrics", [["top_k_accuracy"], ["mean_average_precision"], []])
+def test_weights_that_are_not_finite_give_no_result(
+    tiny_config: Callable[..., dict], tmp_path: Path, value: float, metrics: list[str]
+) -> None:
+    broken = {
+        name: torch.full_like(weight, value) if weight.is_floating_point() else weight
+        for name, weight in init_recognizer(tiny_config()).state_dict().items()
+    }
+    torch.save(broken, tmp_path / "broken.pth")
+    out = tmp_path / "scores.pkl"
+    settings = TestSettings(metrics=metrics, out=out)
+    with pytest.raises(NonFiniteScoresError) as error:
+        apis.test_from_config(tiny_config(), tmp_path / "broken.pth", settings)
+    assert error.value.sample == "clip24"
+    assert "10 of 10" in error.value.found
+    assert not out.exists()
+    model = init_recognizer(tiny_config(), tmp_path / "broken.pth")
+    with pytest.raises(NonFiniteScoresError):
+        inference_recognizer(model, np.random.default_rng(0).normal(size=(1, 20, 25, 3)))
 
 
 def test_several_labels_a_sample_are_measured_by_precision(

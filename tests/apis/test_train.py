@@ -80,9 +80,9 @@ def test_a_run_that_goes_on_unasked_says_so_where_it_can_not(
 ) -> None:
     train_from_config(tiny_config(total_epochs=1), work_dir=tmp_path / "work")
     other = tiny_config(model__cls_head__num_classes=5)
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(ConfigError) as refused:
         train_from_config(other, work_dir=tmp_path / "work")
-    assert "--work-dir" in str(caught.value.hint)
+    assert "--work-dir" in str(refused.value.hint)
     named = TrainSettings(resume=tmp_path / "work" / "latest.pth")
     with pytest.raises(CheckpointError) as caught:
         train_from_config(other, named, work_dir=tmp_path / "elsewhere")
@@ -195,7 +195,7 @@ def test_a_run_without_a_seed_keeps_the_drawn_one_when_resumed(
     half = tiny_config(total_epochs=1, seed=None, lr_config=flat)
     train_from_config(half, work_dir=tmp_path / "resumed")
     drawn = _checkpoint(tmp_path / "resumed/epoch_1.pth")["meta"]["seed"]
-    train_from_config(whole, work_dir=tmp_path / "resumed")
+    train_from_config(whole, TrainSettings(resume=True), work_dir=tmp_path / "resumed")
     train_from_config(whole, TrainSettings(seed=drawn), work_dir=tmp_path / "whole")
     resumed, uninterrupted = (
         _checkpoint(tmp_path / name / "epoch_2.pth") for name in ("resumed", "whole")

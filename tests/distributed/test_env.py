@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pyskl.distributed.env import DistEnv, choose_device
+from pyskl.distributed.env import DistEnv, choose_device, usable_device, warn_of_slow_devices
 from pyskl.errors import DeviceError
 
 TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
@@ -132,6 +132,64 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
             choose_device(envs[0])
         assert caught.value.found == f"4 processes on a machine with {gpus} GPU(s)"
     assert choose_device(DistEnv()).type == ("cuda" if gpus else "cpu")
+
+
+@pytest.mark.parametrize(
+    "name", ["cuda:0", "cuda", "cuda:99", "gpu", "cuda:x", "npu:0", torch.device("cuda", 1)]
+)
+def test_a_device_that_is_not_there_is_refused_and_named(
+    monkeypatch: pytest.MonkeyPatch, name: Any
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def empty(*_: Any, **__: Any) -> None:
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    monkeypatch.setattr(torch, "empty", empty)
+    with pytest.raises(DeviceError) as caught:
+        usable_device(name, "--device")
+    assert (caught.value.key, caught.value.found) == ("--device", str(name))
+    assert caught.value.expected == "cpu"
+
+
+def test_a_device_that_is_there() -> None:
+    for name in ("cpu", torch.device("cpu")):
+        assert usable_device(name) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 8])
+@pytest.mark.parametrize("cores", [1, 2])
+def test_more_processes_than_cores_get_one_warning(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    processes: int,
+    cores: int,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    env = DistEnv(world_size=processes, local_world_size=processes)
+    warn_of_slow_devices(env, torch.device("cpu"))
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == (processes > cores)
+    assert all(f"{processes} processes share {cores} CPU" in message for message in messages)
+    caplog.clear()
+    warn_of_slow_devices(env, torch.device("cuda", 0))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("visible", "warned"), [(None, 1), ("0", 1), ("", 0), ("-1", 0)])
+def test_a_cuda_build_without_a_gpu_gets_a_warning_unless_it_is_meant(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    visible: str | None,
+    warned: int,
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "12.4")
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    warn_of_slow_devices(DistEnv(), torch.device("cpu"))
+    assert len(caplog.records) == warned
 
 
 def test_slurm_may_show_each_task_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

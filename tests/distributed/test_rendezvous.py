@@ -95,6 +95,36 @@ def test_restarted_processes_ignore_what_earlier_ones_left(run_ranks: RunRanks) 
     assert run_ranks(communicate, environment=environment, start=start) == {0: 0, 1: 0}
 
 
+def test_process_0_stays_until_the_others_need_its_store_no_more(
+    run_ranks: RunRanks, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As on a busy machine, where C++ code printed a trace after a successful end."""
+
+    def start(rank: int) -> None:
+        destroy = dist.destroy_process_group
+
+        def slow_destroy() -> None:
+            time.sleep(0.5)
+            dist.distributed_c10d._get_default_store().check(["key"])
+            destroy()
+
+        if rank == 1:
+            dist.destroy_process_group = slow_destroy  # in this process only
+
+    assert run_ranks(lambda rank, _: rank, start=start) == {0: 0, 1: 1}
+    assert "Exception" not in capfd.readouterr().err
+
+
+def test_process_0_does_not_wait_for_the_dead(run_ranks: RunRanks) -> None:
+    def start(rank: int) -> None:
+        if rank == 1:
+            dist.destroy_process_group = lambda: os._exit(3)
+
+    begin = time.monotonic()
+    assert run_ranks(lambda rank, _: rank, start=start) == {0: 0, 1: 3}
+    assert time.monotonic() - begin < 15
+
+
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_process_that_does_not_come(run_ranks: RunRanks, killed: int) -> None:
     def start(rank: int) -> None:

@@ -17,6 +17,9 @@ from pyskl.evaluation import (
     mean_class_accuracy,
     top_k_accuracy,
 )
+from pyskl.evaluation.evaluate import evaluate
+from pyskl.evaluation.fusion import fuse, search_weights
+from pyskl.evaluation.metrics import NonFiniteScoresError, check_finite_scores
 
 CASES = ("random60", "missing_classes", "three_classes_top5")
 
@@ -116,10 +119,33 @@ def test_average_precision_is_the_area_of_steps(scores: np.ndarray, random: obje
     assert_allclose(mean_average_precision(scores[order], labels[order]), found)
 
 
-def test_nan_is_never_a_hit() -> None:
-    nan = float("nan")
-    assert top_k_accuracy([[nan, nan, nan]], [0], (1, 2, 3)) == [0.0, 0.0, 1.0]
-    assert top_k_accuracy([[nan, 1.0, 0.0]], [1], (1, 2)) == [0.0, 1.0]
+@given(scored(), st.data())
+def test_scores_that_are_not_finite_become_no_figure(
+    case: tuple[np.ndarray, np.ndarray], data: st.DataObject
+) -> None:
+    scores, labels = case
+    places = st.tuples(*(st.integers(0, size - 1) for size in scores.shape))
+    for place in data.draw(st.lists(places, min_size=1, max_size=3)):
+        scores[place] = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    one_hot = np.eye(scores.shape[1])[labels]
+    good = np.zeros_like(scores)
+    for measured in (
+        lambda: top_k_accuracy(scores, labels, scores.shape[1]),  # all classes: always a hit
+        lambda: mean_class_accuracy(scores, labels),
+        lambda: mean_average_precision(scores, one_hot),
+        lambda: evaluate(scores, labels),
+        lambda: fuse([good, scores], [1, 0]),
+        lambda: search_weights([good, scores], labels, [1, 1]),
+        lambda: check_finite_scores(scores[:, None]),  # clips
+    ):
+        with pytest.raises(NonFiniteScoresError) as error:
+            measured()
+        assert error.value.key == "scores"
+        if len(scores) > 1:
+            assert error.value.sample == bad[0]
+            assert f"{len(bad)} of {len(scores)}" in error.value.found
+    check_finite_scores(good)
 
 
 @pytest.mark.parametrize(

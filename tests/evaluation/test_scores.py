@@ -103,6 +103,17 @@ def test_unwritable_paths_are_refused_before_scoring(tmp_path: Path, name: str) 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_not_written(tmp_path: Path, value: float) -> None:
+    for scores in (SCORES, np.stack([SCORES, SCORES], axis=1)):  # of samples, of clips
+        broken = scores.copy()
+        broken[-1, ..., 0] = value
+        with pytest.raises(InputError) as error:
+            dump_scores(broken, tmp_path / "a.pkl")
+        assert error.value.sample == len(SCORES) - 1
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "content",
     [

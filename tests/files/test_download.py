@@ -139,6 +139,39 @@ def test_a_file_of_another_size_or_hash_leaves_nothing(
     assert _names(tmp_path) <= {".set.pkl.lock"}
 
 
+@pytest.mark.parametrize("size", [len(BODY) - 1, len(BODY) + 1])
+def test_the_hash_of_a_file_of_the_wrong_size_is_not_recorded(
+    server: Server, tmp_path: Path, size: int
+) -> None:
+    def unannounced(handler: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(BODY)
+        handler.connection.shutdown(socket.SHUT_WR)
+
+    server.plan = [unannounced]
+    target = tmp_path / "set.pkl"
+    with pytest.raises(DownloadError) as error:
+        fetch(RemoteFile(server.url, size), target, trusted=True)
+    assert (error.value.found, error.value.expected) == (f"{len(BODY)} bytes", f"{size} bytes")
+    assert _names(tmp_path) <= {".set.pkl.lock"}
+    target.write_bytes(BODY)  # by other means
+    with pytest.raises(DownloadError) as error:
+        fetch(RemoteFile(server.url, size), target, trusted=True)
+    assert (error.value.file, error.value.expected) == (str(target), f"{size} bytes")
+    assert _names(tmp_path) <= {".set.pkl.lock", "set.pkl"}
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_what_a_look_inside_refuses_is_no_reference(
+    server: Server, tmp_path: Path, is_good: bool
+) -> None:
+    target = tmp_path / "set.pkl"
+    for _ in range(2):
+        fetch(RemoteFile(server.url), target, trusted=True, check=lambda path: is_good)
+    assert (tmp_path / "set.pkl.sha256").exists() == is_good
+
+
 def test_a_name_that_promises_a_hash_is_checked(server: Server, home: Path) -> None:
     good, bad = (server.url.replace("j.pth", f"j-{d}.pth") for d in (DIGEST[:8], "0" * 8))
     assert local_checkpoint(good, trusted=True).read_bytes() == BODY

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
 
 import pytest
 
+from pyskl.files.terminal import shows_bars
 from pyskl.logging.log import get_logger, setup_logging
 
 
@@ -58,6 +61,27 @@ def test_other_processes_show_errors_only(
     assert not path.exists()
     assert "of no interest" not in (shown := capsys.readouterr().err)
     assert "of interest" in shown
+
+
+@pytest.mark.parametrize(("columns", "bars"), [(80, True), (0, False)])
+def test_a_terminal_without_columns_gets_lines_instead_of_a_bar(
+    monkeypatch: pytest.MonkeyPatch, columns: int, bars: bool
+) -> None:
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
+    master, slave = pty.openpty()
+    size = struct.pack("HHHH", 24, columns, 0, 0)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
+    with os.fdopen(slave, "w") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        setup_logging()
+        get_logger().info("epoch 1", extra={"shown_by_bar": True})
+        assert shows_bars() == bars
+        get_logger().info("the end")
+        stream.flush()
+        shown = os.read(master, 1000).decode()
+    os.close(master)
+    assert ("epoch 1" in shown) != bars
+    assert "the end" in shown
 
 
 def test_training_lines_leave_a_progress_bar_alone(

@@ -56,7 +56,8 @@ def make_run(
         if scores is not None:
             digest = digest_of_ids([f"clip{number}" for number in range(24, 34)])
             data = [{"ann_file": str(tiny_ann_file), "split": "val"}]
-            origin = ScoreOrigin(*scores.shape, digest, data=data)
+            names = {"best": "best_top1_acc_epoch_1.pth", "last": f"epoch_{epochs}.pth"}
+            origin = ScoreOrigin(*scores.shape, digest, data=data, checkpoint=names[weights])
             dump_scores(scores, folder / f"{weights}_pred.pkl", origin)
         return folder
 

@@ -85,7 +85,7 @@ def test_what_is_missing_and_how_to_get_it(
 def test_the_other_weights_are_a_fallback(make_run: Make) -> None:
     folder = make_run("run", tiny_scores(), weights="last")
     (run,) = collect_report([folder], ReportSettings(scores="best", gallery=0)).runs
-    assert run.weights == "last (there is no best_pred.pkl)"
+    assert run.weights == "last, epoch 2 (there is no best_pred.pkl)"
     assert run.figures
 
 
@@ -250,7 +250,7 @@ def test_importance_in_a_report(make_run: Make, tiny_config: Callable[..., dict[
     assert report.gallery[0].clip.importance is None
     model = build_model(tiny_config()["model"])
     state = {"meta": {}, "state_dict": model.state_dict()}
-    torch.save(state, folder / "best_top1_acc_epoch_2.pth")
+    torch.save(state, folder / "best_top1_acc_epoch_1.pth")
     report = collect_report([folder], settings)
     assert report.runs[0].missing == []
     for sample in report.gallery:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pyskl.errors import InputError
-from pyskl.reports.runs import find_runs, read_run
+from pyskl.reports.runs import Scored, find_runs, read_run
 
 
 def write_log(path: Path, lines: list[dict[str, Any]]) -> None:
@@ -48,11 +48,10 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert run.tested("best") == {"top1_acc": 0.75}
     assert run.outdated_top1("best", {"top1_acc": 0.75}) is None
     assert run.outdated_top1("best", {"top1_acc": 0.5}) == 0.75
-    assert run.scored_weights("last") == "best"
     assert run.tested("last") == {}
     assert run.scores("last") is None
     assert run.scores("best") == tmp_path / "best_pred.pkl"
-    assert run.epoch_of("best") == 2
+    assert run.scored("last") == Scored(tmp_path / "best_pred.pkl", "best")  # no metadata
     assert run.checkpoint("last") == tmp_path / "epoch_2.pth"
 
 

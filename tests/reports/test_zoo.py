@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from tiny_scores import LABELS, add_log_line, random_scores, tiny_scores
 
 from pyskl.errors import InputError
+from pyskl.evaluation.scores import dump_scores, read_origin
 from pyskl.reports.collect import collect_report
 from pyskl.reports.report import ReportSettings
 from pyskl.reports.zoo import zoo_from_folder
@@ -71,9 +73,12 @@ def test_a_row_of_four_streams(root: Path, tmp_path: Path) -> None:
 
 
 def test_last_instead_of_best(root: Path) -> None:
-    for suffix in ("", ".meta.json"):
-        best = root / f"tiny/j/best_pred.pkl{suffix}"
-        best.rename(best.with_name(f"last_pred.pkl{suffix}"))
+    folder = root / "tiny/j"
+    origin = read_origin(folder / "best_pred.pkl")
+    assert origin is not None
+    (folder / "best_pred.pkl").unlink()
+    last = replace(origin, checkpoint="epoch_2.pth")
+    dump_scores(TABLES["j"], folder / "last_pred.pkl", last)
     cells = zoo_from_folder(root, weights="last").rows[0].cells
     assert (cells["joint"].weights, cells["joint"].epoch, cells["joint"].remark) == (
         ["last"],

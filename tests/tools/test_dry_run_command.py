@@ -63,7 +63,7 @@ def test_a_finished_run_stays_as_it_is(commands: Commands, trained: Run, tmp_pat
     work_dir = Path(shutil.copytree(trained.work_dir, tmp_path / "work", symlinks=True))
     before = snapshot(tmp_path)
     command = ("tools/train.py", trained.config, "--work-dir", work_dir, "--dry-run")
-    done = commands.quick(*command, "--cfg-options", "total_epochs=5")
+    done = commands.quick(*command, "--resume", "--cfg-options", "total_epochs=5")
     assert done.status == 0, done.err
     assert lines_of(done.out)["start"] == (
         f"continues from {work_dir}/epoch_2.pth: 2 of 5 epochs and 12 steps are done; seed 1"

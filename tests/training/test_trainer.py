@@ -20,6 +20,7 @@ from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.manager import CheckpointManager, SavePolicy
 from pyskl.datasets import PoseDataset, build_dataloader
 from pyskl.errors import CheckpointError, WriteError
+from pyskl.evaluation.metrics import NonFiniteScoresError
 from pyskl.logging.run_log import RunLog
 from pyskl.models import STGCN, GCNHead, RecognizerGCN
 from pyskl.training.nonfinite import NonFiniteStep, TrainingError
@@ -395,6 +396,41 @@ def test_one_best_checkpoint_is_kept(
         for name in ("best_top1_acc_epoch_2.pth", "epoch_2.pth")
     )
     _assert_same(dict(best), dict(second))
+
+
+def test_a_figure_that_is_no_number_is_never_the_best(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nan = float("nan")
+    _validated(make, monkeypatch, [nan, 0.2, nan, 0.1])
+    assert _names(tmp_path, "best*") == ["best_top1_acc_epoch_2.pth"]
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip", "ignore"])
+def test_scores_that_are_no_numbers_stop_the_run_or_are_left_out(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Any
+) -> None:
+    predict, validations = RecognizerGCN.predict, iter([False, True, False])
+    log = RunLog(tmp_path / "a.log.json")
+    trainer = make(epochs=3, validate=True, on_nonfinite=policy, log=log)
+    validate = trainer.validate
+
+    def sometimes_broken() -> dict[str, float]:
+        factor = float("nan") if next(validations) else 1.0
+        monkeypatch.setattr(RecognizerGCN, "predict", lambda *args: predict(*args) * factor)
+        return validate()
+
+    monkeypatch.setattr(trainer, "validate", sometimes_broken)
+    if policy == "stop":
+        with pytest.raises(NonFiniteScoresError, match="10 of 10 samples: 'clip24'"):
+            trainer.run()
+    else:
+        trainer.run()
+    validated = [line["epoch"] for line in _lines(tmp_path / "a.log.json") if line["mode"] == "val"]
+    assert validated == ([1] if policy == "stop" else [1, 3])
+    assert trainer.progress.best is not None
+    assert trainer.progress.best["epoch"] in validated
+    assert (tmp_path / "epoch_2.pth").exists()
 
 
 def test_the_old_best_goes_only_when_the_new_one_is_safe(

@@ -139,6 +139,7 @@ def main(args: argparse.Namespace) -> None:
     """Convert."""
     from tqdm import tqdm
 
+    from pyskl.files.terminal import shows_bars
     from pyskl.recordings.convert import convert
 
     report = convert(
@@ -155,7 +156,7 @@ def main(args: argparse.Namespace) -> None:
         to_fps=args.to_fps,
         scale=args.scale,
         strict=args.strict,
-        progress=lambda paths: tqdm(paths, unit="file", disable=None, leave=False),
+        progress=lambda paths: tqdm(paths, unit="file", disable=not shows_bars(), leave=False),
         persons=args.persons,
         image_size=None if args.img_shape is None else tuple(args.img_shape),
         fps=args.fps,

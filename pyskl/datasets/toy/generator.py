@@ -16,7 +16,6 @@ up, z depth.
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from pyskl.datasets.toy.body import (
     turn_about_y,
 )
 from pyskl.files.atomic import write_bytes
+from pyskl.files.pickling import dump_pickle
 
 MIN_FRAMES, MAX_FRAMES = 30, 66
 NUM_CAMERAS = 3
@@ -206,6 +206,5 @@ def write_toy_annotations(path: str | os.PathLike[str], **kwargs: Any) -> Path:
     path = Path(path)
     if path.exists():
         return path
-    content = pickle.dumps(generate_toy_annotations(**kwargs), protocol=4)
-    write_bytes(path, content)
+    write_bytes(path, dump_pickle(generate_toy_annotations(**kwargs)))
     return path

@@ -17,6 +17,7 @@ import numpy as np
 
 from pyskl import __version__
 from pyskl.files.atomic import write_bytes
+from pyskl.files.pickling import dump_pickle
 from pyskl.recordings.ntu.raw_files import RawFile
 from pyskl.recordings.ntu.skeleton_file import read_skeleton_file
 from pyskl.recordings.ntu.tracks import tracks_of
@@ -75,7 +76,7 @@ def process_batch(path: Path, files: Sequence[RawFile]) -> None:
             problem = RecordingError("it can't be read", file=file.location, found=reason)
             batch.problems.append(str(problem))
             batch = batch._replace(incomplete=True)
-    write_bytes(path, pickle.dumps(tuple(batch), protocol=5))
+    write_bytes(path, dump_pickle(tuple(batch)))
 
 
 def stored_keypoint(file: RawFile) -> np.ndarray:

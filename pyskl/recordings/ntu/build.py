@@ -27,6 +27,7 @@ from pyskl.errors import (
     did_you_mean,
 )
 from pyskl.files.atomic import flush_folder, write_text
+from pyskl.files.terminal import shows_bars
 from pyskl.recordings.annotation_writer import AnnotationWriter
 from pyskl.recordings.ntu.batches import Batch, batch_path, load_batch, process_batch
 from pyskl.recordings.ntu.datasets import (
@@ -154,7 +155,7 @@ def _process(work: Path, files: Sequence[RawFile], workers: int) -> list[Path]:
     done = len(files) - sum(len(part) for _, part in remaining)
     if done:
         _log.info("%d of %d files were read by an earlier run", done, len(files))
-    with tqdm(total=len(files), initial=done, unit="file", disable=None) as bar:
+    with tqdm(total=len(files), initial=done, unit="file", disable=not shows_bars()) as bar:
         for count in _run(remaining, min(workers, len(remaining))):
             bar.update(count)
     return list(tasks)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -112,6 +113,7 @@ class ReportedRun:
         name: Short and unique.
         run: The content of its work dir.
         weights: The weights that were tested; empty if there are no scores.
+        checkpoint: Their file, if it is known.
         figures: The metrics of its scores, by name.
         predictions: Of its test samples; None if it was not tested or they have several labels.
         facts: Further lines of the summary, by name.
@@ -122,6 +124,7 @@ class ReportedRun:
     name: str
     run: Run
     weights: str = ""
+    checkpoint: Path | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     predictions: Predictions | None = None
     facts: dict[str, str] = field(default_factory=dict)
