@@ -169,7 +169,7 @@ def open_run(
     settings = settings.with_config(cfg)
     if work_dir is None:
         work_dir = cfg.work_dir or Path("work_dirs") / Path(cfg.filename or "run").stem
-    cfg = cfg.with_values(work_dir=str(work_dir))
+    cfg = cfg.with_values(work_dir=str(Path(work_dir).expanduser()))
     with distributed_run(env, device, asdict(cfg.dist_params)) as monitor:
         check_same_on_all_ranks(
             {
