@@ -117,8 +117,10 @@ class ConfigExpectations:
         try:
             prepare(config, named or list(uses), files=_ThisFile(file))
         except ConfigError as error:
-            refusals = [str(one).replace("\n", " ") for one in error.errors or (error,)]
-            return [text for text in refusals if text not in self.config_errors]
+            refused = [one for one in error.errors if str(one.key).startswith("data.")]
+            return [
+                str(one).replace("\n", " ") for one in refused if str(one) not in self.config_errors
+            ]
         return []
 
     def split_pairs(self) -> list[tuple[str, str]]:

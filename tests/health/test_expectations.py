@@ -52,9 +52,7 @@ def test_every_difference_is_found_by_its_kind() -> None:
     labels = {sample["frame_dir"]: sample["label"] for sample in data.samples}
     assert findings == {
         "config_errors": {"config_errors": ["model: is missing"]},
-        "config_refused": {
-            "config_refused": ["data.train.type: is missing; it names the dataset"]
-        },
+        "config_refused": {"config_refused": ["data.train.type: is missing; it names the dataset"]},
         "config_split": {"config_split": ["vol"]},
         "config_joints": {"config_joints": ["openpose"]},
         "config_coordinates": {"config_coordinates": ["some"]},
