@@ -75,6 +75,7 @@ def prepare(
     trusted: bool = False,
     training: TrainSettings | None = None,
     files: AnnotationFiles | None = None,
+    errors: ErrorCollector | None = None,
 ) -> Prepared:
     """Check a config and build its model and data sets.
 
@@ -85,11 +86,13 @@ def prepare(
         training: The settings of a training run, which seeds before it builds the model; None for
             a test.
         files: Opens annotation files.
+        errors: The errors so far, to report with those that are found here.
 
     Raises:
         ConfigError: its ``errors`` are all errors in the config, each with its key.
     """
-    errors = ErrorCollector(str(getattr(config, "filename", None) or "config"))
+    source = str(getattr(config, "filename", None) or "config")
+    errors = ErrorCollector(source) if errors is None else errors
     cfg = read_config(config, uses, errors)
     prepared = Prepared(cfg)
     if training is not None:

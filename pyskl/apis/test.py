@@ -21,6 +21,7 @@ from pyskl.apis.test_data import score_origin
 from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
+from pyskl.config.error_collector import ErrorCollector
 from pyskl.distributed.collectives import is_main_process, raise_on_all_ranks
 from pyskl.distributed.env import DistEnv, Launcher, choose_device
 from pyskl.distributed.monitor import distributed_run
@@ -65,7 +66,9 @@ def test_from_config(
     if device.type == "cpu":
         keep_freed_memory()
     setup_logging(is_main=env.is_main)
-    prepared = prepare(load_config(config, cfg_options), ["test"], trusted=settings.trusted)
+    errors = ErrorCollector(str(config) if isinstance(config, (str, Path)) else "config")
+    loaded = load_config(config, cfg_options, errors)
+    prepared = prepare(loaded, ["test"], trusted=settings.trusted, errors=errors)
     with (
         distributed_run(
             env, device, asdict(prepared.cfg.dist_params), handle_signals=False

@@ -163,8 +163,11 @@ def open_run(
     device = choose_device(env)
     if device.type == "cpu":
         keep_freed_memory()
-    loaded = load_config(config, cfg_options)
-    prepared = prepare(loaded, settings.uses, trusted=settings.trusted, training=settings)
+    errors = ErrorCollector(str(config) if isinstance(config, (str, Path)) else "config")
+    loaded = load_config(config, cfg_options, errors)
+    prepared = prepare(
+        loaded, settings.uses, trusted=settings.trusted, training=settings, errors=errors
+    )
     cfg = prepared.cfg
     settings = settings.with_config(cfg)
     if work_dir is None:

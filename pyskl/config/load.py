@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import codecs
 import copy
-import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ import mmengine.config.config
 import yaml
 from mmengine.config import Config
 
-from pyskl.config.check import read_config
 from pyskl.config.data_files import SUFFIXES as DATA_SUFFIXES
 from pyskl.config.data_files import read_data_config
 from pyskl.config.error_collector import ErrorCollector
@@ -26,7 +24,9 @@ from pyskl.errors import ConfigError, did_you_mean, nearest_path
 
 
 def load_config(
-    source: str | Path | Mapping[str, Any] | Config, options: Sequence[str] = ()
+    source: str | Path | Mapping[str, Any] | Config,
+    options: Sequence[str] = (),
+    errors: ErrorCollector | None = None,
 ) -> Config:
     """Read a config file, or copy a config object.
 
@@ -36,6 +36,7 @@ def load_config(
     Args:
         source: A ``.py``, ``.json``, ``.yaml`` or ``.yml`` file, or the object.
         options: ``key.of.config=value`` overrides; see :func:`parse_option`.
+        errors: Collects the errors of the overrides, for the caller to raise.
 
     Returns:
         The config before its keys are checked and defaults filled in
@@ -50,22 +51,14 @@ def load_config(
         config = Config(copy.deepcopy(dict(source)))
     else:
         config = _read(Path(source).expanduser())
-    errors = ErrorCollector("--cfg-options")
+    collected = ErrorCollector("--cfg-options") if errors is None else errors
     for option in options:
         try:
             _override(config, *parse_option(option))
         except ConfigError as error:
-            errors.found.append(error)
-    if errors.found:
-        # The other options may be misspelt further below, which only the whole check finds.
-        further = ErrorCollector("")
-        read_config(config, (), further)
-        keys = [option.partition("=")[0] for option in options]
-        for found in further.found:
-            path = re.sub(r"\[(\d+)\]", r".\1", str(found.key)) + "."
-            if any(path.startswith(f"{key}.") for key in keys):
-                errors.found.append(found)
-        raise errors.found[0] if len(errors.found) == 1 else errors.error()
+            collected.found.append(error)
+    if errors is None and collected.found:
+        raise collected.found[0] if len(collected.found) == 1 else collected.error()
     return config
 
 

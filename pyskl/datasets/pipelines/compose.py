@@ -99,10 +99,10 @@ class Compose:
 
     def _check_frames(self) -> None:
         """Check that the chosen frames are gathered once: a second time would take others."""
-        gathered: str | None = None
+        chosen, gathered = False, ""
         for position, transform in enumerate(self.transforms, self.first):
             if getattr(transform, "chooses_frames", False):
-                gathered = None
+                chosen, gathered = True, ""
             elif gathered and getattr(transform, "gathers_frames", False):
                 raise ConfigError(
                     f"{gathered} has gathered the chosen frames already",
@@ -110,7 +110,7 @@ class Compose:
                     found=transform_name(transform),
                     hint=f"leave out {transform_name(transform)}, or use UniformSample before it",
                 )
-            if getattr(transform, "gathers_frames", False):
+            if chosen and getattr(transform, "gathers_frames", False):
                 gathered = transform_name(transform)
 
     def apply(self, batch: Batch) -> Batch:
