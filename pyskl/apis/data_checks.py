@@ -50,7 +50,8 @@ def check_samples(
             if model is not None:
                 _check_sample(where, sample, use, model, errors)
             shape = tuple(np.shape(sample.get("keypoint", ())))
-            shapes.setdefault(shape, str(dataset.sample_ids[index]))
+            if shape not in shapes:
+                shapes[shape] = str(dataset.sample_ids[index])
         if len(errors.found) > before:
             break
     return shapes
@@ -77,7 +78,8 @@ def one_of_each_kind(dataset: Any) -> list[int]:
         if isinstance(column, list):  # every sample has the keys of the others
             values = map(column.__getitem__, positions)
             lacks = [value is ABSENT or value is None for value in values]
-            _, kinds = np.unique(2 * kinds + lacks, return_inverse=True)
+            if any(lacks):
+                _, kinds = np.unique(2 * kinds + lacks, return_inverse=True)
     _, first = np.unique(kinds, return_index=True)
     return list(dict.fromkeys([*chosen, *first[:_MAX_KINDS].tolist()]))
 
