@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -135,7 +136,7 @@ def nearest(name: str, choices: Iterable[str], *, likeness: float = 0.6) -> str 
     """Return the choice most similar to ``name``, or None if none is similar enough.
 
     Args:
-        name: The name to look up.
+        name: The name to look up; upper and lower case don't matter.
         choices: The valid names.
         likeness: The lowest similarity that is enough, from 0 to 1 (equal); see
             :func:`difflib.get_close_matches`.
@@ -144,9 +145,28 @@ def nearest(name: str, choices: Iterable[str], *, likeness: float = 0.6) -> str 
         >>> nearest('totl_epochs', ['total_epochs', 'data'])
         'total_epochs'
     """
-    names = [str(choice) for choice in choices]
-    close = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
-    return close[0] if close else None
+    names = {str(choice).casefold(): str(choice) for choice in choices}
+    close = difflib.get_close_matches(name.casefold(), list(names), n=1, cutoff=likeness)
+    return names[close[0]] if close else None
+
+
+def nearest_path(path: str | os.PathLike[str]) -> Path | None:
+    """Return the existing path most similar to one that does not exist, or None.
+
+    Each part that does not exist is replaced by the most similar name in its folder.
+    """
+    found = Path()
+    for part in Path(path).parts:
+        if not (found / part).exists():
+            try:
+                close = nearest(part, (entry.name for entry in found.iterdir()))
+            except OSError:
+                return None
+            if close is None:
+                return None
+            part = close
+        found /= part
+    return found
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 from mmengine.registry import Registry as _Registry
 
 from pyskl.errors import ConfigError, did_you_mean
+from pyskl.family_arguments import family_argument
 
 
 class Registry(_Registry):
@@ -84,6 +85,12 @@ class Registry(_Registry):
         cls = self.class_of(arguments)
         del arguments["type"]
         parameters = inspect.signature(cls).parameters
+        for name, value in list(arguments.items()):
+            known = family_argument(cls, name, tuple(parameters))
+            if known is not None:
+                if not known.accepts(value):
+                    raise ConfigError(known.otherwise, key=name, found=value)
+                del arguments[name]
         if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
             for name in arguments.keys() - parameters.keys():
                 raise ConfigError(

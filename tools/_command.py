@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # Set by launch.py for the processes that it starts: where to write the message of an error.
 ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
@@ -17,6 +17,14 @@ LAUNCHED = "PYSKL_LAUNCHED"
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are printed once for all processes."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read the command line; a ``~`` that the shell left (``--out=~/a.pkl``) is the home."""
+        found, rest = super().parse_known_args(args, namespace)
+        for name, value in vars(found).items():
+            if isinstance(value, str) and value.startswith("~"):
+                setattr(found, name, os.path.expanduser(value))
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong with the command line, and exit with status 2."""

@@ -4,7 +4,7 @@
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT, and start this on each of them.
 set -euo pipefail
 if [ $# -lt 2 ]; then
-    sed -n '2,4s/^# //p' "$0" >&2
+    echo "error: found $# argument(s); the command is: bash tools/dist_train.sh CONFIG NUM_GPUS [options]" >&2
     exit 2
 fi
 tools=$(cd "$(dirname "$0")" && pwd)

@@ -20,8 +20,8 @@ def parse_args() -> argparse.Namespace:
         nargs="+",
         required=True,
         metavar="FILE",
-        help="score files (.pkl, .json, .yaml); j, b, jm or bm in the name of the file or of its "
-        "folder is its stream",
+        help="score files (.pkl, .json, .yaml); j, b, jm or bm (or joint, bone, joint_motion, "
+        "bone_motion) in the name of the file or of its folder is its stream",
     )
     parser.add_argument(
         "--weights",

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -43,8 +44,17 @@ _FORWARDED_SIGNALS = [
 
 def main(arguments: list[str]) -> int:
     """Start the processes and wait for them; return the exit status."""
-    if len(arguments) < 2 or not arguments[0].isdigit() or int(arguments[0]) < 1:
-        print(__doc__, file=sys.stderr)
+    if len(arguments) < 2:
+        print("error: the command is: python tools/launch.py NPROC SCRIPT ...", file=sys.stderr)
+        return 2
+    if not re.fullmatch("[0-9]+", arguments[0]) or int(arguments[0]) < 1:
+        print(
+            f"error: the number of processes (NUM_GPUS) is missing or wrong; found "
+            f"{arguments[0]!r}, expected a whole number from 1; the commands are: bash "
+            "tools/dist_train.sh CONFIG NUM_GPUS ..., bash tools/dist_test.sh CONFIG CHECKPOINT "
+            "NUM_GPUS ...",
+            file=sys.stderr,
+        )
         return 2
     processes, command = int(arguments[0]), [*arguments[1:], "--launcher", "pytorch"]
     restarts = int(os.environ.get("MAX_RESTARTS", "0"))

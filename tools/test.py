@@ -15,7 +15,11 @@ def parse_args() -> argparse.Namespace:
         epilog="docs/custom_dataset.md is a complete example from recordings to a prediction",
     )
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint, a path or an https:// URL")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("checkpoint", nargs="?", help="checkpoint, a path or an https:// URL")
+    where.add_argument(
+        "-C", "--checkpoint", dest="checkpoint_option", metavar="CHECKPOINT", help="the same"
+    )
     parser.add_argument(
         "--eval",
         nargs="+",
@@ -52,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
     )
     found = test_from_config(
         args.config,
-        args.checkpoint,
+        args.checkpoint or args.checkpoint_option,
         settings,
         cfg_options=args.cfg_options,
         launcher=args.launcher,

@@ -18,6 +18,13 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.data import build_dataset_for
+from pyskl.apis.data_checks import (
+    Shape,
+    check_batches,
+    check_measurable,
+    check_samples,
+    check_several_classes,
+)
 from pyskl.apis.settings import TrainSettings
 from pyskl.config import RunConfig, read_config
 from pyskl.config.check import check_arguments
@@ -39,8 +46,8 @@ from pyskl.evaluation.evaluate import check_metrics, metric_keys
 from pyskl.models import build_model
 from pyskl.registry import DATASETS, PIPELINES
 from pyskl.skeleton import joint_names_problem
-from pyskl.training.optimizer import optimizer_class
-from pyskl.training.schedule import LearningRate
+from pyskl.training.optimizer import ParamwiseOptions, optimizer_class
+from pyskl.training.schedule import LearningRate, policy_name
 from pyskl.training.seeding import init_random_seed, set_random_seed
 
 
@@ -68,6 +75,8 @@ def prepare(
     *,
     trusted: bool = False,
     training: TrainSettings | None = None,
+    files: AnnotationFiles | None = None,
+    errors: ErrorCollector | None = None,
 ) -> Prepared:
     """Check a config and build its model and data sets.
 
@@ -77,20 +86,25 @@ def prepare(
         trusted: Open annotation files with plain pickle.
         training: The settings of a training run, which seeds before it builds the model; None for
             a test.
+        files: Opens annotation files.
+        errors: The errors so far, to report with those that are found here.
 
     Raises:
         ConfigError: its ``errors`` are all errors in the config, each with its key.
     """
-    errors = ErrorCollector(str(getattr(config, "filename", None) or "config"))
+    source = str(getattr(config, "filename", None) or "config")
+    errors = ErrorCollector(source) if errors is None else errors
     cfg = read_config(config, uses, errors)
     prepared = Prepared(cfg)
     if training is not None:
         prepared.seed = init_random_seed(cfg.seed if training.seed is None else training.seed)
         set_random_seed(prepared.seed, deterministic=training.deterministic)
-    _check_optimizer(cfg.optimizer, errors)
     if cfg.lr_config and not errors.under("lr_config"):
         run_length = {"base_lr": 1.0, "epochs": 1, "iters_per_epoch": 1}
         check_arguments("lr_config", cfg.lr_config, LearningRate, errors, leave_out=[*run_length])
+        if isinstance(cfg.lr_config.get("policy"), str):
+            with errors.collecting("lr_config.policy"):
+                policy_name(cfg.lr_config["policy"])
         if not errors.under("lr_config"):
             with errors.collecting("lr_config"):
                 LearningRate(**run_length, **cfg.lr_config)  # type: ignore[arg-type]
@@ -107,7 +121,9 @@ def prepare(
         with errors.collecting("model"):
             prepared.model = build_model(cfg.model)
             _check_head(prepared.model, errors)
-    files = AnnotationFiles()
+    _check_optimizer(cfg.optimizer, prepared.model, errors)
+    files = files or AnnotationFiles()
+    shapes: dict[str, dict[Shape, str]] = {}
     for use in uses:
         key, given = f"data.{use}", getattr(cfg.data, use)
         if not given or errors.at(key):
@@ -132,12 +148,25 @@ def prepare(
         if len(built) != len(keys):  # a wrapper class of the user
             built, keys = [prepared.datasets[use]], [key]
         for where, dataset in zip(keys, built):
-            _check_against_model(where, dataset, use, prepared.model, errors)
+            found = check_against_model(where, dataset, use, prepared.model, errors)
+            shapes.setdefault(use, {}).update({**found, **shapes.get(use, {})})
+    for use, dataset in prepared.datasets.items():
+        key = f"data.{use}"
+        if errors.under(key):
+            continue
+        found = shapes.get(use, shapes.get("val", {}))
+        check_batches(key, found, cfg.data.loader(use).videos_per_gpu, errors)
+        labels = np.asarray(dataset.labels)
+        with errors.collecting(key):
+            if use == "train":
+                check_several_classes(labels, _num_classes(prepared.model))
+            elif use == "val" and not errors.under("evaluation.metrics"):
+                check_measurable(cfg.evaluation.metric_names, prepared.model, labels)
     errors.raise_if_any()
     return prepared
 
 
-def _check_optimizer(cfg: Mapping[str, Any], errors: ErrorCollector) -> None:
+def _check_optimizer(cfg: Mapping[str, Any], model: Any, errors: ErrorCollector) -> None:
     if not cfg or errors.under("optimizer"):
         return
     try:
@@ -147,9 +176,22 @@ def _check_optimizer(cfg: Mapping[str, Any], errors: ErrorCollector) -> None:
         return
     if "lr" not in cfg:
         errors.add("optimizer.lr", "is missing")
-    check_arguments("optimizer", cfg, cls, errors, leave_out=["params"])
+    arguments = dict(cfg)
+    paramwise = arguments.pop("paramwise_cfg", None)
+    constructor = arguments.pop("constructor", None)
+    if constructor not in (None, "DefaultOptimizerConstructor"):
+        errors.add("optimizer.constructor", "not supported", found=constructor)
+    if isinstance(paramwise, Mapping):
+        key = "optimizer.paramwise_cfg"
+        check_arguments(key, paramwise, ParamwiseOptions, errors)
+        if model is not None and not errors.under(key):
+            with errors.collecting(key):
+                ParamwiseOptions(**paramwise).factors(model)
+    elif paramwise is not None:
+        errors.add("optimizer.paramwise_cfg", "is not a dict", found=paramwise)
+    check_arguments("optimizer", arguments, cls, errors, leave_out=["params"])
     if not errors.under("optimizer"):
-        arguments = {name: value for name, value in cfg.items() if name != "type"}
+        del arguments["type"]
         with errors.collecting("optimizer"):
             cls([nn.Parameter(torch.zeros(1))], **arguments)
 
@@ -256,12 +298,16 @@ def _check_device(cfg: RunConfig, use: str, errors: ErrorCollector) -> None:
         check_data_device(device)
 
 
-def _check_against_model(
+def _num_classes(model: Any) -> int | None:
+    return getattr(getattr(model, "cls_head", None), "num_classes", None)
+
+
+def check_against_model(
     where: str, dataset: Any, use: str, model: Any, errors: ErrorCollector
-) -> None:
-    """Check labels, joints and the first sample of a data set against the model."""
+) -> dict[Shape, str]:
+    """Check labels, joints and samples of a data set against the model; see `check_samples`."""
     file = getattr(dataset, "ann_file", "the data set")
-    classes = getattr(getattr(model, "cls_head", None), "num_classes", None)
+    classes = _num_classes(model)
     labels = np.asarray(dataset.labels)
     if classes is not None and len(labels):
         if labels.ndim > 1:  # 0/1, (N, classes)
@@ -290,52 +336,7 @@ def _check_against_model(
             "layout in the config",
         )
     if errors.under(where):
-        return
+        return {}
     with errors.collecting(where):
         dataset.draw_weights()
-        if len(dataset):
-            sample = dataset[0]
-            if model is not None:
-                _check_sample(where, sample, use, model, errors)
-
-
-def _check_sample(
-    where: str, sample: Mapping[str, Any], use: str, model: Any, errors: ErrorCollector
-) -> None:
-    """Check the shape of a sample that went through the pipeline."""
-    for name in ("keypoint", "label"):
-        if name not in sample:
-            errors.add(where, f"the model needs {name!r}", found=f"samples of {sorted(sample)}")
-            return
-    shape = tuple(np.shape(sample["keypoint"]))
-    if len(shape) != 5:
-        errors.add(
-            where,
-            "wrong shape of keypoint after the pipeline",
-            found=shape,
-            expected="(clips, M, T, V, C)",
-            hint="does it end with FormatGCNInput?",
-        )
-        return
-    clips, persons, _, joints, channels = shape
-    backbone = model.backbone
-    graph = getattr(backbone, "graph", None)
-    facts = [("clips in training", clips, 1 if use == "train" else clips, "")]
-    if graph is not None:
-        facts.append(("joints", joints, graph.num_node, f"as in the layout {graph.layout.name!r}"))
-    if hasattr(backbone, "in_channels"):
-        facts.append(
-            ("channels", channels, backbone.in_channels, "the in_channels of the backbone")
-        )
-    if getattr(backbone, "data_bn_type", None) == "MVC":
-        expected_persons = getattr(backbone, "num_person", persons)
-        facts.append(("persons", persons, expected_persons, "with data_bn_type='MVC'"))
-    for what, found, expected, why in facts:
-        if found != expected:
-            errors.add(
-                where,
-                f"wrong number of {what} after the pipeline",
-                found=found,
-                expected=f"{expected}{f', {why}' if why else ''}",
-            )
-            return
+    return check_samples(where, dataset, use, model, errors)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyskl.errors import InputError
+
+if TYPE_CHECKING:
+    from pyskl.config import RunConfig
 
 
 @dataclass
@@ -20,7 +24,7 @@ class TrainSettings:
         seed: Overrides the config's; without either, a random seed is used and logged.
         deterministic: See :func:`pyskl.training.seeding.set_random_seed`.
         compile: Compile the backbone with ``torch.compile``.
-        amp: ``'bf16'``, ``'fp16'`` or None.
+        amp: ``'bf16'``, ``'fp16'``, or None for what the config says.
         auto_scale_lr: Scale the learning rate to the number of clips per step.
         resume: Whether to resume from ``latest.pth``, or the checkpoint to resume from; by default
             what the config says (``resume_from``, ``auto_resume``).
@@ -45,6 +49,12 @@ class TrainSettings:
         """Check the settings that don't depend on the config."""
         if self.test_best and not self.validate:
             raise InputError("--test-best needs --validate, which finds the best checkpoint")
+
+    def with_config(self, cfg: RunConfig) -> TrainSettings:
+        """Return the settings with what the config says and the command line does not."""
+        if cfg.fp16 is not None and self.amp is None:
+            return replace(self, amp="fp16")
+        return self
 
     @property
     def uses(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,7 +142,7 @@ def _choose(cfg: RunConfig, settings: TrainSettings, work_dir: Path) -> StartPoi
     elif settings.resume is True:
         resumed = latest
     elif settings.resume is None and cfg.resume_from:
-        resumed = Path(cfg.resume_from)
+        resumed = Path(cfg.resume_from).expanduser()
     elif settings.resume is None and cfg.auto_resume:
         if latest.is_symlink() and not latest.exists():
             raise InputError(
@@ -159,7 +160,7 @@ def _choose(cfg: RunConfig, settings: TrainSettings, work_dir: Path) -> StartPoi
                 f"{checkpoint.meta.get('iter')}"
             )
         return StartPoint(checkpoint, True, automatic, note)
-    source = cfg.load_from if resumed is None else resumed
+    source = os.path.expanduser(cfg.load_from or "") if resumed is None else resumed
     if not source:
         return None
     checkpoint = open_checkpoint(source, trusted=settings.trusted)

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.data import build_loader, loader_settings
+from pyskl.apis.data_checks import check_measurable
 from pyskl.apis.data_warnings import warn_of_assumptions
 from pyskl.apis.prepare import Prepared, prepare
 from pyskl.apis.settings import TestSettings
@@ -20,10 +21,10 @@ from pyskl.apis.test_data import score_origin
 from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.weights import load_weights
 from pyskl.config import load_config
+from pyskl.config.error_collector import ErrorCollector
 from pyskl.distributed.collectives import is_main_process, raise_on_all_ranks
 from pyskl.distributed.env import DistEnv, Launcher, choose_device, warn_of_slow_devices
 from pyskl.distributed.monitor import distributed_run
-from pyskl.errors import InputError
 from pyskl.evaluation.evaluate import check_metrics, evaluate
 from pyskl.evaluation.scores import check_score_file, dump_scores
 from pyskl.evaluation.scoring import collect_scores
@@ -67,7 +68,9 @@ def test_from_config(
         keep_freed_memory()
     setup_logging(is_main=env.is_main)
     warn_of_slow_devices(env, device)
-    prepared = prepare(load_config(config, cfg_options), ["test"], trusted=settings.trusted)
+    errors = ErrorCollector(str(config) if isinstance(config, (str, Path)) else "config")
+    loaded = load_config(config, cfg_options, errors)
+    prepared = prepare(loaded, ["test"], trusted=settings.trusted, errors=errors)
     with (
         distributed_run(
             env, device, asdict(prepared.cfg.dist_params), handle_signals=False
@@ -114,28 +117,6 @@ def _test(
                 dump_scores(scores, settings.out, origin)
         get_logger().info("scores written to %s", settings.out)
     return found
-
-
-def check_measurable(metrics: Sequence[str], model: nn.Module, labels: np.ndarray) -> None:
-    """Check before scoring that metrics fit the model's outputs and the labels.
-
-    Raises:
-        InputError: for the first metric that does not fit.
-    """
-    check_metrics(metrics)
-    if metrics and getattr(model, "average_clips", "prob") is None:
-        raise InputError(
-            "average_clips=None (--average-clips none) keeps the clips of a sample apart, which "
-            "no metric supports",
-            found=f"the metrics {', '.join(metrics)}",
-            hint="average them ('prob' or 'score'), or use --out without --eval",
-        )
-    for metric in metrics:
-        if labels.ndim > 1 and metric != "mean_average_precision":
-            raise InputError(
-                f"{metric} needs one label per sample, but the samples have several",
-                hint="use mean_average_precision",
-            )
 
 
 def test_model(

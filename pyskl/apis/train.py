@@ -14,22 +14,25 @@ from mmengine.config import Config
 from torch import nn
 
 from pyskl.apis.data import build_data, build_loader, loader_settings
+from pyskl.apis.data_checks import check_measurable
 from pyskl.apis.data_warnings import (
     warn_of_assumptions,
     warn_of_shared_samples,
     warn_of_unused_classes,
 )
-from pyskl.apis.prepare import prepare
+from pyskl.apis.prepare import check_against_model, prepare
 from pyskl.apis.records import open_logs, record_test
 from pyskl.apis.same_run import run_facts
 from pyskl.apis.settings import TrainSettings
 from pyskl.apis.start import StartPoint, apply_start, find_start
-from pyskl.apis.test import check_measurable, test_model
+from pyskl.apis.test import test_model
 from pyskl.checkpoints.checkpoint import open_checkpoint
 from pyskl.checkpoints.manager import SavePolicy
 from pyskl.checkpoints.weights import load_weights
-from pyskl.config import RunConfig, config_text, load_config, read_config
-from pyskl.config.schema import CheckpointConfig
+from pyskl.config import RunConfig, config_text, known_part, load_config, read_config
+from pyskl.config.error_collector import ErrorCollector
+from pyskl.config.schema import KEYS_WITHOUT_EFFECT, CheckpointConfig
+from pyskl.datasets.wrappers import wrapped_datasets
 from pyskl.distributed.collectives import (
     broadcast_object,
     check_same_on_all_ranks,
@@ -130,13 +133,17 @@ def train_model(
     Returns:
         The metrics of ``'last'`` and ``'best'``, if they were tested.
     """
-    settings = settings or TrainSettings()
     config = read_config(cfg, ())
+    settings = (settings or TrainSettings()).with_config(config)
     if config.work_dir is None:
         raise InputError("is missing", key="work_dir")
     datasets = {"train": dataset}
     for use in settings.uses[1:]:
         datasets[use] = build_data(config.given, use, trusted=settings.trusted)
+    errors = ErrorCollector("the data set")
+    for leaf in wrapped_datasets(dataset):
+        check_against_model("data.train", leaf, "train", model, errors)
+    errors.raise_if_any()
     env = DistEnv()
     run = TrainingRun(config, settings, model, datasets, env, choose_device(env), Monitor(env))
     return train(_started(run, seed_given=settings.seed is not None or config.seed is not None))
@@ -161,12 +168,16 @@ def open_run(
     device = choose_device(env)
     if device.type == "cpu":
         keep_freed_memory()
-    loaded = load_config(config, cfg_options)
-    prepared = prepare(loaded, settings.uses, trusted=settings.trusted, training=settings)
+    errors = ErrorCollector(str(config) if isinstance(config, (str, Path)) else "config")
+    loaded = load_config(config, cfg_options, errors)
+    prepared = prepare(
+        loaded, settings.uses, trusted=settings.trusted, training=settings, errors=errors
+    )
     cfg = prepared.cfg
+    settings = settings.with_config(cfg)
     if work_dir is None:
         work_dir = cfg.work_dir or Path("work_dirs") / Path(cfg.filename or "run").stem
-    cfg = cfg.with_values(work_dir=str(work_dir))
+    cfg = cfg.with_values(work_dir=str(Path(work_dir).expanduser()))
     with distributed_run(env, device, asdict(cfg.dist_params)) as monitor:
         check_same_on_all_ranks(
             {
@@ -202,15 +213,6 @@ def _started(run: TrainingRun, *, seed_given: bool) -> TrainingRun:
     run.facts = broadcast_object(run.facts)
     if run.start is not None:
         run.start.check_weights(run.model)
-    labels = np.asarray(run.datasets["train"].labels)
-    classes = getattr(getattr(run.model, "cls_head", None), "num_classes", None)
-    if labels.ndim == 1 and len(np.unique(labels)) == 1 and classes != 1:
-        raise InputError(
-            f"all {len(labels)} samples of the training set have the label {labels[0]}",
-            key="data.train",
-            expected="samples of several classes",
-            hint="look at its split and the labels of its ann_file",
-        )
     for use in settings.uses[1:]:
         found = run.datasets[use].labels
         metrics = run.cfg.evaluation.metric_names if use == "val" else _test_metrics(found)
@@ -251,6 +253,11 @@ def build_trainer(
         work_dir: Where it writes.
     """
     cfg, settings, model, device = run.cfg, run.settings, run.model, run.device
+    without_effect = sorted(KEYS_WITHOUT_EFFECT & set(known_part(cfg)))
+    if without_effect:
+        get_logger().warning(
+            "the config sets %s, which has no effect here", " and ".join(without_effect)
+        )
     warn_of_shared_samples(run.datasets)
     warn_of_unused_classes(run.datasets, model)
     warn_of_assumptions(run.datasets)

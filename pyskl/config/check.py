@@ -21,14 +21,17 @@ from pyskl.config.schema import (
     KNOWN_KEYS,
     OTHER_WORDS,
     REQUIRED,
+    SAME_MEANING,
     AtLeast,
     ConfigKeys,
     LoaderConfig,
     RunConfig,
     Section,
 )
+from pyskl.config.text import known_part
 from pyskl.config.unread_names import unread_names
 from pyskl.errors import ConfigError, did_you_mean, nearest
+from pyskl.family_arguments import family_argument
 from pyskl.registry import Registry
 
 # An unused top-level name counts as a misspelt key if it is at least this similar to one, and as a
@@ -59,24 +62,42 @@ def read_config(
     # Unknown names are helper variables, unless they look like misspelt keys.
     is_python = filename is not None and str(filename).endswith(".py")
     unread = unread_names(filename) if is_python else set(given)
-    for key in sorted(set(given) - KNOWN_KEYS):
+    for key in sorted(set(given) - set(known_part(given))):
         meant = OTHER_WORDS.get(key) or nearest(key, KNOWN_KEYS, likeness=_SIMILARITY)
         if meant and key in unread:
             collected.add(key, "there is no such key", hint=f"did you mean {meant!r}?")
-    given = {key: value for key, value in given.items() if key in KNOWN_KEYS}
-    check_arguments("", given, ConfigKeys, collected)
+    given = known_part(given)
+    known = {key: value for key, value in given.items() if key in KNOWN_KEYS}
+    check_arguments("", known, ConfigKeys, collected)
+    other_names = dict(SAME_MEANING)
     for use in uses:
         for path in REQUIRED[use]:
-            section: Any = given
-            for part in path.split("."):
-                section = section.get(part) if isinstance(section, Mapping) else None
-            if section is None:
+            if _value_at(given, path) is _value_at(given, other_names.get(path, path)) is None:
                 collected.add(path, "is missing")
-    keys = _construct(ConfigKeys, _with_complete_loaders(given, collected), "", collected)
+    for path, other in SAME_MEANING:
+        first, second = _value_at(given, path), _value_at(given, other)
+        if first is not None is not second and _as_list(first) != _as_list(second):
+            collected.add(other, f"differs from {path}", found=second, expected=repr(first))
+    keys = _construct(ConfigKeys, _with_complete_loaders(known, collected), "", collected)
     if errors is None:
         collected.raise_if_any()
     values = {one.name: getattr(keys, one.name) for one in dataclasses.fields(ConfigKeys)}
+    if keys.runner is not None:
+        values["total_epochs"] = given["total_epochs"] = keys.runner.max_epochs
+        del given["runner"]
     return RunConfig(**values, given=given, filename=str(filename) if filename else None)
+
+
+def _value_at(given: Mapping[str, Any], path: str) -> Any:
+    """Return the value of a dotted key; None if there is none."""
+    found: Any = given
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if _is_list(value) else [value]
 
 
 def _with_complete_loaders(given: Mapping[str, Any], errors: ErrorCollector) -> Mapping[str, Any]:
@@ -164,6 +185,11 @@ def check_arguments(
     for name, value in given.items():
         if name in parameters:
             check_value(_join(key, name), value, hints.get(name, Any), errors)
+            continue
+        known = family_argument(cls, name, tuple(parameters))
+        if known is not None:
+            if not known.accepts(value):
+                errors.add(_join(key, name), known.otherwise, found=value)
         elif not takes_all and not (name == "type" and not section):
             problem = "there is no such key" if section else f"{title} takes no {name!r}"
             hint = did_you_mean(name, parameters).removeprefix("; ") or None

@@ -89,7 +89,7 @@ def _content(path: Path) -> dict[str, Any]:
             "the file is too large", file=path, found=f"{size} bytes", expected=f"{_MAX_BYTES}"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text) if path.suffix == ".json" else yaml.load(text, _SafeLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         what = str(error).replace("\n", " ")[:300]

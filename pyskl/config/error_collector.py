@@ -50,9 +50,13 @@ class ErrorCollector:
     def raise_if_any(self) -> None:
         """Raise a :class:`ConfigError` with all errors, if there are any."""
         if self.found:
-            count = len(self.found)
-            raise ConfigError(
-                f"{count} error{'s' if count > 1 else ''} in the config",
-                file=self.source,
-                errors=self.found,
-            )
+            raise self.error()
+
+    def error(self) -> ConfigError:
+        """Return a :class:`ConfigError` with all errors."""
+        count = len(self.found)
+        return ConfigError(
+            f"{count} error{'s' if count > 1 else ''} in the config",
+            file=self.source,
+            errors=self.found,
+        )

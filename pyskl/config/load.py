@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import copy
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import mmengine.config.config
 import yaml
 from mmengine.config import Config
 
 from pyskl.config.data_files import SUFFIXES as DATA_SUFFIXES
 from pyskl.config.data_files import read_data_config
+from pyskl.config.error_collector import ErrorCollector
 from pyskl.config.schema import KNOWN_KEYS, OTHER_WORDS
 from pyskl.config.unread_names import config_files
-from pyskl.errors import ConfigError, did_you_mean
+from pyskl.errors import ConfigError, did_you_mean, nearest_path
 
 
 def load_config(
-    source: str | Path | Mapping[str, Any] | Config, options: Sequence[str] = ()
+    source: str | Path | Mapping[str, Any] | Config,
+    options: Sequence[str] = (),
+    errors: ErrorCollector | None = None,
 ) -> Config:
     """Read a config file, or copy a config object.
 
@@ -30,6 +36,7 @@ def load_config(
     Args:
         source: A ``.py``, ``.json``, ``.yaml`` or ``.yml`` file, or the object.
         options: ``key.of.config=value`` overrides; see :func:`parse_option`.
+        errors: Collects the errors of the overrides, for the caller to raise.
 
     Returns:
         The config before its keys are checked and defaults filled in
@@ -43,16 +50,32 @@ def load_config(
     elif isinstance(source, Mapping):
         config = Config(copy.deepcopy(dict(source)))
     else:
-        config = _read(Path(source))
+        config = _read(Path(source).expanduser())
+    collected = ErrorCollector("--cfg-options") if errors is None else errors
     for option in options:
-        _override(config, *parse_option(option))
+        try:
+            _override(config, *parse_option(option))
+        except ConfigError as error:
+            collected.found.append(error)
+    if errors is None and collected.found:
+        raise collected.found[0] if len(collected.found) == 1 else collected.error()
     return config
 
 
 def _read(path: Path) -> Config:
+    if path.is_dir():
+        raise ConfigError("this is a folder", file=path, expected="a config file")
+    if path.suffix.lower() in _OTHER_FILES:
+        raise ConfigError(
+            f"this is {_OTHER_FILES[path.suffix.lower()]}, not a config",
+            file=path,
+            expected="a .py, .json, .yaml or .yml file",
+            hint="are the arguments swapped? CONFIG comes first",
+        )
     if not path.is_file():
-        problem = "this is a folder" if path.is_dir() else "there is no such config file"
-        raise ConfigError(problem, file=path, expected="a config file" if path.is_dir() else None)
+        close = nearest_path(path)
+        hint = None if close is None else f"did you mean {str(close)!r}?"
+        raise ConfigError("there is no such config file", file=path, hint=hint)
     if path.suffix in DATA_SUFFIXES:
         content = read_data_config(path)
         try:
@@ -60,10 +83,41 @@ def _read(path: Path) -> Config:
         except Exception as error:  # some keys are reserved by mmengine
             raise ConfigError(f"{type(error).__name__}: {str(error)[:300]}", file=path) from error
     try:
-        # Only lazy_import=False accepts both `_base_` and `import os`.
-        return Config.fromfile(path, lazy_import=False)
+        with _without_byte_order_marks(path):
+            # Only lazy_import=False accepts both `_base_` and `import os`.
+            return Config.fromfile(path, lazy_import=False)
     except Exception as error:  # a config is code and may raise anything
         raise _located(path, error) from error
+
+
+# What people give by mistake instead of a config.
+_OTHER_FILES = {
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".safetensors"), "a checkpoint"),
+    **dict.fromkeys((".pkl", ".pickle"), "an annotation or score file"),
+}
+
+
+@contextmanager
+def _without_byte_order_marks(path: Path) -> Iterator[None]:
+    """Let mmengine read a Python config and bases that begin with a byte-order mark.
+
+    mmengine opens each file as UTF-8, which keeps the mark, and Python refuses it.
+    """
+    if not any(file.read_bytes().startswith(codecs.BOM_UTF8) for file in config_files(path)):
+        yield
+        return
+    module: Any = mmengine.config.config
+
+    def open_without_mark(file: Any, mode: str = "r", **options: Any) -> Any:
+        if "r" in mode and options.get("encoding") == "utf-8":
+            options["encoding"] = "utf-8-sig"
+        return open(file, mode, **options)
+
+    module.open = open_without_mark
+    try:
+        yield
+    finally:
+        del module.open
 
 
 def _located(path: Path, error: Exception) -> ConfigError:

@@ -99,6 +99,20 @@ class CheckpointConfig(Section):
 
 
 @dataclass(frozen=True)
+class TopKOptions(Section):
+    """``evaluation.metric_options.top_k_accuracy``, the family's other place for ``topk``."""
+
+    topk: Positive | Sequence[Positive]
+
+
+@dataclass(frozen=True)
+class MetricOptions(Section):
+    """``evaluation.metric_options``: the options of each metric."""
+
+    top_k_accuracy: TopKOptions | None = None
+
+
+@dataclass(frozen=True)
 class EvaluationConfig(Section):
     """``evaluation``: what to measure on ``data.val``, and how often.
 
@@ -106,7 +120,8 @@ class EvaluationConfig(Section):
         interval: Epochs between validations.
         start: The first epoch (from 1) after which to validate.
         metrics: Names of metrics; see :func:`pyskl.evaluation.evaluate.evaluate`.
-        topk: The k of ``top_k_accuracy``.
+        topk: The k of ``top_k_accuracy``; (1, 5) if ``metric_options`` does not say it either.
+        metric_options: ``dict(top_k_accuracy=dict(topk=...))``, the same.
         save_best: The metric whose best checkpoint is kept; ``'auto'``: the first one measured;
             None: keep none.
     """
@@ -114,7 +129,8 @@ class EvaluationConfig(Section):
     interval: Positive = 1
     start: int | None = None
     metrics: str | Sequence[str] = ("top_k_accuracy",)
-    topk: Positive | Sequence[Positive] = (1, 5)
+    topk: Positive | Sequence[Positive] | None = None
+    metric_options: MetricOptions = field(default_factory=MetricOptions)
     save_best: str | None = "auto"
 
     @property
@@ -124,8 +140,12 @@ class EvaluationConfig(Section):
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """``topk`` as a tuple."""
-        return (self.topk,) if isinstance(self.topk, int) else tuple(self.topk)
+        """The k of ``top_k_accuracy`` as a tuple."""
+        option = self.metric_options.top_k_accuracy
+        ks = self.topk if option is None else option.topk
+        if ks is None:
+            return (1, 5)
+        return (ks,) if isinstance(ks, int) else tuple(ks)
 
 
 @dataclass(frozen=True)
@@ -162,6 +182,26 @@ class ImportsConfig(Section):
 
 
 @dataclass(frozen=True)
+class RunnerConfig(Section):
+    """``runner``: MMCV's place for ``total_epochs``."""
+
+    max_epochs: Positive
+    type: Literal["EpochBasedRunner"] = "EpochBasedRunner"
+
+
+@dataclass(frozen=True)
+class Fp16Config(Section):
+    """``fp16``: train in fp16, like ``--amp fp16``.
+
+    Attributes:
+        loss_scale: MMCV's scale of the loss. The scale is found automatically here, whatever this
+            says: it does not change what is computed, apart from overflows.
+    """
+
+    loss_scale: float | str | Mapping[str, Any] = "dynamic"
+
+
+@dataclass(frozen=True)
 class ScaleLrConfig(Section):
     """``auto_scale_lr``: the number of clips per step that ``optimizer.lr`` is meant for."""
 
@@ -182,6 +222,8 @@ class ConfigKeys(Section):
     optimizer_config: OptimizerHookConfig = field(default_factory=OptimizerHookConfig)
     lr_config: Mapping[str, Any] = field(default_factory=dict)
     total_epochs: Positive = 0
+    runner: RunnerConfig | None = None
+    fp16: Fp16Config | None = None
     checkpoint_config: CheckpointConfig | None = field(default_factory=CheckpointConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     log_config: LogConfig = field(default_factory=LogConfig)
@@ -224,6 +266,15 @@ class RunConfig(ConfigKeys):
 
 
 KNOWN_KEYS = frozenset(one.name for one in fields(ConfigKeys))
+
+# Keys of MMCV and PYSKL that change a training there and have no effect here: training says so.
+KEYS_WITHOUT_EFFECT = frozenset({"custom_hooks", "momentum_config", "omnisource", "precise_bn"})
+
+# Keys that say the same; a config may set both only to one value.
+SAME_MEANING = (
+    ("total_epochs", "runner.max_epochs"),
+    ("evaluation.topk", "evaluation.metric_options.top_k_accuracy.topk"),
+)
 
 # Names that other toolboxes use → our keys.
 OTHER_WORDS = {

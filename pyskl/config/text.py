@@ -10,18 +10,25 @@ from typing import Any
 
 from mmengine.config import Config
 
-from pyskl.config.schema import KNOWN_KEYS, RunConfig
+from pyskl.config.schema import KEYS_WITHOUT_EFFECT, KNOWN_KEYS, RunConfig
 from pyskl.errors import ConfigError
 
 _WIDTH = 100
 
 
 def known_part(config: RunConfig | Config | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys that a config sets as plain values, without helper variables."""
+    """Return the keys that a config sets as plain values, without helper variables.
+
+    Keys of the family that have no effect here are kept, unless they are empty.
+    """
     if isinstance(config, RunConfig):
         return dict(config.given)
     content = config.to_dict() if isinstance(config, Config) else config
-    return {key: value for key, value in content.items() if key in KNOWN_KEYS}
+    return {
+        key: value
+        for key, value in content.items()
+        if key in KNOWN_KEYS or (key in KEYS_WITHOUT_EFFECT and value)
+    }
 
 
 def config_text(config: RunConfig | Config | Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ def load_annotations(
             fails on a sample, or if ``pack`` is True and the file can't be packed.
         UntrustedFileError: if it asks for more than plain data.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if is_pack(path):
         return open_pack(path)
 

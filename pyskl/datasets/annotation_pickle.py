@@ -30,7 +30,7 @@ import numpy as np
 
 from pyskl.datasets.sample_checks import sample_id
 from pyskl.datasets.sample_fields import with_plain_fields
-from pyskl.errors import AnnotationError, UntrustedFileError
+from pyskl.errors import AnnotationError, UntrustedFileError, nearest_path
 from pyskl.unpickling.load import load_plain_pickle
 
 Sample = dict[str, Any]
@@ -69,8 +69,11 @@ def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationCo
     if path.is_dir():
         raise AnnotationError("is a folder, and no pack", file=path, expected="an annotation file")
     if not path.is_file():
+        close = nearest_path(path)
         raise AnnotationError(
-            "there is no such annotation file", file=path, hint=f"looked in {path.parent.resolve()}"
+            "there is no such annotation file",
+            file=path,
+            hint=f"did you mean {str(close)!r}?" if close else f"looked in {path.parent.resolve()}",
         )
     try:
         content = load_plain_pickle(path, trusted=trusted)
@@ -80,11 +83,15 @@ def read_annotation_pickle(path: Path, *, trusted: bool = False) -> AnnotationCo
         raise AnnotationError(str(error)) from error
     except OSError as error:
         raise AnnotationError(f"can't be read ({error})", file=path) from error
-    return _structured(path, content)
+    return annotation_content(path, content)
 
 
-def _structured(path: Path, content: Any) -> AnnotationContent:
-    """Check the outer structure of an annotation file's content."""
+def annotation_content(path: Path, content: Any) -> AnnotationContent:
+    """Check the outer structure of an annotation file's content.
+
+    Raises:
+        AnnotationError: if it has another one.
+    """
     result = AnnotationContent(path, [])
     if isinstance(content, Mapping):
         missing = [key for key in ("split", "annotations") if key not in content]
@@ -170,7 +177,8 @@ def split_positions(content: AnnotationContent) -> dict[str, np.ndarray | str] |
         missing = sorted(wanted - set(ids))
         if missing and not positions:
             splits[name] = (
-                f"none of the {len(wanted)} ids of the split is among the {len(ids)} samples"
+                f"none of the {len(wanted)} ids of the split, such as {missing[0]!r}, is an id of "
+                f"the {len(ids)} samples, such as {ids[0]!r}"
             )
         elif not positions:
             splits[name] = "the split lists no samples"

@@ -67,7 +67,7 @@ class PoseDataset:
     ) -> None:
         if multi_class and num_classes is None:
             raise ValueError("multi_class=True needs num_classes, the length of the label vector")
-        self.ann_file = Path(ann_file)
+        self.ann_file = Path(ann_file).expanduser()
         self.split = split
         self.test_mode = test_mode
         self.num_classes = num_classes

@@ -22,6 +22,9 @@ from pyskl.evaluation.metrics import check_finite_scores, top_k_accuracy
 STREAMS = {"j": "joint", "b": "bone", "jm": "joint motion", "bm": "bone motion"}
 """The streams, by their names in config files."""
 
+# The motions first, as their names contain the others.
+_IN_WORDS = {"jm": "joint_?motion", "bm": "bone_?motion", "j": "joint", "b": "bone"}
+
 FUSIONS: dict[str, dict[str, float]] = {
     "two-stream": {"j": 1.0, "b": 1.0},
     "four-stream": {"j": 2.0, "b": 2.0, "jm": 1.0, "bm": 1.0},
@@ -37,7 +40,8 @@ def stream_of(path: str | Path) -> str | None:
     """Return the stream that a score file belongs to, judged by its name or its folder's name.
 
     A name belongs to a stream if exactly one of its parts (separated by ``_``, ``-``, ``.`` or
-    spaces) is ``j``, ``b``, ``jm`` or ``bm``, in either case.
+    spaces) is ``j``, ``b``, ``jm`` or ``bm``, or ``joint``, ``bone``, ``joint_motion`` or
+    ``bone_motion``, in either case.
 
     Returns:
         The stream; None if neither name has such a part, or the first that has one has several.
@@ -48,7 +52,10 @@ def stream_of(path: str | Path) -> str | None:
     """
     path = Path(path)
     for name in (path.name, path.absolute().parent.name):
-        found = {part for part in re.split(r"[_\-.\s]+", name.lower()) if part in STREAMS}
+        plain = re.sub(r"[_\-.\s]+", "_", name.lower())
+        for stream, words in _IN_WORDS.items():
+            plain = re.sub(rf"(?<![^_]){words}(?![^_])", stream, plain)
+        found = {part for part in plain.split("_") if part in STREAMS}
         if found:
             return found.pop() if len(found) == 1 else None
     return None

@@ -15,7 +15,8 @@ from scipy.special import softmax
 from torch import nn
 
 from pyskl.apis.data import build_data, loader_settings
-from pyskl.apis.test import check_measurable, test_model
+from pyskl.apis.data_checks import check_measurable
+from pyskl.apis.test import test_model
 from pyskl.benchmark.timing import Spread, Timed, alternate, spread
 from pyskl.errors import InputError, RunError
 from pyskl.evaluation.evaluate import evaluate

@@ -96,8 +96,7 @@ def examine(
     ]
     if expected is not None:
         findings += expectation_findings(
-            *(expected, statistics, samples, splits, collector.bones()),
-            file.names_of("joint_names"),
+            *(expected, statistics, samples, splits, collector.bones(), file),
         )
     return HealthReport(
         path=str(file.path),

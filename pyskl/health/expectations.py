@@ -12,11 +12,16 @@ from mmengine.config import Config
 
 from pyskl.apis.prepare import prepare
 from pyskl.config import load_config
-from pyskl.datasets.dataset_tree import leaves
+from pyskl.datasets.annotation import AnnotationFile
+from pyskl.datasets.annotation_cache import AnnotationFiles
+from pyskl.datasets.annotation_pickle import annotation_content
+from pyskl.datasets.dataset_tree import leaves, map_leaves
 from pyskl.errors import ConfigError, did_you_mean
 from pyskl.health.measure import SampleMeasurements
+from pyskl.health.raw_annotations import RawAnnotations
 from pyskl.health.report import Finding, Item, Statistics
 from pyskl.health.splits import Splits
+from pyskl.registry import TransformConfig
 from pyskl.skeleton import SkeletonLayout, joint_names_problem, resolve_layout
 
 # Transforms that sample clip_len frames.
@@ -49,6 +54,23 @@ class DatasetUse:
     flipped: tuple[int, ...] = ()
 
 
+class _ThisFile(AnnotationFiles):
+    """Opens the file that is checked from what was read of it, and others from the disk."""
+
+    def __init__(self, file: RawAnnotations) -> None:
+        super().__init__()
+        self._file = file
+
+    def open(
+        self, path: str | Path, *, precompute: Sequence[TransformConfig] = (), **options: Any
+    ) -> AnnotationFile:
+        """Return an annotation file."""
+        if not _is_same(path, self._file.path):
+            return super().open(path, precompute=precompute, **options)
+        content = annotation_content(self._file.path, self._file.content())
+        return AnnotationFile.from_content(content, precompute)
+
+
 @dataclass(frozen=True)
 class ConfigExpectations:
     """What a config expects of its data.
@@ -59,6 +81,7 @@ class ConfigExpectations:
         num_classes: Number of classes of the model, if known.
         uses: Its data sets.
         config_errors: Errors in the config itself.
+        config: The config; None compares only what the other attributes say.
     """
 
     source: str
@@ -66,6 +89,39 @@ class ConfigExpectations:
     num_classes: int | None = None
     uses: tuple[DatasetUse, ...] = ()
     config_errors: tuple[str, ...] = ()
+    config: Config | Mapping[str, Any] | None = None
+
+    def refusals(self, file: RawAnnotations) -> list[str]:
+        """Return why training, validation and tests with this config would refuse a file.
+
+        Args:
+            file: The file. It takes the place of the config's files, unless the config names it.
+        """
+        if self.config is None:
+            return []
+        config = load_config(self.config)
+        data = config.get("data") or {}
+        uses = {
+            use: [leaf for _, leaf in leaves(data[use])]
+            for use in ("train", "val", "test")
+            if isinstance(data.get(use), (Mapping, list, tuple))
+        }
+        named = [use for use in uses if any(_reads(leaf, file.path) for leaf in uses[use])]
+        if not named:
+
+            def change(leaf: dict[str, Any]) -> dict[str, Any]:
+                return {**leaf, "ann_file": str(file.path)} if "ann_file" in leaf else leaf
+
+            for use in uses:
+                data[use] = map_leaves(data[use], change)
+        try:
+            prepare(config, named or list(uses), files=_ThisFile(file))
+        except ConfigError as error:
+            refused = [one for one in error.errors if str(one.key).startswith("data.")]
+            return [
+                str(one).replace("\n", " ") for one in refused if str(one) not in self.config_errors
+            ]
+        return []
 
     def split_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs of training and test splits."""
@@ -96,19 +152,12 @@ def expectations_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> C
             found = found.get(key) if isinstance(found, Mapping) else None
         return found
 
-    def reads_this_file(data_set: Mapping[str, Any]) -> bool:
-        named = data_set.get("ann_file")
-        try:
-            return isinstance(named, (str, Path)) and Path(named).resolve() == ann_file.resolve()
-        except OSError:
-            return False
-
     data_sets = [
         (key, leaf)
         for name in ("train", "val", "test")
         for key, leaf in leaves(value("data", name), f"data.{name}")
     ]
-    here = [(key, leaf) for key, leaf in data_sets if reads_this_file(leaf)]
+    here = [(key, leaf) for key, leaf in data_sets if _reads(leaf, ann_file)]
     config_errors: tuple[str, ...] = ()
     try:
         prepare(loaded, ())  # does not open the data sets
@@ -125,7 +174,21 @@ def expectations_of(config: str | Path | Mapping[str, Any], ann_file: Path) -> C
         num_classes=_int_or_none(value("model", "cls_head", "num_classes")),
         uses=tuple(_use(key, leaf) for key, leaf in here or data_sets),
         config_errors=config_errors,
+        config=loaded,
     )
+
+
+def _reads(data_set: Mapping[str, Any], ann_file: Path) -> bool:
+    """Return whether a data set's config names a file."""
+    named = data_set.get("ann_file")
+    return isinstance(named, (str, Path)) and _is_same(named, ann_file)
+
+
+def _is_same(one: str | Path, other: Path) -> bool:
+    try:
+        return Path(one).expanduser().resolve() == other.resolve()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _use(key: str, data_set: Mapping[str, Any]) -> DatasetUse:
@@ -160,7 +223,7 @@ def expectation_findings(
     samples: Sequence[SampleMeasurements],
     splits: Splits,
     bones: np.ndarray | None,
-    joint_names: Sequence[str] = (),
+    file: RawAnnotations,
 ) -> list[Finding]:
     """Return the findings about differences between a data set and a config.
 
@@ -170,7 +233,7 @@ def expectation_findings(
         samples: Its samples.
         splits: Its splits.
         bones: Mean length of each joint's bone in 3D (V,); None if it was not measured.
-        joint_names: Names of its joints (V,), if it has them.
+        file: The data set as it was read.
     """
     missing_splits = [
         Item(use.split, use.key + (did_you_mean(use.split, splits.ids) or "; there are none"))
@@ -179,9 +242,10 @@ def expectation_findings(
     ]
     found = {
         "config_errors": [Item(problem) for problem in expected.config_errors],
+        "config_refused": [Item(reason) for reason in expected.refusals(file)],
         "config_split": missing_splits,
         "config_mirror": _mirror_items(expected.layout, bones),
-        **_layout_items(expected, statistics, joint_names),
+        **_layout_items(expected, statistics, file.names_of("joint_names")),
         **_class_items(expected, statistics, samples, splits),
         **_pipeline_items(expected, samples, splits),
     }

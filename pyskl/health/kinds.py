@@ -245,6 +245,10 @@ config_errors | error | errors in the config itself
 Training refuses the config.
 > Change the config as each message says.
 
+config_refused | error | what training refuses in these data
+Training with this config ends with this message before its first step.
+> Change the config, or the data, as the message says.
+
 config_split | error | splits that the config names and the file lacks
 Training refuses the config.
 > Change the config, or the data.

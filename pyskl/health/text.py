@@ -118,6 +118,11 @@ def _finding_lines(finding: Finding, *, explain: bool) -> list[str]:
         names += f" ({printable(items[0].detail)})"
     start = f"{about.severity:8}{len(items):>6}  "
     lines = _wrapped(f"{about.title}: {names}", start, max_lines=2)
+    if about.key in ("config_errors", "config_refused"):  # the names are whole messages
+        lines = [f"{start}{about.title}:"]
+        for item in items[:_EXAMPLES]:
+            lines += _wrapped(printable(item.name), " " * len(start))
+        lines += [" " * len(start) + "..."] * (len(items) > _EXAMPLES)
     if explain:
         lines += _wrapped(f"{about.meaning} {about.remedy}", " " * 16)
     return lines

@@ -9,13 +9,14 @@ from torch import nn
 
 from pyskl.models.backbones import AAGCN, CTRGCN, DGSTGCN, MSG3D, STGCN
 from pyskl.models.heads import GCNHead
-from pyskl.models.losses import CrossEntropyLoss
+from pyskl.models.losses import BCELossWithLogits, CrossEntropyLoss
 from pyskl.models.recognizers import RecognizerGCN
 from pyskl.registry import BACKBONES, HEADS, LOSSES, RECOGNIZERS
 
 __all__ = [
     "AAGCN",
     "BACKBONES",
+    "BCELossWithLogits",
     "CTRGCN",
     "HEADS",
     "LOSSES",

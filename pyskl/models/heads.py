@@ -54,6 +54,8 @@ class GCNHead(nn.Module):
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.loss_cls = CrossEntropyLoss() if loss_cls is None else LOSSES.build(loss_cls)
+        if hasattr(self.loss_cls, "check_weights"):
+            self.loss_cls.check_weights(num_classes)
         self.dropout = nn.Dropout(dropout)
         self.fc_cls = nn.Linear(in_channels, num_classes)
         nn.init.normal_(self.fc_cls.weight, std=init_std)

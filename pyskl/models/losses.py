@@ -1,4 +1,4 @@
-"""Cross entropy for hard and soft labels.
+"""Losses for hard and soft labels.
 
 Shapes: N samples, L classes.
 """
@@ -15,18 +15,8 @@ from pyskl.errors import ConfigError
 from pyskl.registry import LOSSES
 
 
-@LOSSES.register_module()
-class CrossEntropyLoss(nn.Module):
-    """The mean cross entropy of a batch.
-
-    Args:
-        loss_weight: Factor of the loss.
-        class_weight: One weight for each class. The mean is then weighted by the labels' classes,
-            so that a hard label and its one-hot vector give the same loss.
-
-    Raises:
-        ConfigError: for weights that are not numbers.
-    """
+class _WeightedLoss(nn.Module):
+    """A loss with a factor, and a weight for each class."""
 
     class_weight: Tensor | None
 
@@ -43,8 +33,44 @@ class CrossEntropyLoss(nn.Module):
                 raise ConfigError(
                     "wrong weights", key="class_weight", found=class_weight, expected="numbers"
                 ) from error
+            if not (weight.isfinite() & (weight >= 0)).all():
+                raise ConfigError(
+                    "wrong weights",
+                    key="class_weight",
+                    found=class_weight,
+                    expected="numbers from 0 up",
+                )
         # The config holds the weights, so checkpoints don't have to.
         self.register_buffer("class_weight", weight, persistent=False)
+
+    def check_weights(self, classes: int) -> None:
+        """Check that there is one weight for each class.
+
+        Raises:
+            ConfigError: if not.
+        """
+        weight = self.class_weight
+        if weight is not None and weight.shape != (classes,):
+            raise ConfigError(
+                "does not have one weight for each class",
+                key="class_weight",
+                found=f"weights of the shape {tuple(weight.shape)}",
+                expected=f"{classes} numbers",
+            )
+
+
+@LOSSES.register_module()
+class CrossEntropyLoss(_WeightedLoss):
+    """The mean cross entropy of a batch.
+
+    Args:
+        loss_weight: Factor of the loss.
+        class_weight: One weight for each class. The mean is then weighted by the labels' classes,
+            so that a hard label and its one-hot vector give the same loss.
+
+    Raises:
+        ConfigError: for weights that are not numbers.
+    """
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Compute the loss in float32.
@@ -62,11 +88,7 @@ class CrossEntropyLoss(nn.Module):
         """
         log_prob = F.log_softmax(scores.float(), dim=1)  # N, L
         weight = self.class_weight
-        if weight is not None and weight.shape != scores.shape[1:]:
-            raise ValueError(
-                f"class_weight has the shape {tuple(weight.shape)}, but there are scores of "
-                f"{scores.shape[1]} classes"
-            )
+        self.check_weights(scores.shape[1])
         if not is_soft(scores, labels):
             hard = hard_labels(scores, labels)
             return self.loss_weight * F.nll_loss(log_prob, hard, weight)
@@ -75,6 +97,41 @@ class CrossEntropyLoss(nn.Module):
             return self.loss_weight * -(target * log_prob).sum(dim=1).mean()
         target = target * weight
         return self.loss_weight * -(target * log_prob).sum() / target.sum()
+
+
+@LOSSES.register_module()
+class BCELossWithLogits(_WeightedLoss):
+    """The binary cross entropy of each class on its own: for samples with several classes.
+
+    Args:
+        loss_weight: Factor of the loss.
+        class_weight: One weight for each class, by which its terms are multiplied.
+
+    Raises:
+        ConfigError: for weights that are not numbers.
+    """
+
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Compute the mean over samples and classes in float32.
+
+        Args:
+            scores: Logits (N, L).
+            labels: 0 to 1 for each class (N, L); or integers (N,) or (N, 1) from 0 to L - 1, which
+                stand for their one-hot vectors.
+
+        Returns:
+            The loss, a scalar.
+
+        Raises:
+            ValueError: for shapes or labels that don't fit the scores.
+        """
+        self.check_weights(scores.shape[1])
+        target = labels
+        if not is_soft(scores, labels):
+            target = F.one_hot(hard_labels(scores, labels), scores.shape[1])
+        return self.loss_weight * F.binary_cross_entropy_with_logits(
+            scores.float(), target.float(), self.class_weight
+        )
 
 
 def is_soft(scores: Tensor, labels: Tensor) -> bool:

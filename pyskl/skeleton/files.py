@@ -22,6 +22,7 @@ def read_layout_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: naming the file, if it can't be read.
     """
+    path = path.expanduser()
     try:
         size = path.stat().st_size
         if size > _MAX_BYTES:

@@ -10,6 +10,22 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from pyskl.errors import did_you_mean
+
+POLICIES = ("fixed", "step", "CosineAnnealing")
+
+
+def policy_name(policy: str) -> str:
+    """Return the name of a policy, whose upper and lower case don't matter.
+
+    Raises:
+        ValueError: if there is no such policy.
+    """
+    for name in POLICIES:
+        if name.lower() == policy.lower():
+            return name
+    raise ValueError(f"there is no policy {policy!r}{did_you_mean(policy, POLICIES)}")
+
 
 class LearningRate:
     """The learning rate of each iteration of a run.
@@ -21,7 +37,7 @@ class LearningRate:
         policy: ``'fixed'``; ``'step'``: multiplied by ``gamma`` at the start of each epoch in
             ``step`` (a single number: every ``step`` epochs); ``'CosineAnnealing'``: from
             ``base_lr`` to ``min_lr`` along half a cosine (Loshchilov and Hutter, "SGDR", ICLR 2017,
-            equation 5, without restarts).
+            equation 5, without restarts). Upper and lower case don't matter.
         by_epoch: Whether the schedule advances by epochs, counted from 0, or by iterations.
         step: For ``'step'``.
         gamma: For ``'step'``.
@@ -49,7 +65,7 @@ class LearningRate:
         epochs: int,
         iters_per_epoch: int,
         *,
-        policy: Literal["fixed", "step", "CosineAnnealing"] = "fixed",
+        policy: str = "fixed",
         by_epoch: bool = True,
         step: int | Sequence[int] | None = None,
         gamma: float = 0.1,
@@ -60,10 +76,7 @@ class LearningRate:
         warmup_ratio: float = 0.1,
         warmup_by_epoch: bool = False,
     ) -> None:
-        if policy not in ("fixed", "step", "CosineAnnealing"):
-            raise ValueError(
-                f"policy should be 'fixed', 'step' or 'CosineAnnealing', found {policy!r}"
-            )
+        policy = policy_name(policy)
         if policy == "step" and (step is None or (isinstance(step, int) and step < 1)):
             raise ValueError(
                 "policy 'step' needs step: a list of epochs, or a period of at least 1"

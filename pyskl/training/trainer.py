@@ -212,7 +212,7 @@ class Trainer:
         """
         iteration = self.progress.iteration
         for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.at(iteration)
+            group["lr"] = self.schedule.at(iteration) * group.get("lr_mult", 1.0)
         seed_step(self.seed, iteration, self.env.rank)
         self.guard.before_step()
         keypoint = batch["keypoint"].to(self.device, non_blocking=True)
@@ -236,7 +236,7 @@ class Trainer:
         self._check_finite()
         if self.meter.steps == 0:
             return  # all steps were skipped
-        lr = self.optimizer.param_groups[0]["lr"]
+        lr = self.schedule.at(self.progress.iteration - 1)
         line = self.meter.log_line(epoch, step, lr, self.device)
         rate = self.meter.samples_per_second() * self.env.world_size
         steps_left = self.epochs * len(self.loader) - self.progress.iteration

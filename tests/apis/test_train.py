@@ -150,7 +150,7 @@ def test_a_set_of_one_class_is_refused(
     ann_file = write_tiny_annotations(tmp_path / "a.pkl", samples, splits)
     with pytest.raises(InputError) as caught:
         train_from_config(tiny_config(ann_file), work_dir=tmp_path / "work")
-    assert caught.value.key == "data.train"
+    assert [error.key for error in caught.value.errors] == ["data.train"]
     assert not (tmp_path / "work").exists()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyskl.apis.prepare import prepare
 from pyskl.config import known_part, load_config, parse_option
+from pyskl.config.error_collector import ErrorCollector
 from pyskl.errors import ConfigError
 
 
@@ -243,3 +246,85 @@ def test_known_part_leaves_out_helper_variables(config_file: Path) -> None:
     assert {"modality", "pipeline"} <= set(config)
     assert set(part) == set(config) - {"modality", "pipeline"}
     assert part["data"]["train"]["dataset"]["pipeline"][1]["feats"] == ["j"]
+
+
+KEYS = {
+    "total_epochs": "3",
+    "optimizer.momentum": "0.9",
+    "data.videos_per_gpu": "2",
+    "model.cls_head.num_classes": "3",
+    "data.train.pipeline.2.clip_len": "8",
+    "evaluation.interval": "1",
+}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_all_misspelt_options_are_told_at_once(
+    tiny_config: Callable[..., dict[str, Any]], data: st.DataObject
+) -> None:
+    chosen = data.draw(st.lists(st.sampled_from(sorted(KEYS)), min_size=1, unique=True))
+    misspelt = []
+    for key in chosen:
+        path, _, name = key.rpartition(".")
+        cut = data.draw(st.integers(1, len(name) - 1))
+        misspelt.append(f"{path}.".lstrip(".") + name[:cut] + "x" + name[cut + 1 :])
+    wrong = dict(zip(misspelt, chosen))
+    config = tiny_config()
+    errors = ErrorCollector("config")
+    loaded = load_config(config, [f"{one}={KEYS[key]}" for one, key in wrong.items()], errors)
+    with pytest.raises(ConfigError) as caught:
+        prepare(loaded, (), errors=errors)
+    text = str(caught.value).replace("pipeline[2]", "pipeline.2")
+    for one, key in wrong.items():
+        assert one in text
+        assert f"did you mean {key.rpartition('.')[2]!r}?" in text
+
+
+@pytest.mark.parametrize(
+    ("given_", "close"),
+    [
+        ("configs/stgcn/j.yp", "configs/stgcn/j.py"),
+        ("configs/sgtcn/j.py", "configs/stgcn/j.py"),
+        ("Configs/stgcnn/b.py", "configs/stgcn/b.py"),
+    ],
+)
+def test_a_misspelt_path_gets_the_nearest_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_: str, close: str
+) -> None:
+    folder = tmp_path / "configs" / "stgcn"
+    folder.mkdir(parents=True)
+    for name in ("j.py", "b.py"):
+        (folder / name).write_text("total_epochs = 1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load_config(given_)
+    assert close in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["best.pth", "https://a.b/c.pth", "ntu60.pkl", "a.safetensors"])
+def test_swapped_arguments_are_said_so(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(name)
+    assert "swapped" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("marked", ["own", "base", "both"])
+@pytest.mark.parametrize("suffix", [".py", ".json", ".yaml"])
+def test_a_byte_order_mark_is_no_part_of_a_config(tmp_path: Path, suffix: str, marked: str) -> None:
+    texts = {
+        ".py": ("total_epochs = 3", "_base_ = './base.py'\nwork_dir = 'ü'"),
+        ".json": ('{"total_epochs": 3}', '{"_base_": "base.json", "work_dir": "ü"}'),
+        ".yaml": ("total_epochs: 3", "_base_: base.yaml\nwork_dir: ü"),
+    }[suffix]
+    for name, text in zip(("base", "own"), texts):
+        encoding = "utf-8-sig" if marked in (name, "both") else "utf-8"
+        (tmp_path / f"{name}{suffix}").write_text(text, encoding=encoding)
+    config = load_config(tmp_path / f"own{suffix}")
+    assert (config["total_epochs"], config["work_dir"]) == (3, "ü")
+
+
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text("total_epochs = 3")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_config("~/mine.py")["total_epochs"] == 3

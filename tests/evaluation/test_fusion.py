@@ -32,6 +32,11 @@ from pyskl.evaluation.metrics import top_k_accuracy
         ("ntu60-b.yaml", "b"),
         ("work_dirs/stgcn/x/j/best_pred.pkl", "j"),
         ("work_dirs/stgcn/x/stgcn_bm/last_pred.pkl", "bm"),
+        ("joint_motion/best_pred.pkl", "jm"),
+        ("ntu60-Bone-Motion.pkl", "bm"),
+        ("ntu60_joint.pkl", "j"),
+        ("runs/bone/best_pred.pkl", "b"),
+        ("joint_bone.pkl", None),
         ("jm/b.pkl", "b"),  # the file's name comes first
         ("j_b.pkl", None),  # two
         ("j/j_b.pkl", None),

@@ -33,6 +33,7 @@ def test_a_set_as_expected_has_no_findings() -> None:
 def test_every_difference_is_found_by_its_kind() -> None:
     findings = {
         "config_errors": against(replace(FITTING, config_errors=("model: is missing",))),
+        "config_refused": against(replace(FITTING, config={"data": {"train": {"ann_file": "x"}}})),
         "config_split": against(replace(FITTING, uses=(TRAIN, replace(VAL, split="vol")))),
         "config_joints": against(replace(FITTING, layout=LAYOUTS["openpose"])),
         "config_coordinates": against(replace(FITTING, layout=_of(17)), healthy_set(dims=2)),
@@ -51,6 +52,7 @@ def test_every_difference_is_found_by_its_kind() -> None:
     labels = {sample["frame_dir"]: sample["label"] for sample in data.samples}
     assert findings == {
         "config_errors": {"config_errors": ["model: is missing"]},
+        "config_refused": {"config_refused": ["data.train.type: is missing; it names the dataset"]},
         "config_split": {"config_split": ["vol"]},
         "config_joints": {"config_joints": ["openpose"]},
         "config_coordinates": {"config_coordinates": ["some"]},

@@ -31,21 +31,26 @@ def launch(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleT
 
 
 @pytest.mark.parametrize(
-    ("script", "arguments", "usage"),
+    ("script", "arguments"),
     [
-        ("dist_train.sh", ["config.py"], "bash tools/dist_train.sh CONFIG NUM_GPUS"),
-        ("dist_test.sh", ["config.py", "best.pth"], "bash tools/dist_test.sh CONFIG CHECKPOINT"),
-        *(("dist_train.sh", ["config.py", number], "NPROC") for number in ("two", "0", "-1")),
+        *(("dist_train.sh", rest) for rest in ([], ["config.py"])),
+        *(("dist_test.sh", rest) for rest in (["config.py"], ["config.py", "best.pth"])),
+        *(
+            ("dist_train.sh", ["config.py", number])
+            for number in ("two", "0", "-1", "1.5", "", "--validate", "²")
+        ),
+        ("dist_test.sh", ["config.py", "best.pth", "--eval", "top_k_accuracy"]),
     ],
 )
-def test_wrong_arguments_print_the_usage(
-    commands: Commands, script: str, arguments: list[str], usage: str
+def test_without_a_number_of_processes_one_message_says_so(
+    commands: Commands, script: str, arguments: list[str]
 ) -> None:
     done = commands.real("bash", f"tools/{script}", *arguments)
     assert done.status == 2
-    assert usage in done.err
-    assert "NNODES" in done.err
-    assert "Traceback" not in done.err
+    assert len(done.err.splitlines()) == 1
+    assert done.err.startswith("error: ")
+    assert "NUM_GPUS" in done.err
+    assert f"bash tools/{script} CONFIG" in done.err
     assert done.out == ""
 
 

@@ -116,7 +116,7 @@ def test_warm_up_by_epoch() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(policy="cosine"), "'CosineAnnealing', found 'cosine'"),
+        (dict(policy="cosine"), "there is no policy 'cosine'"),
         (dict(policy="step"), "'step' needs step"),
         (dict(policy="step", step=0), "period of at least 1"),
         (dict(policy="CosineAnnealing", min_lr=0, min_lr_ratio=0.1), "not both"),

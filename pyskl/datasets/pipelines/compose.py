@@ -33,9 +33,13 @@ class BatchTransform:
         deterministic: Whether the result depends on nothing but the sample: the transform draws
             nothing and does the same in training and testing. A data set computes deterministic
             transforms at the start of its pipeline once. Used only for classes of this package.
+        chooses_frames: Whether it sets ``frame_inds``.
+        gathers_frames: Whether it gathers the frames ``frame_inds``.
     """
 
     deterministic: ClassVar[bool] = False
+    chooses_frames: ClassVar[bool] = False
+    gathers_frames: ClassVar[bool] = False
 
     def apply(self, batch: Batch) -> None:
         """Change a batch in place."""
@@ -91,6 +95,23 @@ class Compose:
             self.transforms.extend(
                 transform.transforms if type(transform) is Compose else [transform]
             )
+        self._check_frames()
+
+    def _check_frames(self) -> None:
+        """Check that the chosen frames are gathered once: a second time would take others."""
+        chosen, gathered = False, ""
+        for position, transform in enumerate(self.transforms, self.first):
+            if getattr(transform, "chooses_frames", False):
+                chosen, gathered = True, ""
+            elif gathered and getattr(transform, "gathers_frames", False):
+                raise ConfigError(
+                    f"{gathered} has gathered the chosen frames already",
+                    key=f"pipeline[{position}]",
+                    found=transform_name(transform),
+                    hint=f"leave out {transform_name(transform)}, or use UniformSample before it",
+                )
+            if chosen and getattr(transform, "gathers_frames", False):
+                gathered = transform_name(transform)
 
     def apply(self, batch: Batch) -> Batch:
         """Return the batch after all transforms."""

@@ -45,6 +45,8 @@ class UniformSample(BatchTransform):
         ValueError: for lengths below 1 or shares outside (0, 1].
     """
 
+    chooses_frames = True
+
     def __init__(
         self,
         clip_len: int,
@@ -174,6 +176,8 @@ class SampleFrames(BatchTransform):
         ValueError: for lengths below 1 or another ``out_of_bound_opt``.
     """
 
+    chooses_frames = True
+
     def __init__(
         self,
         clip_len: int,
@@ -257,6 +261,8 @@ class PoseDecode(BatchTransform):
     len(frame_inds).
     """
 
+    gathers_frames = True
+
     def apply(self, batch: Batch) -> None:
         """Gather the frames."""
         if "frame_inds" in batch.values:
@@ -274,6 +280,9 @@ class PoseDecode(BatchTransform):
 @PIPELINES.register_module()
 class UniformSampleDecode(BatchTransform):
     """:class:`UniformSample` and :class:`PoseDecode` in one step; arguments as the former."""
+
+    chooses_frames = True
+    gathers_frames = True
 
     def __init__(
         self,

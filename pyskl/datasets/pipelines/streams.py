@@ -55,7 +55,9 @@ def _motion(batch: Batch, layout: SkeletonLayout, channels: int) -> Callable[...
     Its arguments are the values, those of the next frames, and the rows; the motion of the last
     frame is zero.
     """
-    scored, axis = _is_scored(layout, channels), batch.axis
+    # The third channel of PYSKL's hands is a coordinate: only their bones take it for a score.
+    scored = _is_scored(layout, channels) and layout.name != "handmp"
+    axis = batch.axis
 
     def motion(now: Array, following: Array, rows: Rows) -> Array:  # (R, V, C)
         mean = (now[..., 2] + following[..., 2]) / 2 if scored else None

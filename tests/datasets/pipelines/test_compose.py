@@ -207,3 +207,26 @@ def test_what_may_be_applied_ahead_of_time() -> None:
         assert deterministic_prefix([*first, other, *first]) == first
     with_class: list[Any] = [{"type": Promising}]
     assert deterministic_prefix(with_class) == []  # only what a name in a config promises
+
+
+@pytest.mark.parametrize(
+    ("kinds", "position"),
+    [
+        (["UniformSampleDecode", "PoseDecode"], 1),
+        (["UniformSample", "PoseDecode", "PoseDecode"], 2),
+        (["UniformSampleDecode", "ToMotion", "PoseDecode"], 2),
+        (["UniformSample", "PoseDecode"], None),
+        (["PoseDecode", "UniformSample", "PoseDecode"], None),
+        (["SampleFrames", "PoseDecode", "UniformSampleDecode"], None),
+    ],
+)
+def test_chosen_frames_are_gathered_once(kinds: list[str], position: int | None) -> None:
+    lengths = {"UniformSample", "UniformSampleDecode", "SampleFrames"}
+    steps = [dict(type=kind, **(dict(clip_len=4) if kind in lengths else {})) for kind in kinds]
+    if position is None:
+        Compose(steps)
+        return
+    with pytest.raises(ConfigError) as caught:
+        Compose(steps)
+    assert caught.value.key == f"pipeline[{position}]"
+    assert caught.value.found == "PoseDecode"

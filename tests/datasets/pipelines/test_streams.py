@@ -47,9 +47,12 @@ def bones_by_the_book(keypoint: np.ndarray, layout: SkeletonLayout) -> np.ndarra
 
 
 def motion_by_the_book(keypoint: np.ndarray, layout: SkeletonLayout) -> np.ndarray:
-    """Frame t+1 - frame t, one at a time; the mean for the scores of 2D joints."""
+    """Frame t+1 - frame t, one at a time; the mean for the scores of 2D joints.
+
+    The third channel of the family's hands is no score in a motion.
+    """
     result = np.zeros_like(keypoint)
-    scored = layout.dim == 2 and keypoint.shape[3] == 3
+    scored = layout.dim == 2 and keypoint.shape[3] == 3 and layout.name != "handmp"
     for person in range(keypoint.shape[0]):
         for frame in range(keypoint.shape[1] - 1):
             now, then = keypoint[person, frame], keypoint[person, frame + 1]
