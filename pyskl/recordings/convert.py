@@ -14,6 +14,7 @@ from pyskl.recordings.annotation_writer import AnnotationWriter
 from pyskl.recordings.conversion_report import ConversionReport
 from pyskl.recordings.discovery import RecordingPath, find_recordings
 from pyskl.recordings.formats import FORMATS, read_recordings
+from pyskl.recordings.labelled_arrays import convert_labelled_arrays, labelled_parts
 from pyskl.recordings.labels import Labels, SampleInfo
 from pyskl.recordings.numbers import listed
 from pyskl.recordings.recording import Recording, RecordingError
@@ -40,6 +41,9 @@ def convert(
     **options: Any,
 ) -> ConversionReport:
     """Convert recordings, as ``tools/data/convert.py`` does.
+
+    Arrays of whole data sets (:mod:`pyskl.recordings.labelled_arrays`) have their own labels and
+    splits.
 
     Args:
         sources: Files and folders of recordings.
@@ -68,6 +72,25 @@ def convert(
     """
     out = Path(out)
     _check_options(out, format, frame_step, to_fps, scale)
+    parts = labelled_parts(sources) if format == "auto" else []
+    if parts:
+        given = {
+            "labels": labels != "folders",
+            "label_from": label_from,
+            "name_pattern": name_pattern,
+            "split": split,
+            "frame_step": frame_step != 1,
+            "to_fps": to_fps,
+            "layout_out": layout_out,
+        }
+        for key, value in given.items():
+            if value:
+                raise ConfigError(
+                    "does not apply to arrays that have their labels and splits",
+                    file=parts[0].file,
+                    key=key,
+                )
+        return convert_labelled_arrays(parts, sources, out, layout, scale)
     skeleton = None if layout is None else resolve_layout(layout)
     table = None if labels == "folders" else Path(labels)
     no_recordings = [out, *(split.lists if split else ()), *([table] if table else [])]
