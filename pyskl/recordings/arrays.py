@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pyskl.datasets.sample_fields import AXES, as_text, crowded
 from pyskl.recordings.input_file import InputFile
 from pyskl.recordings.numbers import (
     MAX_JOINTS,
@@ -27,6 +28,9 @@ from pyskl.recordings.recording import Recording, RecordingError
 
 # Bytes of an unpacked array. Compressed zeros take a thousandth of their size.
 _MAX_UNPACKED = 1 << 30
+
+# Orders of axes that people use.
+_ORDERS = ("MTVC", "TMVC", "CTVM", "MCTV", "TVMC", "TVCM")
 
 _USED = ("keypoint", "keypoint_score", "img_shape", "fps")
 
@@ -51,6 +55,8 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
             raise RecordingError("not a frame rate", key="fps", expected="one number")
         fps = frame_rate(float(arrays["fps"].reshape(-1)[0]), "fps")
 
+    if options.axes is None:
+        _check_order(arrays["keypoint"].shape, options.channels)
     keypoint = _with_axes(arrays["keypoint"], options.axes)
     shape = f"(M, T, V, C) = {keypoint.shape}"
     score = arrays.get("keypoint_score")
@@ -147,6 +153,32 @@ def _member(archive: Any, name: str) -> np.ndarray:
         raise zipfile.BadZipFile(f"{info.filename} is encrypted, or compressed by another method")
     array: np.ndarray = archive[name]
     return array
+
+
+def _check_order(shape: tuple[int, ...], channels: str | None) -> None:
+    """Check that an array of four axes is (M, T, V, C), as far as its shape tells.
+
+    Raises:
+        RecordingError: if another order fits and this one does not, or if it may as well be the
+            (C, T, V, M) of 2s-AGCN.
+    """
+    if len(shape) != 4:
+        return
+    sizes = (2, 3) if channels is None else (CHANNELS[channels],)
+    fitting = []
+    for order in _ORDERS:
+        M, T, V, C = (shape[order.index(axis)] for axis in AXES)
+        if C in sizes and V > M and not crowded(M, T):
+            fitting.append(order)
+    ctvm = "CTVM" in fitting and (shape[0], shape[3]) == (3, 2)
+    if fitting and ("MTVC" not in fitting or ctvm):
+        raise RecordingError(
+            "the order of the axes is not clear",
+            key="keypoint",
+            found=shape,
+            expected=f"the axes {as_text('MTVC')}",
+            hint=f"name them (axes, --axes): {' or '.join(fitting)} would fit",
+        )
 
 
 def _with_axes(array: np.ndarray, axes: str | None) -> np.ndarray:

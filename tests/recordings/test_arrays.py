@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from recording_files import people, scores
 
 from pyskl.recordings import RecordingError, arrays, read_recording
@@ -183,3 +185,63 @@ def test_damaged_archives(tmp_path: Path) -> None:
         (tmp_path / "b.npz").write_bytes(content)
         with pytest.raises(RecordingError):
             read_recording(tmp_path / "b.npz")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    order=st.sampled_from(["MTVC", "TMVC", "CTVM", "MCTV", "TVMC", "TVCM"]),
+    M=st.integers(1, 3),
+    T=st.integers(8, 40),
+    V=st.sampled_from([17, 20, 25]),
+    C=st.sampled_from([2, 3]),
+)
+def test_an_order_of_axes_is_right_or_refused_with_its_name(
+    tmp_path_factory: pytest.TempPathFactory, order: str, M: int, T: int, V: int, C: int
+) -> None:
+    keypoint = np.random.default_rng(0).standard_normal((M, T, V, C)).astype(np.float32)
+    path = tmp_path_factory.mktemp("axes") / "a.npy"
+    np.save(path, keypoint.transpose(["MTVC".index(axis) for axis in order]))
+    assert np.array_equal(read_recording(path, axes=order, persons=9).keypoint, keypoint)
+    refusal, found = None, keypoint
+    try:
+        found = read_recording(path, persons=9).keypoint
+    except RecordingError as error:
+        refusal = error
+    if refusal is not None:
+        assert refusal.key == "keypoint"
+        assert order in str(refusal.hint) or "such as CTVM" in str(refusal.hint)
+    elif order == "MTVC":
+        assert np.array_equal(found, keypoint)
+    else:  # the shape is that of the documented order, too
+        assert order == "CTVM"
+        assert C == 2 or M == 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "orders"),
+    [
+        ((40, 1, 25, 3), ["TMVC"]),  # 40 persons in one frame
+        ((3, 20, 25, 2), ["MTVC", "CTVM"]),
+        ((1, 3, 40, 17), ["MCTV"]),
+        ((2, 40, 25, 3), []),
+        ((12, 100, 17, 2), []),
+    ],
+)
+def test_unlikely_orders_of_axes(tmp_path: Path, shape: tuple[int, ...], orders: list[str]) -> None:
+    np.save(tmp_path / "a.npy", np.ones(shape, dtype=np.float32))
+    if not orders:
+        assert read_recording(tmp_path / "a.npy", persons=99).keypoint.shape == shape
+        return
+    with pytest.raises(RecordingError) as caught:
+        read_recording(tmp_path / "a.npy")
+    assert caught.value.found == str(shape) or caught.value.found == shape
+    assert [order for order in orders if order in str(caught.value.hint)] == orders
+
+
+def test_the_case_of_other_axes(shared: Path) -> None:
+    path = shared / "cases" / "files" / "3_npy_CTVM.npy"
+    with pytest.raises(RecordingError) as caught:
+        read_recording(path)
+    assert "CTVM" in str(caught.value.hint)
+    found = read_recording(path, axes="CTVM").keypoint
+    assert np.array_equal(found, np.load(path).transpose(3, 1, 2, 0))
