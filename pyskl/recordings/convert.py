@@ -20,6 +20,7 @@ from pyskl.recordings.numbers import listed
 from pyskl.recordings.recording import Recording, RecordingError
 from pyskl.recordings.splits import SplitPlan, make_splits
 from pyskl.skeleton import SkeletonLayout, layout_to_json, layout_with, resolve_layout
+from pyskl.skeleton.joint_names import as_in_layout
 
 
 def convert(
@@ -102,6 +103,7 @@ def convert(
     infos: dict[str, SampleInfo] = {}
     first: Recording | None = None
     sizes: set[tuple[int, int] | None] = set()
+    not_read: dict[str, None] = {}  # columns, in order
 
     def leave_out(what: str, error: InputError) -> None:
         if strict:
@@ -135,6 +137,7 @@ def convert(
                 first = first or replace(recording, keypoint=recording.keypoint[:1, :1], score=None)
                 infos[recording.name] = info
                 sizes.add(sample.get("img_shape"))
+                not_read.update(dict.fromkeys(recording.left_out))
                 report.frames.append(sample["total_frames"])
                 report.persons[len(recording.keypoint)] += 1
         if first is None:
@@ -155,6 +158,8 @@ def convert(
         report.classes = {name: counts[label] for label, name in enumerate(names)}
         _report_layout(report, first, skeleton, layout, layout_out)
     _add_notes(report, known, infos, splits, sizes)
+    if not_read:
+        report.notes.append(f"columns that are not read: {listed(list(not_read))}")
     return report
 
 
@@ -206,6 +211,7 @@ def _with_layout(recording: Recording, layout: SkeletonLayout | None) -> Recordi
             expected=f"{layout.num_joints} of the layout {layout.name!r}",
         )
     names = layout.joint_names
+    recording = replace(recording, joint_names=as_in_layout(recording.joint_names, layout))
     if names and set(recording.joint_names) == set(names):
         recording = recording.reordered(names)
     return replace(recording, layout=layout.name, joint_names=names or recording.joint_names)
@@ -244,7 +250,8 @@ def _report_layout(
         return
     same = layout_with(first.joint_names)
     if same is not None:
-        order = "in the same order" if first.joint_names == same.joint_names else "IN ANOTHER ORDER"
+        names = as_in_layout(first.joint_names, same)
+        order = "in the same order" if names == same.joint_names else "IN ANOTHER ORDER"
         report.notes.append(
             f"the joints have the names of {same.name!r}, {order}; use --layout {same.name}"
         )

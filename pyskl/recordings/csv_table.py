@@ -48,6 +48,7 @@ class CsvTable:
         except csv.Error as error:
             place = f"line {reader.line_num}"
             raise RecordingError("malformed table", key=place, found=str(error)) from error
+        rows = _without_deeplabcut_head(rows)
         if len(rows) < 2:
             raise RecordingError(
                 "there are no rows", expected="a line of column names, then rows of numbers"
@@ -128,3 +129,23 @@ class CsvTable:
             self.rows[row][column],
             expected,
         )
+
+
+def _without_deeplabcut_head(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Return the rows with one line of column names instead of DeepLabCut's three or four.
+
+    They are ``scorer``, ``individuals`` (if there are several), ``bodyparts`` and ``coords``.
+    """
+    head = {cells[0].lower(): cells for _, cells in rows[:4]}
+    if not {"scorer", "bodyparts", "coords"} <= head.keys() or rows[0][1][0].lower() != "scorer":
+        return rows
+    if len(set(head.get("individuals", ["", ""])[1:])) > 1:
+        raise RecordingError(
+            "tables of several individuals by DeepLabCut are not read",
+            key="individuals",
+            hint="save a table for each",
+        )
+    pairs = zip(head["bodyparts"][1:], head["coords"][1:])
+    names = ["frame", *(f"{part}_{coordinate}" for part, coordinate in pairs)]
+    count = 4 if "individuals" in head else 3
+    return [(rows[count - 1][0], names), *rows[count:]]

@@ -44,6 +44,7 @@ class Recording:
         layout: The name of the built-in skeleton layout that the format implies, or None.
         own_layout: The skeleton that the file itself describes (motion capture), or None.
         joint_names: One name per joint if the file has names, else empty.
+        left_out: Names of columns of the file that were not read.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Recording:
     layout: str | None = None
     own_layout: SkeletonLayout | None = None
     joint_names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def sample(self, label: int | None = None) -> dict[str, Any]:
         """Return the sample of an annotation file.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording_files import long_table, people, wide_table, write
 
@@ -122,14 +124,14 @@ def test_layouts_order_named_joints(tmp_path: Path) -> None:
         ("frame,joint,x,y\n0,0,1,1e30\n", ""),
         ("frame,joint,x,y\n0,99999,1,2\n", ""),
         ("frame,joint,x,y\n0,0,1,2\n1000000000,0,1,2\n3,0,1,2\n", ""),
-        ("frame,joint,x,y,colour\n0,0,1,2,3\n", ""),
         ("joint,x,y\n0,1,2\n", ""),
         ("frame,joint,x,x\n0,0,1,2\n", "x"),
         ("frame,a_x,a_y,b_x\n0,1,2,3\n", "b"),
         ("frame,a_x\n0,1\n", "a"),
         ("frame,a_x,a_y\n0,1,2\n0,3,4\n", "line 3"),
         ("person,a_x,a_y\n0,1,2\n", ""),
-        ("t,a_x,a_y\n0,1,2\n", "t"),
+        ("t,colour\n0,1\n", ""),
+        ("scorer,m,m\nindividuals,a,b\nbodyparts,n,n\ncoords,x,y\n0,1,2\n", "individuals"),
         ("frame\n1\n", ""),
         ("recording,a_x,a_y\n,1,2\n", "line 2, column 'recording'"),
         ("a_x,a_y\n0,0\n", ""),
@@ -143,3 +145,108 @@ def test_malformed_tables(tmp_path: Path, text: str | bytes, key: str) -> None:
     with pytest.raises(RecordingError) as caught:
         read_recordings(path)
     assert (caught.value.file, caught.value.key or "") == (str(path), key)
+
+
+SPELLINGS = ("{j}_{k}", "{j}.{k}", "{j} {k}", "{k}_{j}")
+NUMBERED = ("{k}{j}", "{k}_{j}", "{j}{k}", "{j}_{k}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_spellings_of_columns(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    named = data.draw(st.booleans())
+    first = 0 if named else data.draw(st.sampled_from([0, 1]))
+    joints = ["nose", "l.eye", "WristLeft"] if named else [str(first + n) for n in range(12)]
+    spelling = data.draw(st.sampled_from(SPELLINGS if named else NUMBERED))
+    score = data.draw(st.sampled_from(["score", "prob", "v", "confidence", "Likelihood"]))
+    kinds = ["x", "y", *data.draw(st.sampled_from([[], ["z"], [score], ["z", score]]))]
+    frame = data.draw(st.sampled_from(["frame", "Frame_No", "frame id", "FRAME"]))
+    values = np.round(np.random.default_rng(0).uniform(0.1, 0.9, (3, len(joints), len(kinds))), 6)
+    columns = {frame: ["5", "6", "7"], "timestamp": ["0 days"] * 3, "": ["1"] * 3}
+    for (joint, name), (place, kind) in itertools.product(enumerate(joints), enumerate(kinds)):
+        spelt = spelling.format(j=name, k=kind)
+        columns[spelt] = [f"{value:.6f}" for value in values[:, joint, place]]
+    names = data.draw(st.permutations(list(columns)))
+    if named:  # joints keep the order in which they occur
+        names = list(columns)
+    separator = data.draw(st.sampled_from([",", ";", "\t"]))
+    rows = [names, *zip(*(columns[name] for name in names))]
+    text = "".join(separator.join(row) + "\n" for row in rows)
+    mark = data.draw(st.sampled_from(["", "\ufeff"]))
+    path = write(tmp_path_factory.mktemp("spellings") / "a.csv", mark + text)
+    found = read_recording(path)
+    coordinates = [place for place, kind in enumerate(kinds) if kind in "xyz"]
+    expected = values.astype(np.float32)
+    assert np.array_equal(found.keypoint[0], expected[..., coordinates])
+    assert (found.score is None) == (len(coordinates) == len(kinds))
+    if found.score is not None:
+        assert np.array_equal(found.score[0], expected[..., -1])
+    assert found.joint_names == (tuple(joints) if named else ())
+    assert set(found.left_out) == {"timestamp", ""}
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_long_tables_number_joints_from_0_or_1(tmp_path: Path, start: int) -> None:
+    rows = [f"{t},{start + v},{t + v + 1},2" for t in range(3) for v in range(17)]
+    path = write(tmp_path / "a.csv", "frame,keypoint,x,y\n" + "\n".join(rows) + "\n")
+    for options in ({}, {"layout": "coco"}):
+        found = read_recording(path, **options).keypoint
+        assert found.shape == (1, 3, 17, 2)
+        assert np.array_equal(found[0, ..., 0], np.add.outer(np.arange(3), np.arange(17)) + 1)
+
+
+def test_names_of_the_kinect_sdk_are_those_of_the_layout(tmp_path: Path) -> None:
+    layout = LAYOUTS["nturgb+d"]
+    kinect = []
+    for name in layout.joint_names:
+        words = name.split("_")
+        if words[0] in ("left", "right"):
+            words = [*words[1:], words[0]]
+        kinect.append("".join(map(str.title, words)))
+    values = np.random.default_rng(0).standard_normal((2, 25, 3)).astype(np.float32)
+    rows = [
+        f"{t},{kinect[v]},{','.join(map(repr, values[t, v].tolist()))}"
+        for t in range(2)
+        for v in np.argsort(kinect)  # columns in alphabetical order
+    ]
+    path = write(tmp_path / "a.csv", "frame,joint,x,y,z\n" + "\n".join(rows) + "\n")
+    found = read_recording(path, layout="nturgb+d")
+    assert found.joint_names == layout.joint_names
+    assert np.array_equal(found.keypoint[0], values)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("7_kinect_names_right_order", (1, 10, 25, 3)),
+        ("8_csv_timestamp_column", (1, 4, 25, 3)),
+        ("9_csv_x_0", (1, 4, 17, 2)),
+        ("11_csv_dots_prob", (1, 2, 17, 2)),
+        ("12_csv_keypoint", (1, 4, 13, 2)),
+        ("14_dlc", (1, 5, 25, 2)),
+    ],
+)
+def test_cases(shared: Path, name: str, shape: tuple[int, ...]) -> None:
+    path = shared / "cases" / "files" / f"{name}.csv"
+    found = read_recording(path)
+    assert found.keypoint.shape == shape
+    lines = [
+        line for line in csv.reader(path.read_text(encoding="utf-8").splitlines()) if any(line)
+    ]
+    heads = 3 if name == "14_dlc" else 1
+    rows = lines[heads:]
+    C = shape[3]
+    if "joint" in lines[0] or "keypoint" in lines[0]:
+        frames, joints = (list(dict.fromkeys(row[axis] for row in rows)) for axis in (0, 1))
+        expected = np.zeros(shape)  # joints without a row were not seen
+        for row in rows:
+            expected[0, frames.index(row[0]), joints.index(row[1])] = row[2 : 2 + C]
+    else:
+        stride = C + (found.score is not None)
+        numbers = np.array([row[1:] for row in rows], float).reshape(*shape[1:3], stride)
+        expected = numbers[None, ..., :C]
+        if found.score is not None:
+            assert np.allclose(found.score[0], numbers[..., -1], atol=1e-6)
+    assert np.allclose(found.keypoint, expected, rtol=1e-6)
