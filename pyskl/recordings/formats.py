@@ -8,7 +8,16 @@ from types import MappingProxyType
 from typing import Any
 
 from pyskl.errors import did_you_mean
-from pyskl.recordings import alphapose, arrays, coco, mediapipe, openpose, skeleton_json, tables
+from pyskl.recordings import (
+    alphapose,
+    arrays,
+    coco,
+    mediapipe,
+    mmpose,
+    openpose,
+    skeleton_json,
+    tables,
+)
 from pyskl.recordings.input_file import InputFile
 from pyskl.recordings.mocap import amc, bvh, c3d_file
 from pyskl.recordings.ntu import skeleton_file
@@ -29,6 +38,7 @@ FORMATS: Mapping[str, Reader] = MappingProxyType(
             openpose.READER,
             skeleton_json.KINETICS_READER,
             skeleton_json.NWUCLA_READER,
+            mmpose.READER,
             mediapipe.READER,
             skeleton_file.READER,
             bvh.READER,

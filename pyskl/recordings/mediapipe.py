@@ -36,6 +36,7 @@ from pyskl.recordings.numbers import (
     frame_rate,
     image_size,
     listed,
+    natural_key,
     trailing_number,
     unexpected,
     whole_number,
@@ -256,7 +257,7 @@ def _landmarks(person: Any, where: str) -> np.ndarray:
         raise unexpected(where, points, "a list of landmarks")
     ids = [point.get("id") for point in points if isinstance(point, dict)]
     if len(ids) == len(points) and all(type(number) is int for number in ids):
-        points = [points[at] for at in sorted(range(len(ids)), key=ids.__getitem__)]
+        points = sorted(points, key=lambda point: point["id"])
     flat: list[Any] = []
     for position, point in enumerate(points):
         with expect_form(f"{where}, landmark {position}", point, "a dict with x and y"):
@@ -277,7 +278,7 @@ def _in_order(points: dict[str, Any], where: str) -> list[Any]:
     """
     points = {key: point for key, point in points.items() if _is_point(point)}
     if all(key.isdecimal() for key in points):
-        return [points[key] for key in sorted(points, key=int)]
+        return [points[key] for key in sorted(points, key=natural_key)]
     by_words = {_words(key): point for key, point in points.items()}
     for name in _LAYOUTS.values():
         order = [_words(joint) for joint in LAYOUTS[name].joint_names]

@@ -67,7 +67,7 @@ def _read_kinetics(file: InputFile, options: ReadOptions) -> list[Recording]:
     frames, total = frame_positions(np.array(numbers, dtype=np.int64), "frame_index")
     values = np.stack(found.values)
     coordinates, size = values[..., :2], options.image_size
-    if np.nanmax(np.abs(coordinates), initial=0) <= 1:
+    if not (np.abs(coordinates) > 1).any():
         size = size or (1, 1)
         coordinates = coordinates * np.array(size[::-1], dtype=np.float64)
     return [

@@ -261,6 +261,68 @@ def test_malformed_kinetics_and_nwucla(tmp_path: Path, content: Any, key: str | 
     assert (caught.value.file, caught.value.key) == (str(path), key)
 
 
+# --- MMPose -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["video", "frames"])
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("tracked", [True, False])
+def test_mmpose(tmp_path: Path, form: str, dim: int, tracked: bool) -> None:
+    keypoint, score = people(17, dim, persons=2), scores(2, FRAMES, 17)
+    frames = [
+        {
+            "frame_id": frame + 1,
+            "instances": [
+                {
+                    "keypoints": keypoint[person, frame].tolist(),
+                    "keypoint_scores": score[person, frame].tolist(),
+                    "bbox": [[0, 0, 9, 9]],
+                    **({"track_id": person} if tracked else {}),
+                }
+                for person in range(2)
+                if frame != 4
+            ],
+        }
+        for frame in range(FRAMES)
+    ]
+    meta = {"keypoint_id2name": dict(enumerate(LAYOUTS["coco"].joint_names))}
+    content = {"meta_info": meta, "instance_info": frames} if form == "video" else frames
+    found = read_recording(write(tmp_path / "a.json", content))
+    keypoint[:, 4] = 0
+    order = np.argsort(found.keypoint[:, 0, 0, 0])
+    np.testing.assert_allclose(found.keypoint[order], keypoint, rtol=1e-6)
+    assert found.layout == "coco"
+
+
+def test_mmpose_of_an_image(tmp_path: Path) -> None:
+    keypoint = people(26)
+    person = {"keypoints": keypoint[0, 0].tolist(), "keypoint_scores": [0.5] * 26}
+    for content in ([person], {"instances": [person]}):
+        found = read_recording(write(tmp_path / "a.json", content))
+        np.testing.assert_allclose(found.keypoint[0], keypoint[0, :1], rtol=1e-6)
+        assert found.layout == "halpe26"
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ({"instance_info": []}, None),
+        ({"instance_info": [3]}, "instance_info 0"),
+        ({"instance_info": [{"instances": []}]}, None),
+        ([{"instances": [{"keypoints": [[1, 2]]}]}], "instance_info 0, instance 0"),
+        (
+            [{"instances": [{"keypoints": [[1, 2, 3, 4]], "keypoint_scores": [1]}]}],
+            "instance_info 0, instance 0, keypoints",
+        ),
+        ([{"frame_id": "a", "instances": []}], "instance_info 0, frame_id"),
+    ],
+)
+def test_malformed_mmpose(tmp_path: Path, content: Any, key: str | None) -> None:
+    with pytest.raises(RecordingError) as caught:
+        read_recordings(write(tmp_path / "a.json", content))
+    assert caught.value.key == key
+
+
 # --- OpenPose -------------------------------------------------------------------------------------
 
 
