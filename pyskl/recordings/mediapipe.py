@@ -83,6 +83,15 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
             if content.get("height") is not None and content.get("width") is not None:
                 size = image_size(content["height"], content["width"], "")
         entries, keys = _frames(content)
+        if isinstance(content, dict) and isinstance(entries, list) and entries[:1] == [content]:
+            with expect_form("frame 0", content, "the landmarks of a frame"):
+                several = len(_persons_of(content, options.dim or 3)[0])
+            if several > 1:
+                raise RecordingError(
+                    "these may be persons of one frame or frames of one person",
+                    found=f"{several} lists of landmarks",
+                    hint="write a list with one entry for each frame",
+                )
     if not isinstance(entries, list) or not entries:
         raise RecordingError(
             "unexpected content", found=brief(entries), expected="a list with one entry per frame"
@@ -255,6 +264,9 @@ def _landmarks(person: Any, where: str) -> np.ndarray:
         points = _in_order(points, where)
     if not isinstance(points, list) or not 0 < len(points) <= MAX_JOINTS:
         raise unexpected(where, points, "a list of landmarks")
+    names = [point.get("name") for point in points if isinstance(point, dict)]
+    if len(names) == len(points) == len({name for name in names if isinstance(name, str)}):
+        points = _in_order(dict(zip(map(str, names), points)), where)
     ids = [point.get("id") for point in points if isinstance(point, dict)]
     if len(ids) == len(points) and all(type(number) is int for number in ids):
         points = sorted(points, key=lambda point: point["id"])
@@ -277,7 +289,8 @@ def _in_order(points: dict[str, Any], where: str) -> list[Any]:
     are joints that were not seen.
     """
     points = {key: point for key, point in points.items() if _is_point(point)}
-    if all(key.isdecimal() for key in points):
+    numbers = [trailing_number(key) for key in points]
+    if None not in numbers and len({number[0] for number in numbers if number}) == 1:
         return [points[key] for key in sorted(points, key=natural_key)]
     by_words = {_words(key): point for key, point in points.items()}
     for name in _LAYOUTS.values():

@@ -186,11 +186,22 @@ def test_landmarks_by_id_by_number_and_in_pixels(tmp_path: Path) -> None:
     values = np.random.default_rng(0).uniform(10, 500, (33, 4)).round(4)
     points = [POINTS["dict"](joint) for joint in values.tolist()]
     with_ids = [{"id": joint, **points[joint]} for joint in reversed(range(33))]
+    with_names = [{"name": NAMES[joint], **points[joint]} for joint in reversed(range(33))]
     by_number = {str(joint): points[joint] for joint in reversed(range(33))}
-    for content in ([{"keypoints": with_ids}], [by_number]):
+    numbered = {f"landmark_{joint}": points[joint] for joint in reversed(range(33))}
+    forms = [with_ids, with_names, by_number, numbered]
+    for content in [[form] for form in forms] + [[{"keypoints": form}] for form in forms]:
         found = read_recording(write(tmp_path / "a.json", content), dim=2, image_size=(600, 600))
         np.testing.assert_allclose(found.keypoint[0, 0], values[:, :2], rtol=1e-6)
         assert found.image_size == (600, 600)
+
+
+def test_persons_of_a_frame_or_frames_of_a_person(tmp_path: Path) -> None:
+    points = [{"x": 0.5, "y": 0.4, "z": 0.1}] * 33
+    with pytest.raises(RecordingError):
+        read_recording(write(tmp_path / "a.json", {"landmarks": [points, points]}))
+    found = read_recording(write(tmp_path / "a.json", [{"landmarks": [points, points]}]))
+    assert found.keypoint.shape == (2, 1, 33, 3)
 
 
 def test_names_of_landmarks(tmp_path: Path) -> None:
