@@ -8,10 +8,20 @@ from types import MappingProxyType
 from typing import Any
 
 from pyskl.errors import did_you_mean
-from pyskl.recordings import alphapose, arrays, coco, mediapipe, openpose, tables
+from pyskl.recordings import (
+    alphapose,
+    arrays,
+    coco,
+    mediapipe,
+    mmpose,
+    openpose,
+    skeleton_json,
+    tables,
+)
 from pyskl.recordings.input_file import InputFile
 from pyskl.recordings.mocap import amc, bvh, c3d_file
 from pyskl.recordings.ntu import skeleton_file
+from pyskl.recordings.numbers import brief, listed
 from pyskl.recordings.reader import Reader, ReadOptions
 from pyskl.recordings.recording import Recording, RecordingError
 from pyskl.skeleton import LayoutError, resolve_layout
@@ -26,6 +36,9 @@ FORMATS: Mapping[str, Reader] = MappingProxyType(
             coco.READER,
             alphapose.READER,
             openpose.READER,
+            skeleton_json.KINETICS_READER,
+            skeleton_json.NWUCLA_READER,
+            mmpose.READER,
             mediapipe.READER,
             skeleton_file.READER,
             bvh.READER,
@@ -112,12 +125,13 @@ def _detect(file: InputFile) -> Reader:
     if suffix == "/":
         raise RecordingError(
             "this folder is not a recording",
-            expected="files *_keypoints.json of OpenPose in it",
+            expected="the frames of OpenPose (*_keypoints.json) in it",
             hint="give the files in it instead",
         )
     if candidates:
         raise RecordingError(
             "the content matches no known format",
+            found=_outline(file) if suffix == ".json" else None,
             expected=f"one of {', '.join(reader.name for reader in candidates)}",
             hint="docs/convert.md describes them; or give the format (format, --format)",
         )
@@ -128,3 +142,13 @@ def _detect(file: InputFile) -> Reader:
         expected=f"{', '.join(known)} or a folder of OpenPose",
         hint="give the format (format, --format)",
     )
+
+
+def _outline(file: InputFile) -> str:
+    """Return what a JSON file holds, with the keys of its first dict."""
+    content, outer = file.json, ""
+    while isinstance(content, list) and content:
+        content, outer = content[0], f"{outer}a list of "
+    if isinstance(content, dict):
+        return f"{outer}{'dicts' if outer else 'a dict'} with the keys {listed(list(content))}"
+    return f"{outer}{brief(content)}"

@@ -2,7 +2,8 @@
 
 ``walk_000000000012_keypoints.json`` is frame 12 of ``walk``: ``{"version": 1.3, "people":
 [{"person_id": [-1], "pose_keypoints_2d": [x, y, score, ...], ...}]}``. The body of 25 joints
-(BODY_25) or 18 (COCO) is read; hands, face and 3D are not.
+(BODY_25) or 18 (COCO) is read; hands, face and 3D are not. Files that were renamed
+(``walk_12.json``, ``000.json``) are recognised by their content.
 """
 
 from __future__ import annotations
@@ -31,8 +32,31 @@ _LAYOUTS = {25: "body_25", 18: "openpose"}  # by the number of joints
 
 
 def is_openpose_folder(path: Path) -> bool:
-    """Return whether a path is a folder with ``*_keypoints.json``."""
-    return path.is_dir() and next(path.glob(f"*{_SUFFIX}"), None) is not None
+    """Return whether a path is a folder with the frames of OpenPose."""
+    return path.is_dir() and bool(_frame_files(path))
+
+
+def _frame_files(folder: Path) -> list[Path]:
+    """Return the files of the frames in natural order, empty if the folder is not OpenPose's.
+
+    Without ``*_keypoints.json``, they are the numbered files if the first one looks like a frame.
+    """
+    files = [path for path in folder.glob("*.json") if path.name[0] != "."]
+    files.sort(key=lambda path: natural_key(path.name))
+    named = [path for path in files if path.name.endswith(_SUFFIX)]
+    if named:
+        return named
+    numbered = [path for path in files if "0" <= path.stem[-1] <= "9" and path.is_file()]
+    if not numbered:
+        return []
+    try:
+        with numbered[0].open("rb") as first:  # searching must not parse large files
+            head = first.read(4096)
+    except OSError:
+        return []
+    before, key, after = head.partition(b'"people"')
+    frame = before.count(b"{") == 1 and after.lstrip(b" \t\r\n:").startswith(b"[")
+    return numbered if key and frame else []
 
 
 def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
@@ -40,8 +64,9 @@ def _read(file: InputFile, options: ReadOptions) -> list[Recording]:
     if not is_openpose_folder(folder):
         raise RecordingError("a recording of OpenPose is a folder with files *_keypoints.json")
     videos: dict[str, list[tuple[int, Path]]] = {}
-    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: natural_key(path.name)):
-        parts = re.fullmatch(r"(.*?)_?([0-9]{1,15})", path.name.removesuffix(_SUFFIX))
+    for path in _frame_files(folder):
+        stem = path.name.removesuffix(_SUFFIX).removesuffix(".json")
+        parts = re.fullmatch(r"(.*?)_?([0-9]{1,15})", stem)
         if parts is None:
             raise RecordingError(
                 "the file name has no frame number",

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from pyskl.skeleton import LAYOUTS
+
 FRAMES = 12
 
 
@@ -391,6 +393,27 @@ VALID_FILES: dict[str, Callable[[Path], Path]] = {
     ),
     "mediapipe": _mediapipe,
     "jsonl": _jsonl,
+    "kinetics": lambda d: write(
+        d / "kinetics.json",
+        {"data": [{"frame_index": 1, "skeleton": [{"pose": [0.5] * 36, "score": [1] * 18}]}] * 2},
+    ),
+    "nwucla": lambda d: write(
+        d / "nwucla.json", {"skeletons": people(20, 3, frames=2)[0].tolist(), "label": 1}
+    ),
+    "mmpose": lambda d: write(
+        d / "mmpose.json",
+        [
+            {"instances": [{"keypoints": points.tolist(), "keypoint_scores": [1] * 17}]}
+            for points in people(17, frames=2)[0]
+        ],
+    ),
+    "by_name": lambda d: write(
+        d / "by_name.json",
+        {
+            str(frame): {name: [0.5, 0.5, 0.1, 1] for name in LAYOUTS["mediapipe"].joint_names}
+            for frame in (1, 2)
+        },
+    ),
     "bvh": lambda d: write(d / "a.bvh", BVH),
     "amc": _amc,
     "asf": lambda d: _amc(d).with_suffix(".asf"),

@@ -15,7 +15,13 @@ from recording_files import VALID_FILES, people, recording_path, scores, write
 from pyskl.errors import ConfigError
 from pyskl.recordings import Recording, RecordingError, read_recording, read_recordings
 
-FORMAT_OF = {"csv_long": "csv", "csv_wide": "csv", "cmu": "alphapose", "jsonl": "mediapipe"}
+FORMAT_OF = {
+    "csv_long": "csv",
+    "csv_wide": "csv",
+    "cmu": "alphapose",
+    "jsonl": "mediapipe",
+    "by_name": "mediapipe",
+}
 
 
 @pytest.mark.parametrize("kind", VALID_FILES)

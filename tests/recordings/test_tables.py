@@ -242,7 +242,8 @@ def test_cases(shared: Path, name: str, shape: tuple[int, ...]) -> None:
         frames, joints = (list(dict.fromkeys(row[axis] for row in rows)) for axis in (0, 1))
         expected = np.zeros(shape)  # joints without a row were not seen
         for row in rows:
-            expected[0, frames.index(row[0]), joints.index(row[1])] = row[2 : 2 + C]
+            joint = int(row[1]) if row[1].isdigit() else joints.index(row[1])
+            expected[0, frames.index(row[0]), joint] = row[2 : 2 + C]
     else:
         stride = C + (found.score is not None)
         numbers = np.array([row[1:] for row in rows], float).reshape(*shape[1:3], stride)

@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(
         description="Make an annotation file from recordings: tables, NumPy arrays, the JSON of "
-        "OpenPose, AlphaPose, COCO and MediaPipe, NTU skeletons, BVH, AMC and C3D. "
+        "OpenPose, AlphaPose, COCO, MMPose and MediaPipe, NTU skeletons, BVH, AMC and C3D. "
         "docs/convert.md describes the formats.",
         epilog="docs/custom_dataset.md is a complete example from recordings to a prediction",
     )
