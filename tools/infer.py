@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # The names of pyskl.recordings.FORMATS, repeated so that --help stays fast; a test compares them.
 FORMATS = (
-    *("auto", "csv", "npy", "npz", "coco", "alphapose", "openpose", "mediapipe"),
-    *("skeleton", "bvh", "amc", "c3d"),
+    *("auto", "csv", "npy", "npz", "coco", "alphapose", "openpose", "kinetics", "nwucla"),
+    *("mmpose", "mediapipe", "skeleton", "bvh", "amc", "c3d"),
 )
 
 
