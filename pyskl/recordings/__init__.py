@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyskl.recordings.annotation_writer import AnnotationWriter
-    from pyskl.recordings.convert import ConversionReport, convert
+    from pyskl.recordings.conversion import ConversionReport, convert
     from pyskl.recordings.formats import FORMATS, read_recording, read_recordings
     from pyskl.recordings.reader import Reader, ReadOptions
     from pyskl.recordings.recording import Recording, RecordingError
@@ -32,14 +32,14 @@ __all__ = [
 
 _MODULES = {
     "AnnotationWriter": "annotation_writer",
-    "ConversionReport": "convert",
+    "ConversionReport": "conversion",
     "FORMATS": "formats",
     "ReadOptions": "reader",
     "Reader": "reader",
     "Recording": "recording",
     "RecordingError": "recording",
     "SplitPlan": "splits",
-    "convert": "convert",
+    "convert": "conversion",
     "read_recording": "formats",
     "read_recordings": "formats",
 }

@@ -105,3 +105,10 @@ def test_subsampling_and_scaling() -> None:
 def test_importing_the_readers_is_cheap() -> None:
     code = "import sys, pyskl.recordings.formats; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_module_hides_a_function_of_the_package() -> None:
+    from pyskl import recordings
+
+    folder = Path(recordings.__file__).parent
+    assert not [name for name in recordings.__all__ if (folder / f"{name}.py").exists()]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pyskl.datasets.annotation_cache import load_annotations
 from pyskl.errors import InputError
-from pyskl.recordings.convert import convert
+from pyskl.recordings import convert
 
 
 def padded_clips(rng: np.random.Generator, N: int, T: int, V: int) -> np.ndarray:

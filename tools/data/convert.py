@@ -140,7 +140,7 @@ def main(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from pyskl.files.terminal import shows_bars
-    from pyskl.recordings.convert import convert
+    from pyskl.recordings.conversion import convert
 
     report = convert(
         args.sources,
