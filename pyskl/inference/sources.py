@@ -15,7 +15,8 @@ from pyskl.inference.json_input import read_lines, recording_of_json
 from pyskl.inference.video import VIDEO_SUFFIXES, PoseEstimator, read_video
 from pyskl.recordings import Recording, RecordingError, read_recordings
 from pyskl.recordings.discovery import find_recordings
-from pyskl.skeleton import SkeletonLayout, resolve_layout
+from pyskl.skeleton import SkeletonLayout, joint_names_problem, resolve_layout
+from pyskl.skeleton.joint_names import as_in_layout
 
 ANNOTATION_SUFFIXES = (".pkl", ".pickle")
 
@@ -148,10 +149,18 @@ def reorder_joints(
     names = recording.joint_names
     if not names and recording.own_layout is not None:
         names = recording.own_layout.joint_names
+    names = as_in_layout(names, expected)
     if expected.joint_names and set(names) == set(expected.joint_names):
         if names == expected.joint_names:
             return recording
         return replace(recording, joint_names=names).reordered(expected.joint_names)
+    problem = joint_names_problem(names, expected)
+    if given is None and layout is None and problem is not None:
+        raise RecordingError(
+            problem,
+            file=recording.name,
+            hint=f"if they are the same in the same order, use --layout {expected.name}",
+        )
     if given is None and layout is not None and not _same_skeleton(layout, expected):
         raise RecordingError(
             "its layout is not that of the model",
@@ -210,6 +219,16 @@ class _Reader:
         fps = self.settings.options.get("fps")
         size = self.settings.options.get("image_size")
         chosen = annotations.select(self.settings.split)
+        expected = self.settings.expected_layout
+        names = annotations.joint_names
+        differ = None if expected is None else joint_names_problem(names, expected)
+        if differ is not None and self.settings.layout is None:
+            raise AnnotationError(
+                differ,
+                file=path,
+                key="joint_names",
+                hint="if they are the same in the same order, give the layout (--layout)",
+            )
         for position, (index, sample) in enumerate(zip(chosen.indices.tolist(), chosen)):
             name = sample_id(sample) or f"{path.stem}/{position}"
             problem = annotations.problems.get(index)

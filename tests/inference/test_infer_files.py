@@ -157,6 +157,31 @@ def test_other_skeletons_are_refused() -> None:
     assert reorder_joints(unknown, ntu) is unknown
 
 
+def test_names_of_joints_are_held_against_the_layout(tmp_path: Path) -> None:
+    coco = LAYOUTS["coco"]
+    spelt = tuple("".join(map(str.title, name.split("_"))) for name in coco.joint_names)
+    assert reorder_joints(recording(17, joint_names=spelt), coco).joint_names == spelt
+    mixed = reorder_joints(recording(17, joint_names=spelt[::-1]), coco)
+    assert mixed.joint_names == coco.joint_names
+    other = recording(17, joint_names=("pelvis", *spelt[1:]))
+    with pytest.raises(RecordingError) as caught:
+        reorder_joints(other, coco)
+    assert "pelvis" in caught.value.problem
+    assert reorder_joints(other, coco, given=coco) is other
+
+    sample = dict(frame_dir="a", label=0, total_frames=9, keypoint=np.ones((1, 9, 17, 2), "f4"))
+    for names, wrong in ((spelt, False), (spelt[::-1], True)):
+        path = tmp_path / "a.pkl"
+        content = dict(split={"val": ["a"]}, annotations=[sample], joint_names=list(names))
+        path.write_bytes(pickle.dumps(content))
+        (found,) = read_sequences([path], ReadSettings(coco))
+        assert (found.error is not None) == wrong
+        if wrong:
+            assert found.error.key == "joint_names"
+            (found,) = read_sequences([path], ReadSettings(coco, layout=coco))
+            assert found.error is None
+
+
 def test_skeletons_of_files_are_compared_by_their_edges() -> None:
     own = resolve_layout(dict(num_joints=3, edges=[(1, 0), (2, 1)], center=0))
     other = resolve_layout(dict(num_joints=3, edges=[(1, 0), (2, 0)], center=0, name="other"))
