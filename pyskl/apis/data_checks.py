@@ -101,10 +101,12 @@ def check_batches(
 def check_several_classes(labels: np.ndarray, classes: int | None) -> None:
     """Check that there is something to learn: labels of several classes.
 
+    A single sample is enough for measurements and trials.
+
     Raises:
         InputError: if not.
     """
-    if labels.ndim == 1 and len(np.unique(labels)) == 1 and classes != 1:
+    if labels.ndim == 1 and len(labels) > 1 and len(np.unique(labels)) == 1 and classes != 1:
         raise InputError(
             f"all {len(labels)} samples of the training set have the label {labels[0]}",
             expected="samples of several classes",
